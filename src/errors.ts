@@ -1,0 +1,43 @@
+/**
+ * The one error class of Carillon. Callers branch on `code`, which is stable; people read `message`, which says
+ * what was wrong, with which value, and what to do. Each code has a line in the README.
+ */
+
+export type ErrorCode =
+  | 'INVALID' // an argument is not allowed; the message names the field, the value and what is allowed
+  | 'NOT_FOUND' // no task (or run) has that id
+  | 'CONFLICT' // the state of the task does not permit this call
+  | 'TOO_OLD' // a repeated request came after its window: whether it was carried out is no longer known
+  | 'TOO_MANY' // a queue is full; try again later
+  | 'STORE_FULL' // no space left on the disk; nothing acknowledged is lost
+  | 'STORE_LOCKED' // another process has the data directory
+  | 'STORE_FORMAT' // the data directory was written by an unknown version
+  | 'STORE_CORRUPT' // a record or journal blob on disk does not match its checksum
+  | 'STORE_FAILED' // the disk failed (a failed fsync): the engine stops
+  | 'ENGINE_STOPPED' // the engine has stopped; calls are no longer possible
+  | 'CLOSED' // close() was called
+  | 'ABORTED' // the caller's signal aborted the call
+  | 'RUN_FAILED' // task.result(): the run failed for good; `cause` has the handler's error
+  | 'RUN_CANCELLED' // task.result(): the task was cancelled before it completed
+  | 'RUN_MISSED' // task.result(): the run was missed or skipped by policy
+  | 'RUN_LOST' // an at-most-once run was started, and its end is not known
+  | 'NO_RESULT' // task.result(): the task ended, and its result is no longer kept
+  | 'UNSUPPORTED' // this Node or platform can't do it
+
+export class CarillonError extends Error {
+  override readonly name = 'CarillonError'
+  readonly code: ErrorCode
+  /** The argument that was refused, as a path like `retry.max`; only for `INVALID`. */
+  readonly field: string | undefined
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; field?: string | undefined } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.field = options.field
+  }
+}
+
+/** True if `error` is a {@link CarillonError}, of the given code if one is given. */
+export function isCarillonError(error: unknown, code?: ErrorCode): error is CarillonError {
+  return error instanceof CarillonError && (code === undefined || error.code === code)
+}

@@ -1,0 +1,74 @@
+/**
+ * What callers see of tasks and runs: plain JSON values, the same over the API, the CLI and HTTP. Instants are epoch
+ * ms. The words are those of task/task.ts.
+ */
+
+import type { RunState, TaskState } from './task.ts'
+import type { Policy } from './policy.ts'
+import type { Schedule } from './schedule.ts'
+
+export interface TaskView {
+  readonly id: string
+  readonly name: string
+  readonly state: TaskState
+  readonly schedule: Schedule
+  readonly policy: Policy
+  /** JSON value as it was given. */
+  readonly payload: unknown
+  readonly createdAt: number
+  /** The next scheduled instant, or null. */
+  readonly nextAt: number | null
+  /** The latest scheduled instant that was reached, or null. */
+  readonly lastAt: number | null
+  /** Scheduled occurrences so far. */
+  readonly occurrences: number
+  /** Runs that have not ended, oldest first. */
+  readonly open: readonly RunView[]
+}
+
+export interface RunView {
+  /** The run id, which is the idempotency key. */
+  readonly id: string
+  readonly task: string
+  readonly name: string
+  readonly state: RunState
+  readonly scheduledAt: number
+  /** True: triggered by hand, not scheduled. */
+  readonly manual: boolean
+  /** Attempts started so far. */
+  readonly attempt: number
+  readonly startedAt: number | null
+  readonly endedAt: number | null
+  /** When the next attempt starts, while it waits for one. */
+  readonly retryAt: number | null
+  readonly result?: unknown
+  readonly error?: { readonly name: string; readonly message: string; readonly code?: string | undefined; readonly stack?: string | undefined }
+  readonly progress?: unknown
+}
+
+export interface StatusView {
+  readonly store: string
+  readonly boot: number
+  readonly startedAt: number
+  readonly now: number
+  readonly durable: boolean
+  readonly durability: 'sync' | 'interval'
+  /** False while the disk is full. */
+  readonly takesWork: boolean
+  readonly tasks: { readonly inMemory: number; readonly armed: number; readonly dead: number }
+  readonly runs: { readonly queued: number; readonly running: number }
+  readonly counters: {
+    readonly created: number
+    readonly completed: number
+    readonly failed: number
+    readonly retried: number
+    readonly missed: number
+    readonly commits: number
+  }
+  /** Handler start minus scheduled instant, of the runs since the start, ms. */
+  readonly latenessMs: { readonly p50: number; readonly p99: number; readonly max: number }
+  /** Handlers with waiting runs and nobody to run them. */
+  readonly withoutWorker: ReadonlyArray<{ readonly name: string; readonly waiting: number }>
+  readonly journalBytes: number
+  readonly freeBytes: number | null
+}

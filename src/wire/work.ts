@@ -1,0 +1,162 @@
+/**
+ * The worker protocol: hello with handler names and credits, batches of runs, batches of outcomes, abort. Whoever
+ * runs handlers speaks it, here over a MessagePort, later over a mesh stream or HTTP.
+ *
+ * Credit: a worker takes at most `window` attempts that it has not answered, and of each handler at most that
+ * handler's `window` (its concurrency and some prefetch, so that its queue never runs dry). An outcome gives the
+ * credit back. An attempt is named by its handle, a number that an engine uses once per boot.
+ */
+
+import { type ByteReader, type ByteWriter, CorruptBytes } from '../lib/bytes.ts'
+import type { WireError } from './frame.ts'
+
+export interface Hello {
+  /** Names this worker; new at each start of it. */
+  readonly worker: string
+  readonly window: number
+  /** A run names its handler by its index in this list. A later hello only appends or changes windows. */
+  readonly handlers: ReadonlyArray<{ readonly name: string; readonly window: number }>
+  /** Attempts that this worker is still running, of a connection before. */
+  readonly running: readonly number[]
+  /** Wants `run` and `retry` events. */
+  readonly events: boolean
+}
+
+const WANTS_STARTED = 1
+const FENCED = 2
+const FIRST_LIFE = 4
+
+/** One attempt, as the worker gets it. */
+export interface RunMessage {
+  readonly handle: number
+  readonly handler: number
+  readonly taskId: string
+  readonly life: number
+  readonly firstLife: boolean
+  readonly scheduledAt: number
+  readonly attempt: number
+  /** The worker says `started` when it enters the handler: there is a timeout to measure. */
+  readonly wantsStarted: boolean
+  /** Strict tasks only. */
+  readonly fence: string | undefined
+  /** JSON as UTF-8, a view into the frame; empty: undefined. */
+  readonly payload: Uint8Array
+}
+
+/** `payload` is bytes [start, end) of `source`. */
+export function writeRun(
+  out: ByteWriter,
+  run: Omit<RunMessage, 'payload'>,
+  source: Uint8Array,
+  start: number,
+  end: number,
+): void {
+  out.varuint(run.handle)
+  out.varuint(run.handler)
+  out.u8((run.wantsStarted ? WANTS_STARTED : 0) | (run.fence === undefined ? 0 : FENCED) | (run.firstLife ? FIRST_LIFE : 0))
+  out.ascii(run.taskId)
+  out.f64(run.life)
+  out.f64(run.scheduledAt)
+  out.varuint(run.attempt)
+  if (run.fence !== undefined) out.ascii(run.fence)
+  out.varuint(end - start)
+  out.slice(source, start, end)
+}
+
+export function readRun(reader: ByteReader): RunMessage {
+  const handle = reader.varuint()
+  const handler = reader.varuint()
+  const flags = reader.u8()
+  const taskId = reader.ascii()
+  const life = reader.f64()
+  const scheduledAt = reader.f64()
+  const attempt = reader.varuint()
+  const fence = (flags & FENCED) === 0 ? undefined : reader.ascii()
+  const payload = reader.lenBytes(PAYLOAD_BYTES_MAX)
+  return {
+    handle,
+    handler,
+    taskId,
+    life,
+    firstLife: (flags & FIRST_LIFE) !== 0,
+    scheduledAt,
+    attempt,
+    wantsStarted: (flags & WANTS_STARTED) !== 0,
+    fence,
+    payload,
+  }
+}
+
+export const PAYLOAD_BYTES_MAX = 256 * 1024
+export const RESULT_BYTES_MAX = 256 * 1024
+export const ERROR_BYTES_MAX = 32 * 1024
+export const FOLLOW_UPS_MAX = 1000
+
+/**
+ * completed: `body` is the result's JSON (empty: undefined). failed: `body` is JSON of a WireError. fatal: the same,
+ * not to be retried. unstarted: the worker gives the attempt back without having entered the handler.
+ */
+export const OUTCOMES = ['completed', 'failed', 'fatal', 'unstarted'] as const
+export type OutcomeKind = (typeof OUTCOMES)[number]
+
+export interface OutcomeMessage {
+  readonly handle: number
+  readonly kind: OutcomeKind
+  /** When the handler was entered and left, epoch ms at the worker; 0 for `unstarted`. */
+  readonly startedAt: number
+  readonly endedAt: number
+  readonly body: Uint8Array
+  /** Definitions of follow-up tasks, committed together with the completion; only for `completed`. */
+  readonly followUps: readonly Uint8Array[]
+}
+
+const NO_FOLLOW_UPS: readonly Uint8Array[] = Object.freeze([])
+
+export function writeOutcome(
+  out: ByteWriter,
+  handle: number,
+  kind: OutcomeKind,
+  startedAt: number,
+  endedAt: number,
+  body: string | undefined,
+  followUps: readonly Uint8Array[],
+): void {
+  out.varuint(handle)
+  out.u8(OUTCOMES.indexOf(kind))
+  out.f64(startedAt)
+  out.f64(endedAt)
+  if (body === undefined) out.varuint(0)
+  else out.utf8(body)
+  out.varuint(followUps.length)
+  for (const followUp of followUps) out.lenBytes(followUp)
+}
+
+export function readOutcome(reader: ByteReader): OutcomeMessage {
+  const handle = reader.varuint()
+  const kind = OUTCOMES[reader.u8()]
+  if (kind === undefined) throw new CorruptBytes('unknown kind of outcome')
+  const startedAt = reader.f64()
+  const endedAt = reader.f64()
+  const body = reader.lenBytes(RESULT_BYTES_MAX)
+  const count = reader.varuint()
+  if (count === 0) return { handle, kind, startedAt, endedAt, body, followUps: NO_FOLLOW_UPS }
+  if (count > FOLLOW_UPS_MAX) throw new CorruptBytes(`${count} follow-ups, at most ${FOLLOW_UPS_MAX}`)
+  const followUps: Uint8Array[] = []
+  for (let i = 0; i < count; i++) followUps.push(reader.lenBytes(PAYLOAD_BYTES_MAX + 16 * 1024))
+  return { handle, kind, startedAt, endedAt, body, followUps }
+}
+
+export const ABORT_REASONS = ['cancelled', 'timeout', 'replaced', 'overlap', 'closing'] as const
+export type AbortReason = (typeof ABORT_REASONS)[number]
+
+/** An error in the shape and size in which it is kept. */
+export function errorText(error: WireError): string {
+  const text = JSON.stringify(error)
+  if (text.length <= ERROR_BYTES_MAX / 4) return text
+  return JSON.stringify({
+    ...error,
+    name: error.name.slice(0, 200),
+    message: error.message.slice(0, 2000),
+    stack: error.stack?.slice(0, 4000),
+  })
+}
