@@ -1,0 +1,63 @@
+/**
+ * Every knob and limit of an engine, with its default: the rooms declare what they need, the values stand here. Each
+ * says its unit, and what raising and lowering it costs.
+ */
+
+import type { HorizonOptions } from './schedule/horizon.ts'
+import type { SchedulerOptions } from './schedule/scheduler.ts'
+import type { TaskStoreOptions } from './store/task-store.ts'
+import type { DispatcherOptions } from './work/dispatcher.ts'
+import type { LifecycleOptions } from './work/lifecycle.ts'
+
+export interface EngineOptions {
+  readonly store: TaskStoreOptions
+  readonly scheduler: SchedulerOptions
+  readonly horizon: HorizonOptions
+  readonly dispatcher: DispatcherOptions
+  readonly lifecycle: LifecycleOptions
+  /** New work is refused below this much free space, bytes. More: earlier; less: the disk itself says so, later. */
+  readonly freeBytesMin: number
+  /** But never more than this share of the disk. */
+  readonly freeShareMax: number
+  /** How often free space, age of kept runs and the like are looked at, ms. */
+  readonly housekeepingMs: number
+  /** Tasks whose log lines are kept, and lines of each. In memory only. */
+  readonly logTasksMax: number
+  readonly logLinesMax: number
+  /** Most calls of one client that wait for a result. */
+  readonly waitersMax: number
+}
+
+export const DEFAULT_OPTIONS: EngineOptions = {
+  store: {
+    /** A power of two, fixed when the store is made. */
+    ranges: 256,
+    journal: {
+      durability: 'sync',
+      intervalMs: 1000,
+      segmentBytesMax: 16 * 1024 * 1024,
+      segmentChangesMax: 65_536,
+      fullPatienceMs: 5000,
+    },
+    history: {
+      completedMax: 1000,
+      completedMs: 3_600_000,
+      deadMax: 10_000,
+      deadMs: 30 * 86_400_000,
+      perTaskMax: 20,
+    },
+    requestWindowMs: 60_000,
+    fullRetryMs: 1000,
+    repair: false,
+  },
+  scheduler: { sleepMsMax: 1000, sliceMax: 4096, sliceMs: 5 },
+  horizon: { aheadMs: 60_000, loadedMax: 200_000, pageMax: 500 },
+  dispatcher: { queueMax: 100_000, inFlightBytesMax: 32 * 1024 * 1024 },
+  lifecycle: { lazyStartMs: 5, openRunsMax: 1000, deadMs: 30 * 86_400_000 },
+  freeBytesMin: 64 * 1024 * 1024,
+  freeShareMax: 0.1,
+  housekeepingMs: 1000,
+  logTasksMax: 1000,
+  logLinesMax: 200,
+  waitersMax: 100_000,
+}

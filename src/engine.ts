@@ -1,0 +1,535 @@
+/**
+ * The engine: the rooms put together over ports. It decides nothing about tasks; it gives each room its parts, ends
+ * every turn (commit, hand out, send), takes work in only while there is space, and stops in an orderly way, on request
+ * or because something failed. The same engine runs in its own thread, and N times in the simulator.
+ *
+ * A turn is what one event does: a frame, a timer, a finished write. At its end what it produced goes out together:
+ * one commit, one frame per client. That batching is most of the speed.
+ */
+
+import { DEFAULT_OPTIONS, type EngineOptions } from './config.ts'
+import { CarillonError, isCarillonError } from './errors.ts'
+import { GuardedClock } from './guarded-clock.ts'
+import type { Clock } from './ports/clock.ts'
+import type { Random } from './ports/random.ts'
+import type { Store } from './ports/store.ts'
+import type { WorkerChannel } from './ports/worker-channel.ts'
+import { Horizon } from './schedule/horizon.ts'
+import { Scheduler } from './schedule/scheduler.ts'
+import { TaskStore } from './store/task-store.ts'
+import type { Definition } from './task/definition.ts'
+import { parseRunId } from './task/ids.ts'
+import { NEVER } from './task/record.ts'
+import { isRunEnd } from './task/task.ts'
+import type { StatusView } from './task/views.ts'
+import type { CallRequest, EngineEvent } from './wire/calls.ts'
+import { carryOut, type Command, idOf } from './work/commands.ts'
+import { Creation, type Results } from './work/creation.ts'
+import { Dispatcher } from './work/dispatcher.ts'
+import { Lifecycle } from './work/lifecycle.ts'
+import { type LiveRecord, LiveRun } from './work/live-run.ts'
+import { LogBook } from './work/log-book.ts'
+import { notFound, Queries } from './work/queries.ts'
+import { Session, type SessionHost, wireError } from './work/session.ts'
+import { runView } from './work/views.ts'
+import { Waiters } from './work/waiters.ts'
+
+export interface EnginePorts {
+  readonly clock: Clock
+  readonly random: Random
+  /** Opened by the caller; the engine closes it when it stops. */
+  readonly store: Store
+}
+
+export class Engine implements SessionHost {
+  readonly options: EngineOptions
+  /** Resolves after stop(); rejects if the engine dies. Never unhandled. */
+  readonly stopped: Promise<void>
+  readonly #ports: EnginePorts
+  readonly #clock: GuardedClock
+  readonly #store: TaskStore<LiveRun>
+  readonly #scheduler: Scheduler<LiveRun>
+  readonly #horizon: Horizon<LiveRun>
+  readonly #dispatcher: Dispatcher<LiveRun>
+  readonly #lifecycle: Lifecycle
+  readonly #creation: Creation
+  readonly #queries: Queries
+  readonly #waiters: Waiters
+  readonly #logs: LogBook
+  readonly #sessions = new Set<Session>()
+  /** Due records that found no room in the queue. */
+  readonly #deferred = new Set<LiveRecord>()
+  #resolve!: () => void
+  #reject!: (error: CarillonError) => void
+  #state: 'new' | 'running' | 'closing' | 'stopped' = 'new'
+  #stopping: Promise<void> | undefined
+  #turning = false
+  #hlc = 0
+  #startedAt = 0
+  #space: { freeBytes: number; totalBytes: number } = { freeBytes: Number.POSITIVE_INFINITY, totalBytes: Number.POSITIVE_INFINITY }
+  #lowSpace = false
+  #housekeepingAt = 0
+
+  constructor(ports: EnginePorts, options: Partial<EngineOptions> = {}) {
+    this.options = { ...DEFAULT_OPTIONS, ...options }
+    this.#ports = ports
+    const clock = new GuardedClock(ports.clock, error => this.failed(error), () => this.stir())
+    this.#clock = clock
+    this.stopped = new Promise<void>((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    this.stopped.catch(() => undefined)
+    const { options: all } = this
+    this.#store = new TaskStore<LiveRun>({ store: ports.store, clock, random: ports.random }, all.store, {
+      makeRun: (record, instant, manual) => new LiveRun(record, instant, manual),
+      holds: record => this.#holds(record),
+      evicted: record => this.#evicted(record),
+      evictedDead: taskId => this.#evictDead(taskId),
+      full: full => this.#full(full),
+      failed: error => this.failed(error),
+    })
+    this.#scheduler = new Scheduler<LiveRun>({ clock }, all.scheduler, {
+      due: record => this.#lifecycle.settle(record),
+      slept: now => this.#slept(now),
+      clockJumped: byMs => this.#emit({ type: 'clock-jump', byMs }),
+    })
+    const now = (): number => this.#scheduler.wall.now()
+    this.#horizon = new Horizon<LiveRun>(
+      { store: this.#store, clock },
+      all.horizon,
+      record => this.#lifecycle.adopt(record),
+      () => all.horizon.loadedMax - this.#store.size,
+    )
+    this.#lifecycle = new Lifecycle(all.lifecycle, {
+      store: this.#store,
+      clock,
+      random: ports.random,
+      now,
+      rearm: record => this.#rearm(record),
+      defer: record => this.#defer(record),
+      emit: event => this.#emit(event),
+      wantsRunEvents: () => this.#wantsRunEvents(),
+      ended: (record, run) => this.#ended(record, run),
+      log: (run, json) => this.#log(run, json),
+      followUp: definition => this.#creation.followUp(definition),
+    })
+    this.#dispatcher = new Dispatcher<LiveRun>({ clock }, all.dispatcher, this.#lifecycle)
+    this.#lifecycle.dispatcher = this.#dispatcher
+    this.#creation = new Creation({
+      store: this.#store,
+      lifecycle: this.#lifecycle,
+      hlc: () => this.#nextHlc(),
+      now,
+      refusal: () => this.#refusal(),
+    })
+    this.#queries = new Queries(this.#store)
+    this.#waiters = new Waiters(all.waitersMax)
+    this.#logs = new LogBook(all.logTasksMax, all.logLinesMax)
+  }
+
+  /** Replays the store, and begins to fire. */
+  async start(): Promise<void> {
+    const from = this.#clock.monotonic()
+    this.#startedAt = this.#clock.now()
+    const started = await this.#store.start()
+    this.#horizon.start(this.#store.identity.meta.ranges)
+    this.#state = 'running'
+    await this.#lookAtSpace()
+    for (const record of [...this.#store.records()]) this.#lifecycle.adopt(record)
+    this.#horizon.advance(this.#clock.now())
+    await this.#horizon.running
+    this.#scheduler.start()
+    const startMs = this.#clock.monotonic() - from
+    this.#emit({ type: 'started', replayed: started.replayedChanges, startMs, durable: this.#ports.store.durable })
+    this.stir()
+  }
+
+  /** Takes a client on: calls, and runs of the handlers that it announces. */
+  attach(channel: WorkerChannel): void {
+    const session = new Session(channel, this.#dispatcher.attach(), this)
+    this.#sessions.add(session)
+    session.start()
+  }
+
+  /** Takes no more work, lets running attempts end for `graceMs`, aborts the rest, syncs, and closes. Safe to call twice. */
+  stop(graceMs: number): Promise<void> {
+    this.#stopping ??= this.#stop(graceMs)
+    return this.#stopping
+  }
+
+  // --- SessionHost
+
+  schedule(session: Session, call: number, definitions: readonly Definition[], mark: number): void {
+    const results = this.#creation.schedule(definitions, mark)
+    if (results instanceof Promise) {
+      results.then(
+        known => {
+          this.#acknowledge(session, call, known, definitions.length)
+          this.stir()
+        },
+        (error: unknown) => this.failed(error),
+      )
+    } else this.#acknowledge(session, call, results, definitions.length)
+  }
+
+  call(session: Session, call: number, request: CallRequest): void {
+    this.#answer(session, call, request).catch((error: unknown) => {
+      if (!isCarillonError(error) || error.code === 'STORE_FAILED') this.failed(error)
+      session.refuse(call, error)
+    })
+  }
+
+  closed(session: Session): void {
+    this.#sessions.delete(session)
+    this.#waiters.remove(session)
+    session.connection.closed()
+    this.stir()
+  }
+
+  /** Has the turn ended, once, after the event at hand. */
+  stir(): void {
+    if (this.#turning || this.#state === 'stopped') return
+    this.#turning = true
+    queueMicrotask(() => this.#endTurn())
+  }
+
+  /** Something that must not happen, or a disk that failed: the engine ends. The process lives on. */
+  failed(error: unknown): void {
+    if (this.#state === 'stopped') return
+    this.#state = 'stopped'
+    const why = error instanceof Error ? error.message : String(error)
+    const code = isCarillonError(error) ? error.code : 'ENGINE_STOPPED'
+    const known = isCarillonError(error) ? error : new CarillonError(code, `the engine stopped: ${why}`, { cause: error })
+    for (const session of this.#sessions) {
+      session.event({ type: 'stopped', error: wireError(known) })
+      session.close()
+    }
+    this.#sessions.clear()
+    this.#quit()
+    this.#ports.store.close().catch(() => undefined)
+    this.#reject(known)
+  }
+
+  // --- turns
+
+  #endTurn(): void {
+    this.#turning = false
+    if (this.#state === 'stopped') return
+    const from = this.#clock.monotonic()
+    try {
+      this.#store.flush()
+      this.#dispatcher.flush()
+      for (const session of this.#sessions) session.flush()
+      this.#store.flush()
+    } catch (error) {
+      this.failed(error)
+    }
+    this.#scheduler.worked(from)
+  }
+
+  #slept(now: number): void {
+    this.#takeDeferred()
+    this.#horizon.advance(now)
+    this.#horizon.running?.then(
+      () => this.stir(),
+      (error: unknown) => this.failed(error),
+    )
+    if (now - this.#housekeepingAt >= this.options.housekeepingMs || now < this.#housekeepingAt) {
+      this.#housekeepingAt = now
+      this.#store.history.sweep(now)
+      this.#lookAtSpace().catch((error: unknown) => this.failed(error))
+    }
+  }
+
+  /** Records that found no room get it now, a queue's half at a time. */
+  #takeDeferred(): void {
+    if (this.#deferred.size === 0 || this.#dispatcher.room < this.options.dispatcher.queueMax / 2) return
+    for (const record of this.#deferred) {
+      if (this.#dispatcher.room <= 0) return
+      this.#deferred.delete(record)
+      this.#lifecycle.settle(record)
+    }
+  }
+
+  // --- who is in memory, and armed
+
+  #rearm(record: LiveRecord): void {
+    if (record.gone) {
+      this.#deferred.delete(record)
+      return this.#scheduler.disarm(record)
+    }
+    let due = NEVER
+    if (!record.paused) due = record.nextAt
+    for (const run of record.runs) if (run.state === 'retrying' && run.retryAt < due) due = run.retryAt
+    if (record.expiresAt < due) due = record.expiresAt
+    if (due === NEVER) this.#scheduler.disarm(record)
+    else this.#scheduler.arm(record, due)
+  }
+
+  #defer(record: LiveRecord): void {
+    this.#scheduler.disarm(record)
+    this.#deferred.add(record)
+    this.#horizon.lower(record.range, record.dueAt, record.id)
+  }
+
+  #holds(record: LiveRecord): boolean {
+    if (this.#deferred.has(record)) return false
+    for (const run of record.runs) if (!isRunEnd(run.state)) return true
+    return this.#horizon.covers(record.range, record.dueAt, record.id)
+  }
+
+  #evicted(record: LiveRecord): void {
+    this.#scheduler.disarm(record)
+    this.#deferred.delete(record)
+  }
+
+  #evictDead(taskId: string): void {
+    this.#store
+      .load([taskId])
+      .then(([record]) => {
+        if (record !== undefined) this.#lifecycle.dropDead(record)
+        this.stir()
+      })
+      .catch((error: unknown) => this.failed(error))
+  }
+
+  // --- calls
+
+  #acknowledge(session: Session, call: number, results: Results, count: number): void {
+    this.#store.afterSync(error => {
+      session.scheduled(call, error === undefined ? results : new Array(count).fill(error), count)
+    })
+    this.stir()
+  }
+
+  async #answer(session: Session, call: number, request: CallRequest): Promise<void> {
+    switch (request.method) {
+      case 'cancel':
+      case 'pause':
+      case 'resume':
+      case 'trigger':
+      case 'retry':
+        return this.#command(session, call, request)
+      case 'result':
+        return this.#result(session, call, request.id)
+      case 'forget':
+        this.#waiters.remove(session, request.call)
+        return session.answer(call, {})
+      case 'task':
+        return session.answer(call, await this.#queries.task(request.id))
+      case 'tasks':
+        return session.answer(call, await this.#queries.tasks(request.filter, request.after, request.limit))
+      case 'runs':
+        return session.answer(call, await this.#queries.runs(request.id, request.limit))
+      case 'logs':
+        return session.answer(call, { logs: this.#logs.of(idOf(request.id), parseRunId(request.id) && request.id) })
+      case 'status':
+        return session.answer(call, { status: this.#status() })
+      case 'close':
+        await this.#beforeClose(request.graceMs)
+        session.answer(call, {})
+        return this.stop(request.graceMs)
+      default:
+        throw new CarillonError('INVALID', `unknown method "${(request as { method: string }).method}"`, { field: 'method' })
+    }
+  }
+
+  async #command(session: Session, call: number, request: CallRequest & { method: Command }): Promise<void> {
+    const { requests } = this.#store
+    const { caller, n, method } = request
+    const taskId = idOf(request.id)
+    const peeked = this.#store.peek(taskId)
+    const record = peeked === undefined ? (await this.#store.load([taskId]))[0] : peeked === 'absent' ? undefined : peeked
+    if (method === 'retry' && record !== undefined) await this.#revive(record, request.id)
+    const known = requests.find(caller, n)
+    if (known?.answer !== undefined) return this.#answerSynced(session, call, JSON.parse(known.answer) as object)
+    const refusal = method === 'cancel' || method === 'pause' ? undefined : this.#refusal()
+    if (refusal !== undefined) throw refusal
+    if (record === undefined && method === 'cancel' && this.#store.lastLifeOf(taskId) === undefined) throw notFound(request.id)
+    const answer = carryOut(
+      {
+        lifecycle: this.#lifecycle,
+        now: () => this.#scheduler.wall.now(),
+        hlc: () => this.#nextHlc(),
+        updated: (changed, runs, register) =>
+          this.#store.updated(changed, {
+            times: true,
+            register,
+            ...(runs === undefined ? {} : { runs }),
+            request: { caller, n, answer: '' },
+          }),
+        rearm: changed => this.#rearm(changed),
+      },
+      method,
+      request.id,
+      record,
+    )
+    requests.add(caller, n, n, this.#clock.now(), JSON.stringify(answer))
+    this.#answerSynced(session, call, answer)
+  }
+
+  /** A failed run of a recurring task may have left the record: it comes back to be driven again. */
+  async #revive(record: LiveRecord, id: string): Promise<void> {
+    const instant = parseRunId(id)?.instant
+    const kept = await this.#store.endedRuns(record.id, record, 1000)
+    const failed = kept.find(({ run }) => (instant === undefined ? run.state === 'failed' : run.instant === instant))
+    if (failed === undefined || record.gone || record.findRun(failed.run.instant) !== undefined) return
+    if (instant === undefined && record.runs.some(run => run.state === 'failed')) return
+    const { run } = failed
+    const revived = new LiveRun(record, run.instant, run.manual)
+    revived.state = run.state
+    revived.attempt = run.attempt
+    revived.fence = run.fence
+    record.runs.push(revived)
+  }
+
+  #answerSynced(session: Session, call: number, answer: object): void {
+    this.#store.afterSync(error => (error === undefined ? session.answer(call, answer) : session.refuse(call, error)))
+    this.stir()
+  }
+
+  async #result(session: Session, call: number, id: string): Promise<void> {
+    const run = await this.#queries.result(id)
+    if (run !== undefined) return this.#answerSynced(session, call, { run })
+    this.#waiters.add(id, {
+      owner: session,
+      call,
+      tell: () => {
+        this.#queries.result(id).then(
+          ended => (ended === undefined ? undefined : session.answer(call, { run: ended })),
+          (error: unknown) => session.refuse(call, error),
+        )
+      },
+    })
+  }
+
+  /** Those who wait for this run are told once its end is synced. */
+  #ended(record: LiveRecord, run: LiveRun): void {
+    const wantsEvents = this.#wantsRunEvents()
+    if (!wantsEvents && this.#waiters.size === 0) return
+    const runId = this.#lifecycle.runId(run)
+    const waiters = [...this.#waiters.take(runId), ...this.#waiters.take(record.id)]
+    if (!wantsEvents && waiters.length === 0) return
+    const view = runView(record, run, runId)
+    this.#store.afterSync(error => {
+      if (error !== undefined) return
+      for (const { owner, call } of waiters) (owner as Session).answer(call, { run: view })
+      if (wantsEvents) this.#emit({ type: 'run', run: view })
+    })
+  }
+
+  #log(run: LiveRun, json: string): void {
+    const { at, line } = JSON.parse(json) as { at: number; line: string }
+    this.#logs.add(run.record.id, { run: this.#lifecycle.runId(run), at, line })
+  }
+
+  // --- state
+
+  #emit(event: EngineEvent): void {
+    const ofRuns = event.type === 'run' || event.type === 'retry'
+    for (const session of this.#sessions) if (!ofRuns || session.connection.wantsEvents) session.event(event)
+  }
+
+  #wantsRunEvents(): boolean {
+    for (const session of this.#sessions) if (session.connection.wantsEvents) return true
+    return false
+  }
+
+  #nextHlc(): number {
+    this.#hlc = Math.max(this.#hlc + 1, this.#clock.now() * 1000)
+    return this.#hlc
+  }
+
+  #refusal(): CarillonError | undefined {
+    if (this.#state !== 'running') return new CarillonError('CLOSED', 'the node is closing: it takes no more work')
+    if (this.#store.isFull || this.#lowSpace) {
+      const { freeBytes } = this.#space
+      return new CarillonError('STORE_FULL', `no space for new work: ${freeBytes} bytes are free on the disk of the data directory; free some, and try again`)
+    }
+    return undefined
+  }
+
+  #full(full: boolean): void {
+    this.#emit({ type: 'store-full', full, freeBytes: this.#space.freeBytes })
+  }
+
+  async #lookAtSpace(): Promise<void> {
+    this.#space = await this.#store.space()
+    const { freeBytes, totalBytes } = this.#space
+    const low = freeBytes < Math.min(this.options.freeBytesMin, totalBytes * this.options.freeShareMax)
+    if (low !== this.#lowSpace) {
+      this.#lowSpace = low
+      this.#emit({ type: 'store-full', full: low, freeBytes })
+    }
+  }
+
+  #status(): StatusView {
+    const { meta } = this.#store.identity
+    const { queued, running, withoutWorker } = this.#dispatcher.counts()
+    const { lateness } = this.#lifecycle
+    const { freeBytes } = this.#space
+    return {
+      store: meta.store,
+      boot: meta.boot,
+      startedAt: this.#startedAt,
+      now: this.#clock.now(),
+      durable: this.#ports.store.durable,
+      durability: this.options.store.journal.durability,
+      takesWork: this.#refusal() === undefined,
+      tasks: { inMemory: this.#store.size, armed: this.#scheduler.armed, dead: this.#store.history.deadCount },
+      runs: { queued: queued + this.#deferred.size, running },
+      counters: { ...this.#lifecycle.counters, commits: this.#store.journal.commits },
+      latenessMs: { p50: lateness.percentile(50), p99: lateness.percentile(99), max: lateness.max },
+      withoutWorker,
+      journalBytes: this.#store.journal.bytes,
+      freeBytes: Number.isFinite(freeBytes) ? freeBytes : null,
+    }
+  }
+
+  // --- the end
+
+  async #stop(graceMs: number): Promise<void> {
+    if (this.#state === 'stopped' || this.#state === 'new') return
+    await this.#beforeClose(graceMs)
+    for (const session of this.#sessions) {
+      session.event({ type: 'stopped', error: null })
+      session.close()
+    }
+    this.#sessions.clear()
+    await this.#horizon.stop()
+    await this.#store.stop()
+    this.#state = 'stopped'
+    this.#quit()
+    this.#resolve()
+  }
+
+  /** Everything that has to be on the disk is, when this resolves. */
+  async #beforeClose(graceMs: number): Promise<void> {
+    if (this.#state !== 'running') return
+    this.#state = 'closing'
+    this.#dispatcher.pause()
+    this.#scheduler.stop()
+    const until = this.#clock.monotonic() + graceMs
+    while (this.#dispatcher.counts().running > 0 && this.#clock.monotonic() < until) await this.#sleep(Math.min(20, graceMs))
+    for (const run of [...this.#dispatcher.runningRuns()]) {
+      this.#dispatcher.abort(run, 'closing')
+      this.#lifecycle.lost(run)
+    }
+    this.stir()
+    await this.#sleep(0)
+    if (!this.#store.isFull) await this.#store.journal.drain()
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise<void>(resolve => this.#clock.setTimer(ms, resolve))
+  }
+
+  #quit(): void {
+    this.#clock.stop()
+    this.#scheduler.stop()
+    this.#lifecycle.stop()
+    this.#dispatcher.stop()
+  }
+}
+

@@ -1,0 +1,279 @@
+/**
+ * Ended runs that are kept for a while, so that `result()` and `runs()` can answer after a task has gone.
+ *
+ * One-shots: the newest of each handler, by count and age, in a ring; completed and dead ones have a ring each, since
+ * a busy handler's successes must not push its failures out. Recurring tasks: the newest few of each task; which
+ * these are is in the task's record. What is young lies in memory (the journal has it too) and goes to the index with
+ * the next spill, under r/ and e/; then only the key stays in memory.
+ */
+
+import { Deque } from '../lib/bounded-queue.ts'
+import { ByteReader, type ByteWriter, CorruptBytes } from '../lib/bytes.ts'
+import type { StoreOp } from '../ports/store.ts'
+import { readRuns, writeRunState } from '../task/change.ts'
+import { Run, type TaskRecord } from '../task/record.ts'
+import { endedKey } from './keys.ts'
+
+export interface HistoryOptions {
+  /** Ended one-shots that are kept, per handler. */
+  readonly completedMax: number
+  readonly completedMs: number
+  /** Runs that failed for good, per handler. A dead task's record goes when its entry goes. */
+  readonly deadMax: number
+  readonly deadMs: number
+  /** Ended runs kept of each recurring task. */
+  readonly perTaskMax: number
+}
+
+/** An ended run, apart from its task. */
+export interface EndedRun {
+  readonly taskId: string
+  readonly name: string
+  readonly range: number
+  readonly life: number
+  readonly firstLife: boolean
+  readonly recurring: boolean
+  readonly run: Run
+}
+
+interface Entry {
+  readonly taskId: string
+  readonly range: number
+  readonly instant: number
+  readonly endedAt: number
+  readonly dead: boolean
+  /** Undefined once the index has it. */
+  ended: EndedRun | undefined
+  gone: boolean
+}
+
+interface Ring {
+  readonly name: string
+  readonly dead: boolean
+  readonly entries: Deque<Entry>
+}
+
+const FORMAT = 1
+
+export class History {
+  readonly #options: HistoryOptions
+  readonly #rings = new Map<string, Ring>()
+  /** Latest entry of each one-shot. */
+  readonly #byTask = new Map<string, Entry>()
+  #unstored: Entry[] = []
+  /** Recurring: what the next spill writes, by task. */
+  #young = new Map<string, EndedRun[]>()
+  #deletes: Uint8Array[] = []
+  readonly #evictedDead: (taskId: string) => void
+
+  /** `evictedDead`: a dead task is kept no longer, by count or age. */
+  constructor(options: HistoryOptions, evictedDead: (taskId: string) => void) {
+    this.#options = options
+    this.#evictedDead = evictedDead
+  }
+
+  /** Keeps the ended run of a record; `last` if its task has ended with it. */
+  add(record: TaskRecord, run: Run, last: boolean): void {
+    const { definition } = record
+    const ended: EndedRun = {
+      taskId: record.id,
+      name: definition.name,
+      range: record.range,
+      life: record.life,
+      firstLife: record.firstLife,
+      recurring: definition.recurring && !last,
+      run,
+    }
+    if (ended.recurring) this.#addRecurring(record, ended)
+    else this.#addOneShot(ended)
+  }
+
+  /** The kept run of a one-shot, or of a recurring task while it is young; 'stored' if the index has it. */
+  find(taskId: string): EndedRun | { readonly stored: Uint8Array } | undefined {
+    const entry = this.#byTask.get(taskId)
+    if (entry === undefined) return undefined
+    return entry.ended ?? { stored: endedKey(false, entry.range, entry.taskId, entry.instant) }
+  }
+
+  /** Runs of a recurring task that the index does not have yet, oldest first. */
+  youngOf(taskId: string): readonly EndedRun[] {
+    return this.#young.get(taskId) ?? []
+  }
+
+  /** A dead task is driven again, or a new life began: its kept run goes. */
+  remove(taskId: string): void {
+    const entry = this.#byTask.get(taskId)
+    if (entry === undefined) return
+    entry.gone = true
+    this.#forget(entry)
+  }
+
+  /** Task ids of the dead, oldest first. */
+  *dead(): Generator<string> {
+    for (const ring of this.#rings.values()) {
+      if (!ring.dead) continue
+      for (const entry of ring.entries) if (!entry.gone) yield entry.taskId
+    }
+  }
+
+  get deadCount(): number {
+    let count = 0
+    for (const ring of this.#rings.values()) if (ring.dead) count += ring.entries.length
+    return count
+  }
+
+  /** Drops what is too old. */
+  sweep(now: number): void {
+    for (const ring of this.#rings.values()) {
+      const before = now - (ring.dead ? this.#options.deadMs : this.#options.completedMs)
+      for (;;) {
+        const entry = ring.entries.peek()
+        if (entry === undefined || (!entry.gone && entry.endedAt >= before)) break
+        this.#evict(ring)
+      }
+    }
+  }
+
+  /** What the next synced batch of a spill has to write; afterwards call stored(). */
+  takeOps(out: ByteWriter): { ops: StoreOp[]; stored: () => void } {
+    const ops: StoreOp[] = this.#deletes.map(key => ({ type: 'del', key }))
+    this.#deletes = []
+    const entries = this.#unstored.filter(entry => !entry.gone && entry.ended !== undefined)
+    this.#unstored = []
+    for (const entry of entries) ops.push(putOf(out, entry.ended as EndedRun))
+    const young = this.#young
+    for (const list of young.values()) for (const ended of list) ops.push(putOf(out, ended))
+    const stored = (): void => {
+      for (const entry of entries) entry.ended = undefined
+      for (const [taskId, list] of young) {
+        const now = this.#young.get(taskId)
+        if (now === undefined) continue
+        const rest = now.filter(ended => !list.includes(ended))
+        if (rest.length === 0) this.#young.delete(taskId)
+        else this.#young.set(taskId, rest)
+      }
+    }
+    // Lists may be added to while the batch is written.
+    this.#young = new Map([...young].map(([taskId, list]) => [taskId, [...list]]))
+    return { ops, stored }
+  }
+
+  /** At the start: an entry that the index has. They come in no order of time. */
+  adopt(entries: ReadonlyArray<{ key: Uint8Array; ended: EndedRun }>): void {
+    const sorted = [...entries].sort((a, b) => a.ended.run.endedAt - b.ended.run.endedAt)
+    for (const { ended } of sorted) this.#push(ended, undefined)
+  }
+
+  #addOneShot(ended: EndedRun): void {
+    const entry = this.#push(ended, ended)
+    this.#unstored.push(entry)
+    // A busy handler's ring turns over many times between two spills.
+    if (this.#unstored.length > 4 * (this.#options.completedMax + 1000)) {
+      this.#unstored = this.#unstored.filter(each => !each.gone)
+    }
+  }
+
+  #push(ended: EndedRun, kept: EndedRun | undefined): Entry {
+    const { run } = ended
+    const dead = run.state === 'failed' || run.state === 'unknown'
+    const before = this.#byTask.get(ended.taskId)
+    if (before !== undefined) this.remove(ended.taskId)
+    const entry: Entry = {
+      taskId: ended.taskId,
+      range: ended.range,
+      instant: run.instant,
+      endedAt: run.endedAt,
+      dead,
+      ended: kept,
+      gone: false,
+    }
+    const ring = this.#ringOf(ended.name, dead)
+    ring.entries.push(entry)
+    this.#byTask.set(ended.taskId, entry)
+    while (ring.entries.length > (dead ? this.#options.deadMax : this.#options.completedMax)) this.#evict(ring)
+    return entry
+  }
+
+  #ringOf(name: string, dead: boolean): Ring {
+    const key = dead ? `${name}!` : name
+    let ring = this.#rings.get(key)
+    if (ring === undefined) {
+      ring = { name, dead, entries: new Deque<Entry>() }
+      this.#rings.set(key, ring)
+    }
+    return ring
+  }
+
+  #evict(ring: Ring): void {
+    const entry = ring.entries.shift()
+    if (entry === undefined || entry.gone) return
+    entry.gone = true
+    this.#forget(entry)
+    if (entry.dead) this.#evictedDead(entry.taskId)
+  }
+
+  #forget(entry: Entry): void {
+    if (this.#byTask.get(entry.taskId) === entry) this.#byTask.delete(entry.taskId)
+    if (entry.ended === undefined) this.#deletes.push(endedKey(false, entry.range, entry.taskId, entry.instant))
+    entry.ended = undefined
+  }
+
+  #addRecurring(record: TaskRecord, ended: EndedRun): void {
+    const { kept } = record
+    const again = kept.indexOf(ended.run.instant)
+    if (again >= 0) kept.splice(again, 1)
+    kept.push(ended.run.instant)
+    let young = this.#young.get(record.id)
+    if (young === undefined) {
+      young = []
+      this.#young.set(record.id, young)
+    }
+    const same = young.findIndex(each => each.run.instant === ended.run.instant)
+    if (same >= 0) young.splice(same, 1)
+    young.push(ended)
+    while (kept.length > this.#options.perTaskMax) {
+      const instant = kept.shift() as number
+      const at = young.findIndex(each => each.run.instant === instant)
+      if (at >= 0) young.splice(at, 1)
+      else this.#deletes.push(endedKey(true, record.range, record.id, instant))
+    }
+  }
+
+  /** A recurring task is gone: its kept runs go too. */
+  removeRecurring(record: TaskRecord): void {
+    this.#young.delete(record.id)
+    for (const instant of record.kept) this.#deletes.push(endedKey(true, record.range, record.id, instant))
+  }
+}
+
+function putOf(out: ByteWriter, ended: EndedRun): StoreOp {
+  const key = endedKey(ended.recurring, ended.range, ended.taskId, ended.run.instant)
+  return { type: 'put', key, value: encodeEnded(out, ended) }
+}
+
+export function encodeEnded(out: ByteWriter, ended: EndedRun): Uint8Array {
+  out.reset()
+  out.u8(FORMAT)
+  out.ascii(ended.taskId)
+  out.ascii(ended.name)
+  out.f64(ended.life)
+  out.u8((ended.firstLife ? 1 : 0) | (ended.recurring ? 2 : 0))
+  out.varuint(1)
+  writeRunState(out, ended.run)
+  return out.take()
+}
+
+/** Throws CorruptBytes. */
+export function decodeEnded(bytes: Uint8Array, range: number): EndedRun {
+  const reader = new ByteReader(bytes)
+  const format = reader.u8()
+  if (format !== FORMAT) throw new CorruptBytes(`ended run format ${format}, known is ${FORMAT}`)
+  const taskId = reader.ascii()
+  const name = reader.ascii()
+  const life = reader.f64()
+  const flags = reader.u8()
+  const [run] = readRuns(reader, (instant, manual) => new Run(instant, manual))
+  if (run === undefined) throw new CorruptBytes('an ended run without its run')
+  return { taskId, name, range, life, firstLife: (flags & 1) !== 0, recurring: (flags & 2) !== 0, run }
+}
+

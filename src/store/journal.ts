@@ -1,0 +1,302 @@
+/**
+ * The journal: every change is in it, synced, before anyone is told that it happened.
+ *
+ * Group commit: changes are appended to the blob under construction; a commit seals that blob and writes it as one
+ * synced value, and all that comes meanwhile goes into the next. A commit starts at once when none is under way, so
+ * a single change waits for one sync, and under load a blob holds thousands. Two writers take turns, since to
+ * allocate megabytes per commit costs more than the sync.
+ *
+ * Rules: what afterSync() was given is called after the sync that covers everything appended before the call, in
+ * order (A3). A failed sync is never retried: it ends the engine. A full disk is another matter: nothing of that
+ * blob counts until the store was opened again and took the same bytes.
+ *
+ * Blobs form segments. A segment is closed when it is large; the task store moves what still lives in the oldest
+ * closed one to the index, and drops it (store/spill).
+ */
+
+import { CarillonError, isCarillonError } from '../errors.ts'
+import { invariant } from '../invariant.ts'
+import { ByteWriter } from '../lib/bytes.ts'
+import type { Clock, Timer } from '../ports/clock.ts'
+import { type Actor, beginBlob, beginEntry, ENTRY, endEntry, sealBlob } from './blob.ts'
+import { journalKey } from './keys.ts'
+import type { PatientStore } from './patient-store.ts'
+
+export interface JournalOptions {
+  /** `sync`: every commit is synced before it counts. `interval`: it counts when written, and is synced every intervalMs. */
+  readonly durability: 'sync' | 'interval'
+  readonly intervalMs: number
+  /** A segment is closed beyond this many bytes or changes. More: fewer spills, more memory and a longer start. */
+  readonly segmentBytesMax: number
+  readonly segmentChangesMax: number
+  /** How long callers wait on a full disk before they are told, ms. */
+  readonly fullPatienceMs: number
+}
+
+export interface JournalHost {
+  /** The disk failed: the engine must stop. Called once. */
+  failed(error: CarillonError): void
+}
+
+/** Blobs of earlier boots are the first segment; a boot's own begin with the second. */
+export const ADOPTED_SEGMENT = 1
+
+export interface Segment {
+  readonly number: number
+  readonly firstSeq: number
+  lastSeq: number
+  bytes: number
+  changes: number
+  /** Per range, the last n of this actor in this segment or before; set when the segment is closed. */
+  context: Float64Array
+}
+
+/** Called with no error once synced, with STORE_FULL or STORE_FAILED if that is not known to have happened. */
+export type AfterSync = (error?: CarillonError) => void
+
+export class Journal {
+  readonly #store: PatientStore
+  readonly #clock: Clock
+  readonly #options: JournalOptions
+  readonly #host: JournalHost
+  readonly actor: Actor
+  readonly #n: Float64Array
+  #out = new ByteWriter(64 * 1024)
+  #spare = new ByteWriter(64 * 1024)
+  #entryAt = -1
+  #changes = 0
+  #seq: number
+  #segment: Segment
+  #closed: Segment[] = []
+  #waiting: AfterSync[] = []
+  #committing: AfterSync[] = []
+  #busy = false
+  #dead: CarillonError | undefined
+  #patience: Timer | undefined
+  #unsynced = false
+  #syncTimer: Timer | undefined
+  #syncDue = false
+  commits = 0
+  bytesWritten = 0
+
+  constructor(
+    ports: { store: PatientStore; clock: Clock },
+    options: JournalOptions,
+    host: JournalHost,
+    start: { actor: Actor; seq: number; ranges: number },
+  ) {
+    this.#store = ports.store
+    this.#clock = ports.clock
+    this.#options = options
+    this.#host = host
+    this.actor = start.actor
+    this.#seq = start.seq
+    this.#n = new Float64Array(start.ranges)
+    this.#segment = newSegment(ADOPTED_SEGMENT + 1, start.seq)
+    beginBlob(this.#out)
+  }
+
+  /** Number of the segment that the next change will belong to. */
+  get segment(): number {
+    return this.#segment.number
+  }
+
+  /** Bytes of journal that wait to be spilled. */
+  get bytes(): number {
+    let sum = this.#segment.bytes
+    for (const segment of this.#closed) sum += segment.bytes
+    return sum
+  }
+
+  /** Sequence number of the next blob. */
+  get nextSeq(): number {
+    return this.#seq
+  }
+
+  get oldestClosed(): Segment | undefined {
+    return this.#closed[0]
+  }
+
+  /** The disk is full, or has space again: callers wait, but not for ever. */
+  setFull(full: boolean): void {
+    this.#patience?.cancel()
+    this.#patience = undefined
+    if (full) this.#armPatience()
+  }
+
+  /** The n that the next change of the range will have. */
+  nextN(range: number): number {
+    return (this.#n[range] as number) + 1
+  }
+
+  /** Opens a change of a range: the caller writes its body to the returned writer, then calls end(). */
+  begin(range: number): ByteWriter {
+    invariant(this.#entryAt < 0, 'one change is written at a time')
+    const n = (this.#n[range] as number) + 1
+    this.#n[range] = n
+    this.#entryAt = beginEntry(this.#out, ENTRY.change, range, n)
+    return this.#out
+  }
+
+  /** Ends the change, and returns its n. */
+  end(range: number): number {
+    endEntry(this.#out, this.#entryAt)
+    this.#entryAt = -1
+    this.#changes++
+    return this.#n[range] as number
+  }
+
+  /** Calls back once all that was appended so far is synced; at the next turn if it already is. */
+  afterSync(callback: AfterSync): void {
+    if (this.#dead !== undefined) {
+      const error = this.#dead
+      this.#clock.defer(() => callback(error))
+      return
+    }
+    if (this.#changes === 0 && !this.#busy) this.#clock.defer(() => callback())
+    else if (this.#changes === 0) this.#committing.push(callback)
+    else this.#waiting.push(callback)
+  }
+
+  /** Starts a commit if there is something to commit and none is under way. */
+  flush(): void {
+    if (this.#busy || this.#changes === 0 || this.#dead !== undefined) return
+    invariant(this.#entryAt < 0, 'no commit in the middle of a change')
+    this.#busy = true
+    const seq = this.#seq++
+    const out = this.#out
+    const blob = sealBlob(out, seq, this.actor)
+    this.#out = this.#spare
+    this.#spare = out
+    beginBlob(this.#out)
+    this.#committing = this.#waiting
+    this.#waiting = []
+    this.#account(blob.length)
+    this.#write(seq, blob)
+  }
+
+  /** Resolves once everything appended so far is synced; rejects if that failed. */
+  drain(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.afterSync(error => (error === undefined ? resolve() : reject(error)))
+      this.flush()
+    })
+  }
+
+  /** Closes the segment under construction early, so that it can be spilled. */
+  closeSegment(): void {
+    invariant(!this.#busy && this.#changes === 0, 'a segment is closed between commits')
+    if (this.#segment.changes > 0) this.#rotate()
+  }
+
+  /** The oldest segment has been spilled: its blobs may go. Returns the first seq that still counts. */
+  dropOldest(): { segment: Segment; firstSeq: number } {
+    const segment = this.#closed.shift()
+    invariant(segment !== undefined, 'there is a segment to drop')
+    return { segment, firstSeq: segment.lastSeq + 1 }
+  }
+
+  /** Blobs of earlier boots, which replay found: they are spilled and dropped like any segment. */
+  adopt(segment: { firstSeq: number; lastSeq: number; bytes: number; changes: number }): void {
+    this.#closed.unshift({ ...segment, number: ADOPTED_SEGMENT, context: new Float64Array(this.#n.length) })
+  }
+
+  /** Stops the timers; what is under way goes on. */
+  stop(): void {
+    this.#patience?.cancel()
+    this.#syncTimer?.cancel()
+  }
+
+  #account(bytes: number): void {
+    this.commits++
+    this.bytesWritten += bytes
+    const segment = this.#segment
+    segment.lastSeq = this.#seq - 1
+    segment.bytes += bytes
+    segment.changes += this.#changes
+    this.#changes = 0
+    const { segmentBytesMax, segmentChangesMax } = this.#options
+    if (segment.bytes >= segmentBytesMax || segment.changes >= segmentChangesMax) this.#rotate()
+  }
+
+  #rotate(): void {
+    this.#segment.context = this.#n.slice()
+    this.#closed.push(this.#segment)
+    this.#segment = newSegment(this.#segment.number + 1, this.#seq)
+  }
+
+  #write(seq: number, blob: Uint8Array): void {
+    const sync = this.#options.durability === 'sync' || this.#syncDue
+    this.#syncDue = false
+    this.#store.write([{ type: 'put', key: journalKey(seq), value: blob }], sync).then(
+      () => this.#written(sync),
+      (error: unknown) => this.#fail(error),
+    )
+  }
+
+  #written(synced: boolean): void {
+    if (!synced) this.#armSync()
+    this.#busy = false
+    const callbacks = this.#committing
+    this.#committing = []
+    for (const callback of callbacks) callback()
+    this.flush()
+  }
+
+  /** The next commit after intervalMs is synced, and with it all before; an empty one if nothing comes. */
+  #armSync(): void {
+    this.#unsynced = true
+    if (this.#syncTimer !== undefined) return
+    this.#syncTimer = this.#clock.setTimer(this.#options.intervalMs, () => {
+      this.#syncTimer = undefined
+      if (!this.#unsynced || this.#dead !== undefined) return
+      this.#unsynced = false
+      this.#syncDue = true
+      if (this.#changes > 0) this.flush()
+      else if (!this.#busy) this.#syncEmpty()
+    })
+  }
+
+  #syncEmpty(): void {
+    this.#busy = true
+    this.#syncDue = false
+    this.#store.write([], true).then(
+      () => this.#written(true),
+      (error: unknown) => this.#fail(error),
+    )
+  }
+
+  #armPatience(): void {
+    this.#patience = this.#clock.setTimer(this.#options.fullPatienceMs, () => {
+      this.#tell(new CarillonError('STORE_FULL', FULL_MESSAGE))
+      this.#armPatience()
+    })
+  }
+
+  /** Callers that waited long enough learn that their change may or may not come to pass. */
+  #tell(error: CarillonError): void {
+    const callbacks = [...this.#committing, ...this.#waiting]
+    this.#committing = []
+    this.#waiting = []
+    for (const callback of callbacks) callback(error)
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#dead !== undefined) return
+    const error = isCarillonError(cause)
+      ? cause
+      : new CarillonError('STORE_FAILED', `the disk failed: ${String(cause)}`, { cause })
+    this.#dead = error
+    this.stop()
+    this.#tell(error)
+    this.#host.failed(error)
+  }
+}
+
+function newSegment(number: number, firstSeq: number): Segment {
+  return { number, firstSeq, lastSeq: firstSeq - 1, bytes: 0, changes: 0, context: new Float64Array(0) }
+}
+
+const FULL_MESSAGE =
+  'no space left on the disk: this change is kept, and written as soon as there is space, unless the node stops ' +
+  'first; repeating it is safe'

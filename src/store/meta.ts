@@ -1,0 +1,121 @@
+/**
+ * What a store knows of itself: its id, how often it was started, and where its journal begins. Each start raises the
+ * boot and mints a start id, synced before anything else is written, so that the actor (store, boot, start id) is
+ * never used twice (PROTOCOLS A and B).
+ */
+
+import { CarillonError } from '../errors.ts'
+import type { Random } from '../ports/random.ts'
+import type { Store } from '../ports/store.ts'
+import { type Actor, START_ID_BYTES, STORE_ID_BYTES } from './blob.ts'
+import { actorKey, allOf, META_KEY, numberOf } from './keys.ts'
+
+const FORMAT = 1
+
+export interface Meta {
+  readonly format: number
+  /** Hex. */
+  readonly store: string
+  readonly boot: number
+  readonly ranges: number
+  /** Blobs below this sequence number no longer count: what lived in them is in the index. */
+  readonly journalFrom: number
+}
+
+/** The meta of an opened store, and its actors by name. */
+export interface Identity {
+  readonly meta: Meta
+  readonly actor: Actor
+  /** `store/boot/startId` in hex -> index. */
+  readonly actors: ReadonlyMap<string, number>
+  /** True if the store was made just now. */
+  readonly fresh: boolean
+}
+
+export interface IdentityOptions {
+  readonly ranges: number
+  /** After a repair that dropped data: this store is a new one (its copies no longer count as the old one's). */
+  readonly renew: boolean
+}
+
+/** Reads or makes the meta, raises the boot, and mints this start's actor; all of it is synced. */
+export async function startIdentity(
+  ports: { store: Store; random: Random },
+  options: IdentityOptions,
+): Promise<Identity> {
+  const { store, random } = ports
+  const bytes = await store.get(META_KEY)
+  const known = bytes === undefined ? undefined : decodeMeta(bytes)
+  const id = known === undefined || options.renew ? hex(random.bytes(STORE_ID_BYTES)) : known.store
+  const meta: Meta = {
+    format: FORMAT,
+    store: id,
+    boot: known === undefined ? 1 : known.boot + 1,
+    ranges: known?.ranges ?? options.ranges,
+    journalFrom: known?.journalFrom ?? 1,
+  }
+  const actors = await readActors(store)
+  const startId = random.bytes(START_ID_BYTES)
+  const actor: Actor = { index: actors.size, store: unhex(id), boot: meta.boot, startId }
+  const name = actorName(actor)
+  actors.set(name, actor.index)
+  await store.write(
+    [
+      { type: 'put', key: META_KEY, value: encodeMeta(meta) },
+      { type: 'put', key: actorKey(actor.index), value: Buffer.from(name) },
+    ],
+    { sync: true },
+  )
+  return { meta, actor, actors, fresh: known === undefined }
+}
+
+export function actorName(actor: Pick<Actor, 'store' | 'boot' | 'startId'>): string {
+  return `${hex(actor.store)}/${actor.boot}/${hex(actor.startId)}`
+}
+
+export function encodeMeta(meta: Meta): Uint8Array {
+  return Buffer.from(JSON.stringify(meta))
+}
+
+function decodeMeta(bytes: Uint8Array): Meta {
+  let meta: Partial<Meta>
+  try {
+    meta = JSON.parse(Buffer.from(bytes).toString()) as Partial<Meta>
+  } catch (cause) {
+    throw new CarillonError('STORE_CORRUPT', "the store's meta record can't be read", { cause })
+  }
+  if (meta.format !== FORMAT) {
+    throw new CarillonError(
+      'STORE_FORMAT',
+      `the store has format ${String(meta.format)}, this Carillon knows ${FORMAT}: use the version that wrote it`,
+    )
+  }
+  const { store, boot, ranges, journalFrom } = meta
+  const whole = [boot, ranges, journalFrom].every(n => Number.isSafeInteger(n) && (n as number) > 0)
+  if (!whole || typeof store !== 'string' || !/^[0-9a-f]{32}$/.test(store)) {
+    throw new CarillonError('STORE_CORRUPT', "the store's meta record is not whole")
+  }
+  return meta as Meta
+}
+
+async function readActors(store: Store): Promise<Map<string, number>> {
+  const actors = new Map<string, number>()
+  const cursor = store.cursor(allOf('a'))
+  try {
+    for (;;) {
+      const page = await cursor.next(1000)
+      if (page.length === 0) return actors
+      for (const [key, value] of page) actors.set(Buffer.from(value).toString(), numberOf(key))
+    }
+  } finally {
+    await cursor.close()
+  }
+}
+
+export function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
+}
+
+function unhex(text: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(text, 'hex'))
+}

@@ -1,0 +1,112 @@
+/**
+ * Requests that were carried out, by requestId (caller, n), so that a request that comes twice is carried out once,
+ * also after its task has ended and gone (PROTOCOLS B6, trace 11).
+ *
+ * A request carries its caller's mark, below which the caller has all answers: what lies below is forgotten, and what
+ * lies from the mark up is remembered for `windowMs`. A request that may have been forgotten is refused (TOO_OLD)
+ * rather than carried out again. Numbers of one call follow each other, so they are kept as spans.
+ */
+
+import { CarillonError } from '../errors.ts'
+
+/** What was answered to one request: undefined for a plain "created". */
+export interface KnownRequest {
+  readonly answer: string | undefined
+}
+
+interface Span {
+  readonly from: number
+  to: number
+  readonly at: number
+  readonly answer: string | undefined
+}
+
+interface Caller {
+  mark: number
+  /** All numbers below were given at some time, as far as is known. */
+  highest: number
+  /** Requests below this were forgotten by age: whether they were carried out is not known. */
+  forgotten: number
+  seenAt: number
+  spans: Span[]
+}
+
+const KNOWN_PLAIN: KnownRequest = { answer: undefined }
+
+export class RequestLog {
+  readonly #windowMs: number
+  readonly #callers = new Map<string, Caller>()
+  #sweptAt = 0
+
+  constructor(windowMs: number) {
+    this.#windowMs = windowMs
+  }
+
+  /** The caller has all answers below `mark`. */
+  raiseMark(caller: string, mark: number, now: number): void {
+    const known = this.#caller(caller, now)
+    if (mark <= known.mark) return
+    known.mark = mark
+    if (known.spans.length > 0) known.spans = known.spans.filter(span => span.to >= mark)
+  }
+
+  /** What was answered, or undefined if the request is new. Throws TOO_OLD if that can no longer be told. */
+  find(caller: string, n: number): KnownRequest | undefined {
+    const known = this.#callers.get(caller)
+    if (known === undefined || n > known.highest) return undefined
+    for (const span of known.spans) {
+      if (n >= span.from && n <= span.to) return span.answer === undefined ? KNOWN_PLAIN : { answer: span.answer }
+    }
+    if (n < known.mark || n <= known.forgotten) {
+      throw new CarillonError('TOO_OLD', `request ${n} of ${caller} came after its window of ${this.#windowMs} ms`)
+    }
+    return undefined
+  }
+
+  /** Requests [from, to] were carried out, all with this answer. */
+  add(caller: string, from: number, to: number, now: number, answer?: string): void {
+    const known = this.#caller(caller, now)
+    if (to > known.highest) known.highest = to
+    const last = known.spans.at(-1)
+    if (last !== undefined && last.to + 1 === from && last.answer === answer && last.at === now) last.to = to
+    else known.spans.push({ from, to, at: now, answer })
+  }
+
+  /** Forgets what is older than the window; cheap, to be called now and then. */
+  sweep(now: number): void {
+    if (now - this.#sweptAt < this.#windowMs / 4 && now >= this.#sweptAt) return
+    this.#sweptAt = now
+    const before = now - this.#windowMs
+    for (const [name, caller] of this.#callers) {
+      let old = 0
+      while (old < caller.spans.length && (caller.spans[old] as Span).at < before) old++
+      for (const span of caller.spans.splice(0, old)) caller.forgotten = Math.max(caller.forgotten, span.to)
+      if (caller.spans.length === 0 && caller.seenAt < before) this.#callers.delete(name)
+    }
+  }
+
+  /** For the index: everything still remembered. */
+  encode(): Uint8Array {
+    return Buffer.from(JSON.stringify([...this.#callers]))
+  }
+
+  decode(bytes: Uint8Array): void {
+    try {
+      for (const [name, caller] of JSON.parse(Buffer.from(bytes).toString()) as Array<[string, Caller]>) {
+        this.#callers.set(name, caller)
+      }
+    } catch (cause) {
+      throw new CarillonError('STORE_CORRUPT', "the store's list of requests can't be read", { cause })
+    }
+  }
+
+  #caller(name: string, now: number): Caller {
+    let known = this.#callers.get(name)
+    if (known === undefined) {
+      known = { mark: 0, highest: -1, forgotten: -1, seenAt: now, spans: [] }
+      this.#callers.set(name, known)
+    }
+    known.seenAt = now
+    return known
+  }
+}

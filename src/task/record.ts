@@ -1,0 +1,159 @@
+/**
+ * The record of a task as its store has it: the definition register with its version, the open runs, `closed`, and
+ * the stored next instant. It changes only by changes (task/change), which are what the journal and later the
+ * replicas get; applying the same changes gives the same record.
+ *
+ * - `life` tells apart an id's lives: an ended id that is created again starts a new life, so that the completion of
+ *   an earlier life does not end it. It is the creation instant in ms, or one more than the life before.
+ * - the version of the definition is (life, rev, hlc, actor); rev grows with each replace, pause, resume, cancel.
+ * - `closed`: every scheduled occurrence of this version up to this instant has ended.
+ * - `next` is stored, never recomputed from now: tzdata differ, and clocks jump. It only grows within a version; a
+ *   `next` at or below `lastAt` was reached, and what follows it is known when its run ends (every, after completion).
+ * - `dots`: actor -> n of the last change included, so that replay skips what the record already has.
+ */
+
+import type { Definition } from './definition.ts'
+import { isRunEnd, type RunState } from './task.ts'
+
+/** No instant: nothing more is scheduled. */
+export const NEVER = Number.POSITIVE_INFINITY
+/** Before every instant. */
+export const NOT_YET = Number.NEGATIVE_INFINITY
+
+export const NO_BYTES: Uint8Array = new Uint8Array(0)
+
+/** The carrying out of one occurrence, as it is kept. */
+export class Run {
+  readonly instant: number
+  readonly manual: boolean
+  state: RunState = 'queued'
+  /** Attempts started so far. */
+  attempt = 0
+  /** While `retrying`: when the next attempt starts. */
+  retryAt = 0
+  startedAt = 0
+  endedAt = 0
+  /** Strict tasks: the claim's place in its range's log; grows with every attempt. */
+  fence = 0
+  /** JSON: the result of a completed run, else the latest error. */
+  body: Uint8Array = NO_BYTES
+
+  constructor(instant: number, manual: boolean) {
+    this.instant = instant
+    this.manual = manual
+  }
+}
+
+export class TaskRecord<R extends Run = Run> {
+  readonly id: string
+  readonly range: number
+  life: number
+  firstLife: boolean
+  definition: Definition
+  rev = 1
+  hlc = 0
+  /** Index of the actor that wrote the definition's version. */
+  actor = 0
+  paused = false
+  cancelled = false
+  next: number
+  /** Scheduled occurrences opened so far; a schedule's `max` counts these. */
+  fired = 0
+  /** The latest scheduled instant that was reached. */
+  lastAt = NOT_YET
+  closed = NOT_YET
+  /** Open runs, and ended ones that lie above `closed`; oldest first. */
+  runs: R[] = []
+  /** Recurring tasks: instants of ended runs that are still kept, oldest first. */
+  kept: number[] = []
+  /** An ended task whose record is kept (keyed, or dead): until when. NEVER: not ended, or not kept. */
+  expiresAt = NEVER
+  /** The actor of this boot is the first pair; a record has more only if it outlived a boot. */
+  dots: Dot[] = []
+
+  // Where this copy lies; not part of what is kept or replicated.
+
+  /** Oldest journal segment with a change that the index does not have; 0: none (store/dirty-list). */
+  segment = 0
+  dirtyPrev: TaskRecord<R> | undefined = undefined
+  dirtyNext: TaskRecord<R> | undefined = undefined
+  /** The due instant under which the index has it (NEVER: without a due key); NaN: it is not in the index. */
+  indexedDue = Number.NaN
+  /** Handle in the timing wheel; -1: not armed (schedule/scheduler). */
+  timer = -1
+  /** Calls that are at work on it: it stays in memory. */
+  pins = 0
+  /** Ended and gone from the store: who still holds it lets go. */
+  gone = false
+
+  constructor(id: string, range: number, life: number, firstLife: boolean, definition: Definition) {
+    this.id = id
+    this.range = range
+    this.life = life
+    this.firstLife = firstLife
+    this.definition = definition
+    this.next = definition.at
+  }
+
+  findRun(instant: number): R | undefined {
+    for (const run of this.runs) if (run.instant === instant) return run
+    return undefined
+  }
+
+  get hasOpenRun(): boolean {
+    for (const run of this.runs) if (!isRunEnd(run.state)) return true
+    return false
+  }
+
+  /** True if this record includes the change n of the actor. */
+  includes(actor: number, n: number): boolean {
+    for (const dot of this.dots) if (dot.actor === actor) return dot.n >= n
+    return false
+  }
+
+  include(actor: number, n: number): void {
+    for (const dot of this.dots) {
+      if (dot.actor === actor) {
+        if (n > dot.n) dot.n = n
+        return
+      }
+    }
+    this.dots.push({ actor, n })
+  }
+
+  /** Raises `closed` over all that has ended, and drops the ended runs at or below it. */
+  close(): void {
+    let open = NEVER
+    let ended = 0
+    for (const run of this.runs) {
+      if (isRunEnd(run.state)) ended++
+      else if (!run.manual && run.instant < open) open = run.instant
+    }
+    const closed = open === NEVER ? this.lastAt : Math.min(this.lastAt, open - 1)
+    if (closed > this.closed) this.closed = closed
+    if (ended > 0) {
+      this.runs = this.runs.filter(run => !isRunEnd(run.state) || (!run.manual && run.instant > this.closed))
+    }
+  }
+
+  /** The next scheduled instant, or NEVER. */
+  get nextAt(): number {
+    return this.next > this.lastAt ? this.next : NEVER
+  }
+
+  /** The earliest instant at which this record wants attention. */
+  get dueAt(): number {
+    let due = Math.min(this.paused ? NEVER : this.nextAt, this.expiresAt)
+    for (const run of this.runs) {
+      if (isRunEnd(run.state)) continue
+      const at = run.state === 'retrying' ? run.retryAt : run.instant
+      if (at < due) due = at
+    }
+    return due
+  }
+}
+
+export interface Dot {
+  readonly actor: number
+  n: number
+}

@@ -1,0 +1,525 @@
+/**
+ * The life of a run: due, queued, started, ended, tried again. Every rule of overlap, misfire, retry and of what is
+ * written when stands here; the scheduler keeps time, the dispatcher hands out, the store writes.
+ *
+ * What is journaled, and when (at-least-once):
+ * - an occurrence that opens: not at all. Until something is written, the record's `next` is still that instant, and
+ *   after a crash it fires again.
+ * - the start of an attempt: lazily, a few ms later, if it still runs then. Most have ended by then, with one write
+ *   for all. It is written so that a handler that kills its process runs out of attempts.
+ * - an end: at once, and answered only once synced.
+ * Strict tasks: the claim is synced before the start (at most once: a claim without an end is `unknown` after a
+ * crash; exactly once: it is claimed anew, under a greater fence and the same key).
+ */
+
+import type { ByteWriter } from '../lib/bytes.ts'
+import { Histogram } from '../lib/histogram.ts'
+import type { Clock, Timer } from '../ports/clock.ts'
+import type { Random } from '../ports/random.ts'
+import { catchUp } from '../schedule/misfire.ts'
+import type { TaskStore } from '../store/task-store.ts'
+import { runIdOf } from '../task/ids.ts'
+import { NEVER, NO_BYTES } from '../task/record.ts'
+import { type Recurrence, recurrenceOf } from '../task/recurrence.ts'
+import { retryDelayMs } from '../task/retry.ts'
+import { checkMove, isRunEnd, type RunEnd, type RunState } from '../task/task.ts'
+import type { EngineEvent } from '../wire/calls.ts'
+import type { WireError } from '../wire/frame.ts'
+import { errorText, type OutcomeKind, type OutcomeMessage, writeRun } from '../wire/work.ts'
+import type { Dispatcher, DispatcherHost } from './dispatcher.ts'
+import { type LiveRecord, LiveRun } from './live-run.ts'
+import { runView } from './views.ts'
+
+export interface LifecycleOptions {
+  /** An attempt that runs this long is journaled, ms. */
+  readonly lazyStartMs: number
+  /** Most open runs of one task. */
+  readonly openRunsMax: number
+  /** How long a dead task can be driven again, ms. */
+  readonly deadMs: number
+}
+
+export interface LifecycleParts {
+  readonly store: TaskStore<LiveRun>
+  readonly clock: Clock
+  readonly random: Random
+  /** Epoch ms with a fraction. */
+  readonly now: () => number
+  /** Arms the record for its due instant, or disarms it. */
+  readonly rearm: (record: LiveRecord) => void
+  /** There is no room in the queue: the record waits for some. */
+  readonly defer: (record: LiveRecord) => void
+  readonly emit: (event: EngineEvent) => void
+  /** True if somebody listens to `run` and `retry` events. */
+  readonly wantsRunEvents: () => boolean
+  /** A run has ended; called before the sync that covers it. */
+  readonly ended: (record: LiveRecord, run: LiveRun) => void
+  readonly log: (run: LiveRun, json: string) => void
+  /** Makes a follow-up task, in the same commit as the completion. */
+  readonly followUp: (definition: Uint8Array) => void
+}
+
+export interface Counters {
+  created: number
+  completed: number
+  failed: number
+  retried: number
+  missed: number
+}
+
+export class Lifecycle implements DispatcherHost<LiveRun> {
+  readonly #options: LifecycleOptions
+  readonly #parts: LifecycleParts
+  dispatcher!: Dispatcher<LiveRun>
+  readonly counters: Counters = { created: 0, completed: 0, failed: 0, retried: 0, missed: 0 }
+  readonly lateness = new Histogram()
+  #started: LiveRun[] = []
+  #lazyTimer: Timer | undefined
+  readonly #recurrences = new WeakMap<object, Recurrence>()
+
+  constructor(options: LifecycleOptions, parts: LifecycleParts) {
+    this.#options = options
+    this.#parts = parts
+  }
+
+  stop(): void {
+    this.#lazyTimer?.cancel()
+  }
+
+  recurrence(record: LiveRecord): Recurrence | undefined {
+    const { definition } = record
+    let known = this.#recurrences.get(definition)
+    if (known === undefined) {
+      const { schedule } = definition
+      if (schedule.kind === 'at') return undefined
+      known = recurrenceOf(schedule, record.id)
+      this.#recurrences.set(definition, known)
+    }
+    return known
+  }
+
+  // --- the record is due
+
+  /** A record has come into memory from an earlier boot: what was running then is over, what was due is queued. */
+  adopt(record: LiveRecord): void {
+    for (const run of [...record.runs]) {
+      if (record.gone) return
+      if (run.place !== 'idle' || isRunEnd(run.state)) continue
+      if (run.state === 'running') this.#attemptLost(run, 'the node stopped while this attempt was running')
+    }
+    this.settle(record)
+  }
+
+  /** Brings a record to where it belongs now: fires what is due, queues, and arms it for the next instant. */
+  settle(record: LiveRecord): void {
+    const now = this.#parts.now()
+    if (record.gone) return
+    if (this.#isOver(record)) {
+      if (record.expiresAt === NEVER) record.expiresAt = this.#expiryOf(record)
+      if (record.expiresAt <= now) return this.#drop(record)
+    } else if (this.dispatcher.room <= 0 && record.dueAt <= now) {
+      return this.#parts.defer(record)
+    } else {
+      if (!record.paused && record.nextAt <= now) this.#occur(record, now)
+      if (record.gone) return
+      for (const run of record.runs) {
+        if (run.place !== 'idle') continue
+        if (run.state === 'retrying' && run.retryAt <= now) {
+          this.#move(run, 'queued')
+          this.#offer(run)
+        } else if (run.state === 'queued') this.#offer(run)
+      }
+    }
+    this.#parts.rearm(record)
+  }
+
+  /** The scheduled instant has come. */
+  #occur(record: LiveRecord, now: number): void {
+    const { policy } = record.definition
+    const recurrence = this.recurrence(record)
+    if (recurrence === undefined) {
+      const late = now - record.next
+      if (late > policy.misfire.afterMs && policy.misfire.kind === 'skip') return this.#missOneShot(record, now)
+      this.#open(record, record.next, NEVER)
+      return
+    }
+    while (record.nextAt <= now && !record.gone) {
+      if (now - record.next > policy.misfire.afterMs) return this.#catchUp(record, recurrence, now)
+      const instant = record.next
+      this.#open(record, instant, this.#nextAfter(record, recurrence, instant))
+    }
+  }
+
+  /** The instant after `instant`; for a schedule from completion it is not known before the run has ended. */
+  #nextAfter(record: LiveRecord, recurrence: Recurrence, instant: number): number {
+    const { schedule } = record.definition
+    if (schedule.kind === 'at') return NEVER
+    if (schedule.max !== undefined && record.fired + 1 >= schedule.max) return NEVER
+    if (schedule.kind === 'every' && schedule.from === 'completion') return instant
+    return recurrence.next(instant) ?? NEVER
+  }
+
+  #catchUp(record: LiveRecord, recurrence: Recurrence, now: number): void {
+    const { policy, schedule } = record.definition
+    if (schedule.kind === 'every' && schedule.from === 'completion') {
+      // There is at most one, and what follows depends on its end.
+      if (policy.misfire.kind !== 'skip') return this.#open(record, record.next, this.#nextAfter(record, recurrence, record.next))
+      const first = record.next
+      record.next = recurrence.next(now) ?? NEVER
+      return this.#missed(record, 1, first, first)
+    }
+    const first = record.next
+    const plan = catchUp(recurrence, first, now, policy.misfire)
+    for (const instant of plan.run) {
+      if (record.gone || record.next === NEVER) return
+      this.#open(record, instant, this.#nextAfter(record, recurrence, instant))
+    }
+    if (record.next === NEVER) return
+    record.lastAt = Math.max(record.lastAt, plan.lastAt)
+    record.next = plan.next
+    if (plan.missed > 0) this.#missed(record, plan.missed, first, plan.lastAt)
+  }
+
+  #missed(record: LiveRecord, count: number, from: number, to: number): void {
+    this.counters.missed += count
+    this.#parts.emit({ type: 'missed', task: record.id, count, from, to })
+    record.close()
+    if (this.#isOver(record)) this.#over(record, undefined)
+    else this.#parts.store.updated(record, { times: true })
+  }
+
+  #missOneShot(record: LiveRecord, now: number): void {
+    const run = new LiveRun(record, record.next, false)
+    record.runs.push(run)
+    record.lastAt = record.next
+    record.next = NEVER
+    this.counters.missed++
+    this.#parts.emit({ type: 'missed', task: record.id, count: 1, from: run.instant, to: run.instant })
+    this.#end(run, 'missed', now, NO_BYTES)
+  }
+
+  /** Opens the occurrence, or passes it over, as the task's overlap policy says. */
+  #open(record: LiveRecord, instant: number, next: number): void {
+    const { overlap } = record.definition.policy
+    const now = this.#parts.now()
+    record.lastAt = Math.max(record.lastAt, instant)
+    record.next = next
+    record.fired++
+    const run = new LiveRun(record, instant, false)
+    const open = record.runs.filter(each => !isRunEnd(each.state))
+    record.runs.push(run)
+    if (open.length === 0) return
+    const waiting = open.some(each => each.state === 'queued' && each.place !== 'sent')
+    const pass = overlap === 'skip' || (overlap === 'queue-one' && waiting) || open.length >= this.#options.openRunsMax
+    if (pass) this.#end(run, 'skipped', now, NO_BYTES)
+    else if (overlap === 'cancel-old') for (const old of open) this.cancelRun(old, 'overlap')
+  }
+
+  /** Opens a run by hand. */
+  openManual(record: LiveRecord, at: number): LiveRun {
+    let instant = Math.floor(at)
+    while (record.findRun(instant) !== undefined || instant === record.lastAt || instant === record.next) instant++
+    const run = new LiveRun(record, instant, true)
+    record.runs.push(run)
+    record.expiresAt = NEVER
+    return run
+  }
+
+  #offer(run: LiveRun): void {
+    const { record } = run
+    if (record.definition.policy.overlap === 'queue-one') {
+      if (record.runs.some(other => other !== run && other.place !== 'idle')) return
+    }
+    this.dispatcher.offer(run)
+  }
+
+  // --- what the dispatcher tells
+
+  starting(run: LiveRun): void {
+    if (run.strict) return
+    this.#move(run, 'running')
+    run.attempt++
+    run.startedAt = this.#parts.now()
+    this.#started.push(run)
+    this.#lazyTimer ??= this.#parts.clock.setTimer(this.#options.lazyStartMs, () => this.#writeStarted())
+  }
+
+  claim(run: LiveRun, done: (go: boolean) => void): void {
+    const { store, now } = this.#parts
+    const { record } = run
+    this.#move(run, 'running')
+    run.attempt++
+    run.startedAt = now()
+    run.fence = store.journal.nextN(record.range)
+    run.journaledAttempts = run.attempt
+    store.updated(record, { times: true, runs: [run] })
+    store.afterSync(error => {
+      const go = error === undefined && run.state === 'running'
+      done(go)
+      if (!go && run.state === 'running') this.#unclaim(run)
+    })
+  }
+
+  /** The claim may or may not be on the disk, and nothing was started. */
+  #unclaim(run: LiveRun): void {
+    this.#move(run, 'queued')
+    this.settle(run.record)
+  }
+
+  write(run: LiveRun, out: ByteWriter, handle: number, handler: number): void {
+    const { record } = run
+    const { definition } = record
+    writeRun(
+      out,
+      {
+        handle,
+        handler,
+        taskId: record.id,
+        life: record.life,
+        firstLife: record.firstLife,
+        scheduledAt: run.instant,
+        attempt: run.attempt,
+        wantsStarted: definition.policy.timeoutMs > 0,
+        fence: run.strict ? this.#fenceOf(run) : undefined,
+      },
+      definition.source,
+      definition.payloadStart,
+      definition.end,
+    )
+  }
+
+  /** (epoch, seq) as text that sorts as it grows; on one node the boot stands for the epoch. */
+  #fenceOf(run: LiveRun): string {
+    const { boot } = this.#parts.store.identity.meta
+    return `${String(boot).padStart(10, '0')}-${String(run.fence).padStart(16, '0')}`
+  }
+
+  started(run: LiveRun, at: number): void {
+    run.startedAt = at
+  }
+
+  outcome(run: LiveRun, outcome: OutcomeMessage): void {
+    if (outcome.kind === 'unstarted') return this.unstarted(run)
+    run.startedAt = outcome.startedAt
+    if (run.attempt === 1 && !run.manual) this.lateness.record(Math.max(0, outcome.startedAt - run.instant))
+    const body = outcome.body.length === 0 ? NO_BYTES : outcome.body.slice()
+    if (outcome.kind === 'completed') {
+      for (const definition of outcome.followUps) this.#parts.followUp(definition)
+      this.#end(run, 'completed', outcome.endedAt, body)
+    } else {
+      this.#failed(run, outcome.endedAt, body, outcome.kind === 'fatal')
+    }
+  }
+
+  unstarted(run: LiveRun): void {
+    if (run.strict) return this.#attemptLost(run, 'the worker gave this attempt back')
+    run.attempt--
+    this.#move(run, 'queued')
+    this.settle(run.record)
+  }
+
+  timedOut(run: LiveRun): void {
+    const { timeoutMs } = run
+    const error: WireError = { name: 'TimeoutError', message: `the handler did not end within ${timeoutMs} ms`, code: 'TIMEOUT' }
+    this.#failed(run, this.#parts.now(), Buffer.from(JSON.stringify(error)), false)
+  }
+
+  lost(run: LiveRun): void {
+    this.#attemptLost(run, 'the worker went away while this attempt was running')
+    if (!run.record.gone) this.settle(run.record)
+  }
+
+  label(run: LiveRun): string {
+    return this.runId(run)
+  }
+
+  lateEnd(label: string, attempt: number, kind: OutcomeKind): void {
+    this.#parts.emit({ type: 'late-end', run: label, attempt, ended: kind === 'completed' ? 'completed' : 'failed' })
+  }
+
+  progress(run: LiveRun, json: string): void {
+    run.progress = json
+  }
+
+  log(run: LiveRun, json: string): void {
+    this.#parts.log(run, json)
+  }
+
+  noWorker(name: string, waiting: number): void {
+    this.#parts.emit({ type: 'no-worker', name, waiting })
+  }
+
+  // --- ends
+
+  runId(run: LiveRun): string {
+    const { record } = run
+    return runIdOf(record.id, record.life, record.firstLife, run.instant)
+  }
+
+  /** Ends a run that has not ended, wherever it is. */
+  cancelRun(run: LiveRun, reason: 'cancelled' | 'overlap' | 'replaced'): void {
+    this.#takeBack(run, reason)
+    this.#end(run, 'cancelled', this.#parts.now(), NO_BYTES)
+  }
+
+  /** A failed run is to be tried again, with a fresh budget of attempts. */
+  redrive(run: LiveRun): void {
+    this.#move(run, 'queued')
+    run.endedAt = 0
+    run.record.expiresAt = NEVER
+    this.#parts.store.history.remove(run.record.id)
+  }
+
+  /** Ends the task as cancelled, with all its runs; nothing of it starts any more. */
+  cancelTask(record: LiveRecord): void {
+    const now = this.#parts.now()
+    const open = record.runs.filter(run => !isRunEnd(run.state))
+    if (open.length === 0 && !this.#isOver(record)) {
+      const run = new LiveRun(record, Number.isFinite(record.nextAt) ? record.nextAt : Math.floor(now), false)
+      record.runs.push(run)
+      open.push(run)
+    }
+    record.cancelled = true
+    record.rev++
+    record.next = NEVER
+    const runs: LiveRun[] = []
+    for (const run of open) {
+      this.#takeBack(run, 'cancelled')
+      this.#finish(run, 'cancelled', now, NO_BYTES)
+      runs.push(run)
+    }
+    this.#parts.store.history.remove(record.id)
+    for (const run of runs) this.#keep(run, true)
+    this.#parts.store.ended(record, undefined, { register: true, runs })
+    this.#parts.rearm(record)
+  }
+
+  #takeBack(run: LiveRun, reason: 'cancelled' | 'overlap' | 'replaced'): void {
+    if (run.place === 'sent') this.dispatcher.abort(run, reason)
+    else if (run.place !== 'idle') this.dispatcher.withdraw(run)
+  }
+
+  #failed(run: LiveRun, at: number, body: Uint8Array, fatal: boolean): void {
+    const { retry, guarantee } = run.record.definition.policy
+    // Attempts are counted on when a dead run is driven again: each drive has `max` of them.
+    const more = !fatal && guarantee !== 'at-most-once' && run.attempt % Math.max(1, retry.max) !== 0
+    if (!more) return this.#end(run, 'failed', at, body)
+    this.#move(run, 'retrying')
+    const retries = (run.attempt % Math.max(1, retry.max)) - 1
+    run.retryAt = this.#parts.now() + retryDelayMs(retry, retries, () => this.#parts.random.float())
+    run.body = body
+    run.journaledAttempts = run.attempt
+    this.counters.retried++
+    this.#parts.store.updated(run.record, { times: true, runs: [run] })
+    if (this.#parts.wantsRunEvents()) {
+      this.#parts.emit({ type: 'retry', run: runView(run.record, run, this.runId(run)), nextAt: run.retryAt })
+    }
+    this.#parts.rearm(run.record)
+    if (run.retryAt <= this.#parts.now()) this.settle(run.record)
+  }
+
+  /** Nobody knows how the attempt ended. */
+  #attemptLost(run: LiveRun, why: string): void {
+    const { guarantee, retry } = run.record.definition.policy
+    const error: WireError = { name: 'AttemptLost', message: why, code: 'ATTEMPT_LOST' }
+    const body = Buffer.from(errorText(error))
+    if (guarantee === 'at-most-once') return this.#end(run, 'unknown', this.#parts.now(), body)
+    if (run.attempt % Math.max(1, retry.max) === 0 && guarantee === 'at-least-once' && retry.max > 1) {
+      return this.#end(run, 'failed', this.#parts.now(), body)
+    }
+    run.body = body
+    this.#move(run, 'queued')
+  }
+
+  #end(run: LiveRun, state: RunEnd, at: number, body: Uint8Array): void {
+    const { record } = run
+    const { store } = this.#parts
+    this.#finish(run, state, at, body)
+    const recurrence = record.definition.recurring ? this.recurrence(record) : undefined
+    if (recurrence !== undefined && !run.manual && record.next <= record.lastAt && !record.cancelled) {
+      record.next = recurrence.next(Math.max(record.lastAt, Math.floor(at))) ?? NEVER
+    }
+    if (this.#isOver(record)) return this.#over(record, run)
+    store.updated(record, { times: true, runs: [run] })
+    this.#keep(run, false)
+    record.close()
+    if (!record.gone) this.#parts.rearm(record)
+    const held = record.definition.policy.overlap === 'queue-one' ? record.runs.find(each => each.state === 'queued' && each.place === 'idle') : undefined
+    if (held !== undefined) this.#offer(held)
+  }
+
+  /** No run is open, and none will follow: the record goes, or is kept for a while. */
+  #over(record: LiveRecord, run: LiveRun | undefined): void {
+    const { store } = this.#parts
+    record.expiresAt = this.#expiryOf(record)
+    if (record.expiresAt === NEVER) {
+      store.ended(record, run)
+      if (run !== undefined) this.#keep(run, true)
+      this.#parts.rearm(record)
+      return
+    }
+    store.updated(record, { times: true, ...(run === undefined ? {} : { runs: [run] }) })
+    if (run !== undefined) this.#keep(run, true)
+    this.#parts.rearm(record)
+  }
+
+  #drop(record: LiveRecord): void {
+    this.#parts.store.history.remove(record.id)
+    this.#parts.store.ended(record, undefined, {})
+    this.#parts.rearm(record)
+  }
+
+  /** A dead task is kept no longer: its list is full. */
+  dropDead(record: LiveRecord): void {
+    if (!record.gone && this.#isOver(record)) this.#drop(record)
+  }
+
+  #finish(run: LiveRun, state: RunEnd, at: number, body: Uint8Array): void {
+    this.#move(run, state)
+    run.endedAt = at
+    run.body = body
+    if (state === 'completed') this.counters.completed++
+    else if (state === 'failed' || state === 'unknown') this.counters.failed++
+  }
+
+  #keep(run: LiveRun, last: boolean): void {
+    const { record } = run
+    this.#parts.store.history.add(record, run, last)
+    this.#parts.ended(record, run)
+  }
+
+  #isOver(record: LiveRecord): boolean {
+    return record.nextAt === NEVER && !record.hasOpenRun && !(record.paused && record.next !== NEVER)
+  }
+
+  /** A record that another has taken the place of. */
+  letGo(record: LiveRecord): void {
+    this.#parts.rearm(record)
+  }
+
+  /** Until when the record of an ended task is kept: a keyed one refuses its key, a dead one can be driven again. */
+  #expiryOf(record: LiveRecord): number {
+    const last = record.runs.at(-1)
+    if (last === undefined) return NEVER
+    if (last.state === 'failed' || last.state === 'unknown') return last.endedAt + this.#options.deadMs
+    return record.definition.keyTtlMs > 0 ? last.endedAt + record.definition.keyTtlMs : NEVER
+  }
+
+  #move(run: LiveRun, to: RunState): void {
+    checkMove(run.state, to)
+    run.state = to
+  }
+
+  #writeStarted(): void {
+    this.#lazyTimer = undefined
+    const started = this.#started
+    this.#started = []
+    for (const run of started) {
+      if (run.state !== 'running' || run.journaledAttempts === run.attempt || run.record.gone) continue
+      run.journaledAttempts = run.attempt
+      this.#parts.store.updated(run.record, { times: true, runs: [run] })
+    }
+    this.#parts.store.flush()
+  }
+}
+

@@ -1,0 +1,43 @@
+/**
+ * A run in memory: what is kept of it (task/record), and where it is on its way through the dispatcher.
+ */
+
+import { Run, type TaskRecord } from '../task/record.ts'
+import type { DueRun } from './dispatcher.ts'
+
+export type LiveRecord = TaskRecord<LiveRun>
+
+export class LiveRun extends Run implements DueRun {
+  readonly record: LiveRecord
+  place: DueRun['place'] = 'idle'
+  handle = 0
+  /** Attempts that the journal knows of; behind `attempt` until the next lazy write. */
+  journaledAttempts = 0
+  /** Latest progress, JSON. */
+  progress: string | undefined = undefined
+
+  constructor(record: LiveRecord, instant: number, manual: boolean) {
+    super(instant, manual)
+    this.record = record
+  }
+
+  get name(): string {
+    return this.record.definition.name
+  }
+
+  get priority(): number {
+    return this.record.definition.policy.priority
+  }
+
+  get scheduledAt(): number {
+    return this.instant
+  }
+
+  get strict(): boolean {
+    return this.record.definition.policy.guarantee !== 'at-least-once'
+  }
+
+  get timeoutMs(): number {
+    return this.record.definition.policy.timeoutMs
+  }
+}

@@ -1,0 +1,124 @@
+/** The calls that only look: tasks, runs, results, logs. What is not in memory is read from the index, and let go. */
+
+import { CarillonError } from '../errors.ts'
+import type { TaskStore } from '../store/task-store.ts'
+import { parseRunId, runIdOf } from '../task/ids.ts'
+import { isRunEnd } from '../task/task.ts'
+import type { RunView, TaskView } from '../task/views.ts'
+import type { CallAnswers, TaskFilter } from '../wire/calls.ts'
+import type { LiveRecord, LiveRun } from './live-run.ts'
+import { endedView, runView, taskView } from './views.ts'
+
+const PAGE_MAX = 1000
+const RUNS_MAX = 1000
+
+export class Queries {
+  readonly #store: TaskStore<LiveRun>
+
+  constructor(store: TaskStore<LiveRun>) {
+    this.#store = store
+  }
+
+  async task(id: string): Promise<CallAnswers['task']> {
+    const record = await this.#load(id)
+    const task = record === undefined ? null : taskView(record)
+    if (record !== undefined) this.#store.release(record)
+    return { task }
+  }
+
+  async tasks(filter: TaskFilter, after: string | undefined, limit: number): Promise<CallAnswers['tasks']> {
+    const max = Math.min(Math.max(1, limit), PAGE_MAX)
+    const tasks: TaskView[] = []
+    let at = after === undefined ? undefined : this.#cursor(after)
+    // The dead have a list of their own: nobody should read ten million records to find three.
+    if (filter.state === 'dead') return this.#dead(filter, max)
+    for (;;) {
+      const page = await this.#store.page(at, PAGE_MAX)
+      for (const record of page) {
+        at = record
+        const task = taskView(record)
+        if (!fits(task, filter)) continue
+        tasks.push(task)
+        if (tasks.length >= max) return { tasks, after: `${record.range}/${record.id}` }
+      }
+      if (page.length < PAGE_MAX) return { tasks, after: null }
+    }
+  }
+
+  async runs(id: string, limit: number): Promise<CallAnswers['runs']> {
+    const record = await this.#load(id)
+    const max = Math.min(Math.max(1, limit), RUNS_MAX)
+    const open = record === undefined ? [] : [...record.runs].filter(run => !isRunEnd(run.state)).reverse()
+    const runs = open.map(run => this.#view(record as LiveRecord, run))
+    const seen = new Set(runs.map(run => run.id))
+    for (const ended of await this.#store.endedRuns(id, record, max)) {
+      const view = endedView(ended)
+      if (!seen.has(view.id)) runs.push(view)
+    }
+    if (runs.length === 0 && record === undefined) throw notFound(id)
+    if (record !== undefined) this.#store.release(record)
+    return { runs: runs.slice(0, max) }
+  }
+
+  /** The end of a task or run, if it has ended; undefined if it is still to come. Throws NOT_FOUND, NO_RESULT. */
+  async result(id: string): Promise<RunView | undefined> {
+    const named = parseRunId(id)
+    const taskId = named?.taskId ?? id
+    const record = await this.#load(taskId)
+    if (named === undefined && record !== undefined) {
+      if (record.nextAt !== Number.POSITIVE_INFINITY || record.hasOpenRun) return undefined
+      const last = record.runs.at(-1)
+      if (last !== undefined) return this.#view(record, last)
+    }
+    if (named !== undefined && record !== undefined) {
+      const run = record.findRun(named.instant)
+      if (run !== undefined) return isRunEnd(run.state) ? this.#view(record, run) : undefined
+      if (record.nextAt <= named.instant) return undefined
+    }
+    const ended = await this.#store.endedRuns(taskId, record, RUNS_MAX)
+    const found = named === undefined ? ended[0] : ended.find(each => each.run.instant === named.instant)
+    if (found !== undefined) return endedView(found)
+    if (record === undefined) throw notFound(id)
+    throw new CarillonError('NO_RESULT', `the result of "${id}" is no longer kept`)
+  }
+
+  async #dead(filter: TaskFilter, limit: number): Promise<CallAnswers['tasks']> {
+    const ids = [...this.#store.history.dead()]
+    const tasks: TaskView[] = []
+    for (const record of await this.#store.load(ids)) {
+      if (record === undefined) continue
+      const task = taskView(record)
+      if (task.state === 'dead' && fits(task, filter) && tasks.length < limit) tasks.push(task)
+      this.#store.release(record)
+    }
+    return { tasks, after: null }
+  }
+
+  async #load(id: string): Promise<LiveRecord | undefined> {
+    const known = this.#store.peek(id)
+    if (known === 'absent') return undefined
+    return known ?? (await this.#store.load([id]))[0]
+  }
+
+  #view(record: LiveRecord, run: LiveRun): RunView {
+    return runView(record, run, runIdOf(record.id, record.life, record.firstLife, run.instant))
+  }
+
+  #cursor(after: string): { range: number; id: string } {
+    const [, range, id] = /^(\d{1,5})\/(.{1,255})$/.exec(after) ?? []
+    if (range === undefined || id === undefined) {
+      throw new CarillonError('INVALID', `after is "${after}": give back the cursor that the page before came with`, { field: 'after' })
+    }
+    return { range: Number(range), id }
+  }
+}
+
+export function notFound(id: string): CarillonError {
+  return new CarillonError('NOT_FOUND', `no task "${id}": it never was, or it ended and is no longer kept`)
+}
+
+function fits(task: TaskView, filter: TaskFilter): boolean {
+  if (filter.state !== undefined && task.state !== filter.state) return false
+  if (filter.name !== undefined && task.name !== filter.name) return false
+  return filter.tag === undefined || task.policy.tags.includes(filter.tag)
+}
