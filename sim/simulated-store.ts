@@ -30,9 +30,10 @@ export interface CrashOptions {
   readonly powerCut?: boolean
   /**
    * The last put of the newest unsynced write that survived is cut short or garbled. LevelDB's own checksums
-   * promise that this does not happen: it is for the checksums of the layers above. Default: false.
+   * promise that this does not happen: it is for the checksums of the layers above. A function says which keys may
+   * be torn. Default: false.
    */
-  readonly tear?: boolean
+  readonly tear?: boolean | ((key: Uint8Array) => boolean)
 }
 
 /** An SSD: reads some 20 us, writes 50 us, syncs 0.2 to 1 ms and now and then 20 ms, 500 MB/s. */
@@ -99,8 +100,8 @@ export class SimulatedDisk {
   }
 
   /** The next synced write fails with `STORE_FAILED`; whether it happened is a coin. */
-  failNextSync(): void {
-    this.#failNextSync = true
+  failNextSync(fails = true): void {
+    this.#failNextSync = fails
   }
 
   /** Flips one random bit of the value under the key, without a sound. False: there is no such bit. */
@@ -126,7 +127,7 @@ export class SimulatedDisk {
       const survivors = this.#below(this.#unsynced.length + 1)
       while (this.#unsynced.length > survivors) this.#undoNewest()
     }
-    if (options.tear === true) this.#tear()
+    if (options.tear !== undefined && options.tear !== false) this.#tear(options.tear)
     if (powerCut) this.#unsynced = []
   }
 
@@ -192,10 +193,10 @@ export class SimulatedDisk {
     }
   }
 
-  #tear(): void {
+  #tear(which: true | ((key: Uint8Array) => boolean)): void {
     const keys = this.#unsynced.at(-1)?.map(([key]) => key) ?? []
     const key = keys.findLast(key => this.#map.get(key) !== undefined)
-    if (key === undefined) return
+    if (key === undefined || (which !== true && !which(fromLatin1(key)))) return
     const value = this.#map.get(key) as Uint8Array
     const cut = this.#below(value.length)
     const torn = this.random.float() < 0.5 ? value.slice(0, cut) : Uint8Array.from(value)

@@ -35,9 +35,11 @@ export const DEFAULT_OPTIONS: EngineOptions = {
     journal: {
       durability: 'sync',
       intervalMs: 1000,
-      segmentBytesMax: 16 * 1024 * 1024,
-      segmentChangesMax: 65_536,
+      segmentBytesMax: 8 * 1024 * 1024,
+      segmentChangesMax: 32_768,
       fullPatienceMs: 5000,
+      idleMs: 5000,
+      idleChangesMin: 1000,
     },
     history: {
       completedMax: 1000,
@@ -48,6 +50,7 @@ export const DEFAULT_OPTIONS: EngineOptions = {
     },
     requestWindowMs: 60_000,
     fullRetryMs: 1000,
+    segmentsWaitingMax: 2,
     repair: false,
   },
   scheduler: { sleepMsMax: 1000, sliceMax: 4096, sliceMs: 5 },

@@ -59,6 +59,8 @@ export class Engine implements SessionHost {
   readonly #sessions = new Set<Session>()
   /** Due records that found no room in the queue. */
   readonly #deferred = new Set<LiveRecord>()
+  /** Answers that wait until the index has caught up with the journal. */
+  readonly #heldBack: Array<() => void> = []
   #resolve!: () => void
   #reject!: (error: CarillonError) => void
   #state: 'new' | 'running' | 'closing' | 'stopped' = 'new'
@@ -88,6 +90,7 @@ export class Engine implements SessionHost {
       evictedDead: taskId => this.#evictDead(taskId),
       full: full => this.#full(full),
       failed: error => this.failed(error),
+      stir: () => this.stir(),
     })
     this.#scheduler = new Scheduler<LiveRun>({ clock }, all.scheduler, {
       due: record => this.#lifecycle.settle(record),
@@ -219,6 +222,7 @@ export class Engine implements SessionHost {
     const from = this.#clock.monotonic()
     try {
       this.#store.flush()
+      if (this.#heldBack.length > 0 && !this.#store.isBehind) for (const tell of this.#heldBack.splice(0)) tell()
       this.#dispatcher.flush()
       for (const session of this.#sessions) session.flush()
       this.#store.flush()
@@ -238,6 +242,7 @@ export class Engine implements SessionHost {
     if (now - this.#housekeepingAt >= this.options.housekeepingMs || now < this.#housekeepingAt) {
       this.#housekeepingAt = now
       this.#store.history.sweep(now)
+      this.#store.journal.closeIdle()
       this.#lookAtSpace().catch((error: unknown) => this.failed(error))
     }
   }
@@ -298,7 +303,10 @@ export class Engine implements SessionHost {
 
   #acknowledge(session: Session, call: number, results: Results, count: number): void {
     this.#store.afterSync(error => {
-      session.scheduled(call, error === undefined ? results : new Array(count).fill(error), count)
+      const tell = (): void => session.scheduled(call, error === undefined ? results : new Array(count).fill(error), count)
+      // Callers have a bounded number of calls under way: a late answer slows them down.
+      if (error === undefined && this.#store.isBehind) this.#heldBack.push(tell)
+      else tell()
     })
     this.stir()
   }

@@ -29,6 +29,9 @@ export interface JournalOptions {
   /** A segment is closed beyond this many bytes or changes. More: fewer spills, more memory and a longer start. */
   readonly segmentBytesMax: number
   readonly segmentChangesMax: number
+  /** A segment of at least idleChangesMin changes is closed when nothing came for idleMs: memory and the next start gain. */
+  readonly idleMs: number
+  readonly idleChangesMin: number
   /** How long callers wait on a full disk before they are told, ms. */
   readonly fullPatienceMs: number
 }
@@ -76,6 +79,7 @@ export class Journal {
   #unsynced = false
   #syncTimer: Timer | undefined
   #syncDue = false
+  #committedAt = 0
   commits = 0
   bytesWritten = 0
 
@@ -111,6 +115,10 @@ export class Journal {
   /** Sequence number of the next blob. */
   get nextSeq(): number {
     return this.#seq
+  }
+
+  get segmentsWaiting(): number {
+    return this.#closed.length
   }
 
   get oldestClosed(): Segment | undefined {
@@ -183,10 +191,11 @@ export class Journal {
     })
   }
 
-  /** Closes the segment under construction early, so that it can be spilled. */
-  closeSegment(): void {
-    invariant(!this.#busy && this.#changes === 0, 'a segment is closed between commits')
-    if (this.#segment.changes > 0) this.#rotate()
+  /** Closes the segment early if nothing came for a while. To be called now and then. */
+  closeIdle(): void {
+    const { idleMs, idleChangesMin } = this.#options
+    if (this.#busy || this.#changes > 0 || this.#segment.changes < idleChangesMin) return
+    if (this.#clock.monotonic() - this.#committedAt >= idleMs) this.#rotate()
   }
 
   /** The oldest segment has been spilled: its blobs may go. Returns the first seq that still counts. */
@@ -209,6 +218,7 @@ export class Journal {
 
   #account(bytes: number): void {
     this.commits++
+    this.#committedAt = this.#clock.monotonic()
     this.bytesWritten += bytes
     const segment = this.#segment
     segment.lastSeq = this.#seq - 1

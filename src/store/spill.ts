@@ -39,6 +39,8 @@ export interface SpillParts<R extends Run> {
   /** The index has the record as it was when it was encoded. */
   spilled(record: TaskRecord<R>): void
   failed(error: CarillonError): void
+  /** A segment is done: the next may begin, and who waited may go on. */
+  done(): void
 }
 
 export class Spiller<R extends Run> {
@@ -75,6 +77,7 @@ export class Spiller<R extends Run> {
       })
       .finally(() => {
         this.#running = undefined
+        this.#parts.done()
       })
   }
 

@@ -37,6 +37,8 @@ export interface TaskStoreOptions {
   readonly requestWindowMs: number
   /** How often a full disk is tried again, ms. */
   readonly fullRetryMs: number
+  /** Segments that may wait to be spilled before callers have to. More: longer bursts at full speed, more memory. */
+  readonly segmentsWaitingMax: number
   /** Set broken journal blobs aside at the start, and become a new store. */
   readonly repair: boolean
 }
@@ -51,6 +53,8 @@ export interface TaskStoreHost<R extends Run> {
   evictedDead(taskId: string): void
   full(full: boolean): void
   failed(error: CarillonError): void
+  /** Something went on outside of a turn: have one ended. */
+  stir(): void
 }
 
 export interface Started {
@@ -137,6 +141,7 @@ export class TaskStore<R extends Run> {
       meta: identity.meta,
       spilled: record => this.#spilled(record),
       failed: error => this.#host.failed(error),
+      done: () => this.#host.stir(),
     })
     return { replayedChanges: replayed.changes, cut: replayed.cut, fresh: identity.fresh }
   }
@@ -155,6 +160,11 @@ export class TaskStore<R extends Run> {
 
   get isFull(): boolean {
     return this.#patient.isFull
+  }
+
+  /** True while the journal grows faster than the index takes it: who makes tasks has to wait. */
+  get isBehind(): boolean {
+    return this.#journal.segmentsWaiting > this.options.segmentsWaitingMax
   }
 
   /** Every record in memory. */

@@ -1,0 +1,628 @@
+/**
+ * A simulated user: a process with one channel to the engine, over which it makes calls and runs handlers, speaking
+ * the wire protocol itself so that it can repeat a request byte for byte, also over a restart. What it sees goes into
+ * the history, and nothing else does.
+ *
+ * A request is repeated until it has a definite answer. Some answers are taken for lost, and their requests repeated
+ * though they were acknowledged.
+ */
+
+import { ByteReader, ByteWriter } from '../src/lib/bytes.ts'
+import type { Random } from '../src/ports/random.ts'
+import type { WorkerChannel } from '../src/ports/worker-channel.ts'
+import { writeDefinition } from '../src/task/definition.ts'
+import { runIdOf } from '../src/task/ids.ts'
+import { DEFAULT_POLICY, type Policy } from '../src/task/policy.ts'
+import type { RunView } from '../src/task/views.ts'
+import type { CallAnswers, CallRequest, EngineEvent } from '../src/wire/calls.ts'
+import { MESSAGE, SCHEDULE_STATUS, type WireError } from '../src/wire/frame.ts'
+import { ABORT_REASONS, type OutcomeKind, type RunMessage, readRun, writeOutcome } from '../src/wire/work.ts'
+import type { Attempt, History, Op, Spec, Story } from './history.ts'
+import { SimulatedProcess } from './process.ts'
+import type { Trace } from './trace.ts'
+import type { VirtualClock } from './virtual-clock.ts'
+
+export interface ClientOptions {
+  readonly number: number
+  readonly handlers: ReadonlyArray<{ readonly name: string; readonly window: number; readonly concurrency: number }>
+  readonly window: number
+  readonly events: boolean
+  /** Share of requests that are sent twice, and of answers that are taken for lost. */
+  readonly repeatShare: number
+}
+
+interface Request {
+  readonly ops: readonly Op[]
+  readonly bytes: (call: number, mark: number) => Uint8Array
+  call: number
+  done: boolean
+}
+
+interface Query {
+  readonly request: CallRequest
+  readonly resolve: (answer: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
+interface Started {
+  readonly run: RunMessage
+  readonly attempt: Attempt
+  finish: (() => void) | undefined
+}
+
+/** A call that failed for good, as the engine put it. */
+export class CallFailed extends Error {
+  readonly code: string
+
+  constructor(error: WireError) {
+    super(`${error.code ?? error.name}: ${error.message}`)
+    this.code = error.code ?? error.name
+  }
+}
+
+/** Definite answers; any other error is asked again. */
+const RETRIED = new Set(['STORE_FULL', 'TOO_MANY', 'CLOSED', 'ENGINE_STOPPED', 'STORE_FAILED'])
+const RETRY_MS = 700
+
+export class SimulatedClient {
+  readonly options: ClientOptions
+  readonly caller: string
+  readonly #callerBytes: Uint8Array
+  readonly #clock: VirtualClock
+  readonly #random: Random
+  readonly #history: History
+  readonly #trace: Trace
+  process: SimulatedProcess
+  #channel: WorkerChannel | undefined
+  #connected = false
+  #nextCall = 1
+  #nextNumber = 0
+  #nextWorker = 1
+  /** Numbers without an answer that counts. */
+  readonly #unanswered = new Set<number>()
+  readonly #requests = new Map<number, Request>()
+  readonly #open = new Set<Request>()
+  readonly #queries = new Map<number, Query>()
+  readonly #queued: RunMessage[] = []
+  readonly #running = new Map<number, Started>()
+  readonly #out = new ByteWriter(1024)
+  #flushing = false
+  /** While true nothing is repeated any more: the run is over. */
+  isOver = false
+
+  constructor(
+    ports: { readonly clock: VirtualClock; readonly random: Random; readonly history: History; readonly trace: Trace },
+    options: ClientOptions,
+  ) {
+    this.#clock = ports.clock
+    this.#random = ports.random
+    this.#history = ports.history
+    this.#trace = ports.trace
+    this.options = options
+    this.#callerBytes = this.#random.bytes(8)
+    this.caller = Buffer.from(this.#callerBytes).toString('hex')
+    this.process = new SimulatedProcess(ports.clock, ports.trace)
+  }
+
+  get isConnected(): boolean {
+    return this.#connected
+  }
+
+  get openCount(): number {
+    return this.#open.size
+  }
+
+  get runningCount(): number {
+    return this.#running.size + this.#queued.length
+  }
+
+  // --- the connection
+
+  connect(channel: WorkerChannel): void {
+    this.#channel = channel
+    this.#connected = true
+    channel.start({ frame: bytes => this.#frame(bytes), closed: () => this.#closed(channel) })
+    const { handlers, window, events } = this.options
+    this.#out.u8(MESSAGE.hello)
+    this.#out.utf8(
+      JSON.stringify({
+        worker: `worker-${this.options.number}-${this.#nextWorker++}`,
+        window,
+        handlers: handlers.map(({ name, window }) => ({ name, window })),
+        running: [],
+        events,
+      }),
+    )
+    this.#flush()
+    for (const request of this.#open) this.#after(200 * this.#random.float(), () => this.#send(request))
+  }
+
+  /** The client's own process dies: its handlers are gone, its requests are remembered by its user. */
+  die(): void {
+    this.process.die()
+    this.process = new SimulatedProcess(this.#clock, this.#trace)
+    for (const { attempt } of this.#running.values()) {
+      if (attempt.end === undefined) this.#end(attempt, 'killed')
+    }
+    this.#running.clear()
+    this.#disconnected()
+  }
+
+  /** The connection breaks; the client lives on. */
+  disconnect(): void {
+    const channel = this.#channel
+    this.#disconnected()
+    channel?.close()
+  }
+
+  #closed(channel: WorkerChannel): void {
+    if (this.#channel === channel) this.#disconnected()
+  }
+
+  #disconnected(): void {
+    this.#channel = undefined
+    this.#connected = false
+    this.#queued.length = 0
+    this.#requests.clear()
+    for (const query of this.#queries.values()) query.reject(new Error('the connection was lost'))
+    this.#queries.clear()
+    // Handlers that run go on, but nobody hears of their end; their handles mean nothing to the next engine.
+    const orphans = [...this.#running.values()]
+    this.#running.clear()
+    for (const started of orphans) {
+      started.attempt.abortedAt ??= this.#clock.monotonic()
+      started.attempt.abortReason ??= 'disconnected'
+      started.finish?.()
+    }
+  }
+
+  // --- calls that change something
+
+  /** One schedule call with these tasks, as items of one batch. */
+  schedule(items: ReadonlyArray<{ readonly story: Story; readonly spec: Spec }>): Op[] {
+    const out = new ByteWriter(512)
+    const definitions: Uint8Array[] = []
+    const ops = items.map(({ story, spec }) => {
+      const op = this.#op('schedule', story, story.id, spec, spec.madeAtWall)
+      definitions.push(this.definition(out, story.id, spec, op.n))
+      return op
+    })
+    this.#begin({
+      ops,
+      call: 0,
+      done: false,
+      bytes: (call, mark) => {
+        out.reset()
+        out.u8(MESSAGE.schedule)
+        out.varuint(call)
+        out.varuint(mark)
+        out.varuint(definitions.length)
+        for (const definition of definitions) out.lenBytes(definition)
+        return out.take()
+      },
+    })
+    return ops
+  }
+
+  change(method: Exclude<Op['method'], 'schedule'>, story: Story, target = story.id): Op {
+    const op = this.#op(method, story, target, undefined, this.#clock.now())
+    const request: CallRequest = { method, id: target, caller: this.caller, n: op.n, madeAt: op.madeAtWall }
+    this.#begin({ ops: [op], call: 0, done: false, bytes: call => this.#callBytes(call, request) })
+    return op
+  }
+
+  /** A definition as bytes, with this client's requestId. */
+  definition(out: ByteWriter, id: string, spec: Spec, n: number): Uint8Array {
+    out.reset()
+    const { minted, ifAbsent, keyTtlMs, name, madeAtWall: madeAt, schedule, payload } = spec
+    const policyText = policyTextOf(spec.policy)
+    writeDefinition(
+      out,
+      { id, minted, ifAbsent, keyTtlMs, name, madeAt, schedule, policyText, payload },
+      this.#callerBytes,
+      n,
+    )
+    return out.take()
+  }
+
+  #op(method: Op['method'], story: Story, target: string, spec: Spec | undefined, madeAtWall: number): Op {
+    const op: Op = {
+      method,
+      story,
+      caller: this.caller,
+      n: this.#nextNumber++,
+      target,
+      spec,
+      sentAt: this.#clock.monotonic(),
+      madeAtWall,
+      sendCount: 0,
+      ackAt: undefined,
+      outcome: undefined,
+      answer: undefined,
+      unknown: false,
+    }
+    story.ops.push(op)
+    this.#unanswered.add(op.n)
+    this.#history.count(method)
+    return op
+  }
+
+  #begin(request: Request): void {
+    this.#open.add(request)
+    this.#send(request)
+    if (this.#random.float() < this.options.repeatShare) {
+      this.#after(this.#random.float() * 20, () => this.#send(request))
+    }
+  }
+
+  #send(request: Request): void {
+    if (request.done || !this.#connected || this.isOver) return
+    const call = this.#nextCall++
+    request.call = call
+    this.#requests.set(call, request)
+    for (const op of request.ops) op.sendCount++
+    let mark = Number.POSITIVE_INFINITY
+    for (const n of this.#unanswered) mark = Math.min(mark, n)
+    const bytes = request.bytes(call, Number.isFinite(mark) ? mark : this.#nextNumber)
+    this.#out.bytes(bytes)
+    this.#flush()
+  }
+
+  #again(request: Request, ms: number): void {
+    this.#after(ms, () => this.#send(request))
+  }
+
+  /** Each item's status, or the error of all. */
+  #acknowledged(request: Request, results: ReadonlyArray<string | CallFailed>, answer?: Record<string, unknown>): void {
+    let again = false
+    for (const [i, op] of request.ops.entries()) {
+      const result = results[i] as string | CallFailed
+      if (result instanceof CallFailed && RETRIED.has(result.code)) {
+        again = true
+        this.#history.count(`refused ${result.code}`)
+        continue
+      }
+      const outcome = result instanceof CallFailed ? result.code : result
+      if (op.ackAt === undefined) {
+        op.ackAt = this.#clock.monotonic()
+        op.outcome = outcome
+        op.answer = answer
+        op.unknown = outcome === 'TOO_OLD'
+        this.#trace.note(`ack ${op.method} ${op.target} n=${op.n}: ${outcome}`)
+      } else if (outcome !== op.outcome && outcome !== 'TOO_OLD' && op.outcome !== 'TOO_OLD') {
+        this.#history.count('answered otherwise')
+      }
+    }
+    if (again) return this.#again(request, RETRY_MS * (0.5 + this.#random.float()))
+    if (request.done) return
+    // Now and then the answer is lost on its last metre: the request is not off the list, and comes again.
+    if (request.ops.every(op => op.sendCount < 4) && this.#random.float() < this.options.repeatShare) {
+      this.#history.count('lost answers')
+      return this.#again(request, 30_000 * this.#random.float() ** 3)
+    }
+    request.done = true
+    this.#open.delete(request)
+    for (const op of request.ops) this.#unanswered.delete(op.n)
+  }
+
+  // --- calls that only look
+
+  query<M extends keyof CallAnswers>(request: CallRequest & { readonly method: M }): Promise<CallAnswers[M]> {
+    return new Promise((resolve, reject) => {
+      if (!this.#connected) return reject(new Error('not connected'))
+      const call = this.#nextCall++
+      this.#queries.set(call, { request, resolve: resolve as (answer: unknown) => void, reject })
+      this.#out.bytes(this.#callBytes(call, request))
+      this.#flush()
+    })
+  }
+
+  #callBytes(call: number, request: CallRequest): Uint8Array {
+    const out = new ByteWriter(256)
+    out.u8(MESSAGE.call)
+    out.varuint(call)
+    out.utf8(JSON.stringify(request))
+    return out.take()
+  }
+
+  // --- what comes in
+
+  #frame(bytes: Uint8Array): void {
+    const reader = new ByteReader(bytes)
+    while (reader.remaining > 0) {
+      const type = reader.u8()
+      if (type === MESSAGE.scheduled) this.#onScheduled(reader)
+      else if (type === MESSAGE.answer) this.#onAnswer(reader)
+      else if (type === MESSAGE.runs) {
+        const count = reader.varuint()
+        for (let i = 0; i < count; i++) this.#onRun(copied(readRun(reader)))
+      } else if (type === MESSAGE.abort) this.#onAbort(reader.varuint(), reader.u8())
+      else if (type === MESSAGE.event) this.#onEvent(JSON.parse(reader.utf8(2 ** 24)) as EngineEvent)
+      else return this.#history.fault(`client ${this.options.number} got an unknown message ${type}`)
+    }
+  }
+
+  #onScheduled(reader: ByteReader): void {
+    const call = reader.varuint()
+    const count = reader.varuint()
+    const special = reader.u8() === 1
+    const results: Array<string | CallFailed> = []
+    for (let i = 0; i < count; i++) {
+      const status = special ? SCHEDULE_STATUS[reader.u8()] : 'created'
+      if (status === 'error') results.push(new CallFailed(JSON.parse(reader.utf8(2 ** 24)) as WireError))
+      else results.push(status ?? '?')
+    }
+    const request = this.#requests.get(call)
+    if (request === undefined) return this.#history.fault(`an answer to call ${call}, which nobody made`)
+    this.#requests.delete(call)
+    if (count !== request.ops.length) this.#history.fault(`${count} answers to ${request.ops.length} items`)
+    else this.#acknowledged(request, results)
+  }
+
+  #onAnswer(reader: ByteReader): void {
+    const call = reader.varuint()
+    const ok = reader.u8() === 1
+    const answer = JSON.parse(reader.utf8(2 ** 26)) as Record<string, unknown>
+    const request = this.#requests.get(call)
+    if (request !== undefined) {
+      this.#requests.delete(call)
+      const result = ok ? 'done' : new CallFailed(answer as unknown as WireError)
+      return this.#acknowledged(request, [result], ok ? answer : undefined)
+    }
+    const query = this.#queries.get(call)
+    if (query === undefined) return this.#history.fault(`an answer to call ${call}, which nobody made`)
+    this.#queries.delete(call)
+    if (ok) query.resolve(answer)
+    else query.reject(new CallFailed(answer as unknown as WireError))
+  }
+
+  #onEvent(event: EngineEvent): void {
+    this.#history.count(`event ${event.type}`)
+    if (event.type === 'late-end') return
+    if (event.type === 'run') this.ended(event.run, 'event')
+    else if (event.type !== 'retry') this.#trace.note(`event ${JSON.stringify(event).slice(0, 200)}`)
+  }
+
+  /** The engine says that a run has ended. */
+  ended(run: RunView, from: 'event' | 'result'): void {
+    this.#history.story(run.task).ends.push({
+      runId: run.id,
+      state: run.state,
+      at: this.#clock.monotonic(),
+      boot: this.#history.boot?.number ?? 0,
+      result: run.result,
+      attempt: run.attempt,
+      from,
+    })
+  }
+
+  // --- the worker
+
+  #onRun(run: RunMessage): void {
+    const name = this.options.handlers[run.handler]?.name
+    if (name === undefined) return this.#history.fault(`a run of handler ${run.handler}, which was not announced`)
+    if (this.#queued.some(each => each.handle === run.handle) || this.#running.has(run.handle)) {
+      return this.#history.fault(`handle ${run.handle} was sent twice`)
+    }
+    this.#queued.push(run)
+    const unanswered = this.#queued.length + this.#running.size
+    if (unanswered > this.options.window) {
+      this.#history.fault(`client ${this.options.number} has ${unanswered} attempts, its window is ${this.options.window}`)
+    }
+    const { window } = this.options.handlers[run.handler] as { window: number }
+    const ofHandler =
+      this.#queued.filter(each => each.handler === run.handler).length + this.#runningOf(run.handler)
+    if (ofHandler > window) this.#history.fault(`${ofHandler} attempts of ${name}, its window is ${window}`)
+    this.#startQueued()
+  }
+
+  #runningOf(handler: number): number {
+    let count = 0
+    for (const { run } of this.#running.values()) if (run.handler === handler) count++
+    return count
+  }
+
+  #startQueued(): void {
+    for (let i = 0; i < this.#queued.length; ) {
+      const run = this.#queued[i] as RunMessage
+      const { concurrency } = this.options.handlers[run.handler] as { concurrency: number }
+      if (this.#runningOf(run.handler) >= concurrency) {
+        i++
+        continue
+      }
+      this.#queued.splice(i, 1)
+      this.#start(run)
+    }
+  }
+
+  #start(run: RunMessage): void {
+    const { name } = this.options.handlers[run.handler] as { name: string }
+    const story = this.#history.story(run.taskId)
+    const runId = runIdOf(run.taskId, run.life, run.firstLife, run.scheduledAt)
+    const payload = Buffer.from(run.payload).toString()
+    const { version, fault, spec } = this.#recognize(story, payload, name)
+    const attempt: Attempt = {
+      story,
+      runId,
+      life: run.life,
+      firstLife: run.firstLife,
+      instant: run.scheduledAt,
+      attempt: run.attempt,
+      fence: run.fence,
+      client: this.options.number,
+      boot: this.#history.boot?.number ?? 0,
+      receivedAt: this.#clock.monotonic(),
+      startedAt: this.#clock.monotonic(),
+      startedWall: this.#clock.now(),
+      version,
+      payloadFault: fault,
+      endedAt: undefined,
+      endedWall: undefined,
+      end: undefined,
+      result: undefined,
+      abortedAt: undefined,
+      abortReason: undefined,
+    }
+    story.attempts.push(attempt)
+    this.#history.count('attempts')
+    this.#trace.note(`start ${runId} attempt ${run.attempt} handle ${run.handle} on client ${this.options.number}`)
+    const started: Started = { run, attempt, finish: undefined }
+    this.#running.set(run.handle, started)
+    if (run.wantsStarted) {
+      this.#out.u8(MESSAGE.started)
+      this.#out.varuint(run.handle)
+      this.#out.f64(this.#clock.now())
+      this.#stir()
+    }
+    this.#perform(started, spec)
+  }
+
+  /** Which request made this payload, and whether it is what was sent. */
+  #recognize(story: Story, payload: string, name: string): { version: Op | undefined; fault: string | undefined; spec: Spec | undefined } {
+    const { parent } = story
+    if (parent !== undefined) {
+      const fault = (parent.spec.payload ?? '') === payload ? undefined : `payload ${payload.slice(0, 200)}`
+      return { version: undefined, fault, spec: parent.spec }
+    }
+    const specs = story.ops.filter(op => op.spec !== undefined)
+    const version = specs.findLast(op => (op.spec?.payload ?? '') === payload && op.spec?.name === name)
+    if (version !== undefined) return { version, fault: undefined, spec: version.spec }
+    return { version: undefined, fault: `handler ${name} saw payload ${payload.slice(0, 200)}`, spec: undefined }
+  }
+
+  /** The handler itself. */
+  #perform(started: Started, spec: Spec | undefined): void {
+    const { attempt } = started
+    const conduct = spec?.conduct ?? CALM
+    const healed = this.#history.healedAt <= this.#clock.monotonic()
+    const ordinal = attempt.story.attempts.filter(each => each.runId === attempt.runId).length
+    const dice = this.#random.float()
+    const hangs = !healed && dice < conduct.hangShare && spec !== undefined && spec.policy.timeoutMs > 0
+    const fails = !healed && (ordinal <= conduct.failFirst || this.#random.float() < conduct.failShare)
+    const fatal = fails && this.#random.float() < conduct.fatalShare
+    const [min, max] = conduct.durationMs
+    const duration = min + (max - min) * this.#random.float()
+    const kind: OutcomeKind = fatal ? 'fatal' : fails ? 'failed' : 'completed'
+    // An aborted handler may give up, finish all the same, or not listen at all.
+    const manner = this.#random.float()
+    const timer = hangs ? undefined : this.process.clock.setTimer(duration, () => this.#finish(started, kind, spec))
+    started.finish = () => {
+      if (hangs || manner < 0.6) {
+        timer?.cancel()
+        this.process.clock.setTimer(1 + manner * 5, () => this.#finish(started, 'failed', spec))
+      }
+      started.finish = undefined
+    }
+  }
+
+  #finish(started: Started, kind: OutcomeKind, spec: Spec | undefined): void {
+    const { run, attempt } = started
+    if (this.#running.get(run.handle) !== started) return this.#end(attempt, 'orphaned')
+    this.#running.delete(run.handle)
+    this.#end(attempt, kind === 'unstarted' ? 'failed' : kind)
+    const now = this.#clock.now()
+    const body =
+      kind === 'completed'
+        ? JSON.stringify({ of: attempt.runId, attempt: attempt.attempt, by: attempt.client, café: '✓'.repeat(run.attempt % 7) })
+        : JSON.stringify({ name: 'Error', message: `attempt ${attempt.attempt} failed as it was told to` })
+    if (kind === 'completed') attempt.result = body
+    const followUps = kind === 'completed' ? this.#followUps(attempt, spec) : []
+    this.#out.u8(MESSAGE.outcomes)
+    this.#out.varuint(1)
+    writeOutcome(this.#out, run.handle, kind, attempt.startedWall, now, body, followUps)
+    this.#stir()
+    this.#startQueued()
+  }
+
+  #end(attempt: Attempt, end: NonNullable<Attempt['end']>): void {
+    if (attempt.end !== undefined) return
+    attempt.end = end
+    attempt.endedAt = this.#clock.monotonic()
+    attempt.endedWall = this.#clock.now()
+    this.#history.count(end)
+    this.#trace.note(`end ${attempt.runId} attempt ${attempt.attempt}: ${end}`)
+  }
+
+  #followUps(attempt: Attempt, spec: Spec | undefined): Uint8Array[] {
+    const definitions: Uint8Array[] = []
+    for (let k = 0; spec !== undefined && k < spec.conduct.followUps; k++) {
+      const id = `${attempt.runId}/${k}`
+      const story = this.#history.story(id)
+      const at = attempt.startedWall + 50 * k
+      const child: Spec = story.parent?.spec ?? {
+        name: 'quick',
+        schedule: { kind: 'at', at },
+        policy: DEFAULT_POLICY,
+        payload: JSON.stringify({ task: id, followUp: k }),
+        conduct: CALM,
+        keyTtlMs: 0,
+        ifAbsent: true,
+        minted: true,
+        madeAtWall: attempt.startedWall,
+      }
+      story.parent ??= { runId: attempt.runId, spec: child, attempts: [] }
+      story.parent.attempts.push(attempt)
+      definitions.push(this.definition(new ByteWriter(256), id, child, this.#nextNumber++))
+    }
+    return definitions
+  }
+
+  #onAbort(handle: number, reason: number): void {
+    const at = this.#queued.findIndex(run => run.handle === handle)
+    if (at >= 0) {
+      this.#queued.splice(at, 1)
+      this.#history.count('aborted before its start')
+      this.#out.u8(MESSAGE.outcomes)
+      this.#out.varuint(1)
+      writeOutcome(this.#out, handle, 'unstarted', 0, 0, undefined, [])
+      this.#stir()
+      return
+    }
+    const started = this.#running.get(handle)
+    if (started === undefined) return
+    started.attempt.abortedAt = this.#clock.monotonic()
+    started.attempt.abortReason = ABORT_REASONS[reason]
+    this.#trace.note(`abort ${started.attempt.runId} attempt ${started.attempt.attempt}: ${ABORT_REASONS[reason]}`)
+    started.finish?.()
+  }
+
+  // --- sending
+
+  #after(ms: number, what: () => void): void {
+    this.#clock.setTimer(ms, what)
+  }
+
+  /** What one event produced goes out in one frame, as the library does it. */
+  #stir(): void {
+    if (this.#flushing) return
+    this.#flushing = true
+    queueMicrotask(() => {
+      this.#flushing = false
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    if (this.#out.position === 0) return
+    const bytes = this.#out.take()
+    this.#out.reset()
+    this.#channel?.send(bytes)
+  }
+}
+
+const CALM = { durationMs: [1, 10], failShare: 0, failFirst: 0, hangShare: 0, fatalShare: 0, followUps: 0 } as const
+
+/** What differs from the default policy, as the library writes it. */
+export function policyTextOf(policy: Policy): string {
+  const defaults: Readonly<Record<string, unknown>> = { ...DEFAULT_POLICY }
+  const parts: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(policy)) {
+    if (JSON.stringify(value) !== JSON.stringify(defaults[key])) parts[key] = value
+  }
+  return Object.keys(parts).length === 0 ? '' : JSON.stringify(parts)
+}
+
+/** The payload is a view into a frame. */
+function copied(run: RunMessage): RunMessage {
+  return { ...run, payload: run.payload.slice() }
+}

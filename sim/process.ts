@@ -1,0 +1,180 @@
+/**
+ * One life of a simulated process: its clock and its disk as that process sees them. When the process dies none of
+ * its timers fires and none of its promises settles any more; while it is stopped (SIGSTOP, a long garbage
+ * collection, a virtual machine that is moved) everything that should reach it waits, in order.
+ */
+
+import type { Clock, Timer } from '../src/ports/clock.ts'
+import type { CursorOptions, KeyRange, Store, StoreCursor, StoreOp } from '../src/ports/store.ts'
+import { KIND, type Trace } from './trace.ts'
+import type { VirtualClock } from './virtual-clock.ts'
+
+export class SimulatedProcess {
+  readonly clock: ProcessClock
+  readonly trace: Trace
+  #dead = false
+  #stopped = false
+  #waiting: Array<() => void> = []
+  /** Timers that were waiting when the process ended. */
+  timersAtEnd = 0
+
+  constructor(clock: VirtualClock, trace: Trace) {
+    this.trace = trace
+    this.clock = new ProcessClock(clock, this)
+  }
+
+  get isDead(): boolean {
+    return this.#dead
+  }
+
+  /** Nothing reaches the process any more. */
+  die(): void {
+    if (!this.#dead) this.timersAtEnd = this.clock.pending
+    this.#dead = true
+    this.#waiting = []
+    this.clock.cancelAll()
+  }
+
+  /** Holds back what should reach the process, or lets it go on. */
+  stop(stopped: boolean): void {
+    this.#stopped = stopped
+    if (stopped) return
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const callback of waiting) this.clock.defer(callback)
+  }
+
+  /** An event for the process: now, later, or never. */
+  deliver(callback: () => void): void {
+    if (this.#dead) return
+    if (this.#stopped) this.#waiting.push(callback)
+    else callback()
+  }
+
+  /** The promise of something outside as the process sees it. */
+  seen<T>(promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      promise.then(
+        value => this.deliver(() => resolve(value)),
+        (error: unknown) => this.deliver(() => reject(error)),
+      )
+    })
+  }
+}
+
+class ProcessClock implements Clock {
+  readonly #clock: VirtualClock
+  readonly #process: SimulatedProcess
+  readonly #timers = new Set<Timer>()
+
+  constructor(clock: VirtualClock, process: SimulatedProcess) {
+    this.#clock = clock
+    this.#process = process
+  }
+
+  /** Timers that still wait: after an orderly stop there is none. */
+  get pending(): number {
+    return this.#timers.size
+  }
+
+  now(): number {
+    return this.#clock.now()
+  }
+
+  monotonic(): number {
+    return this.#clock.monotonic()
+  }
+
+  setTimer(delayMs: number, callback: () => void): Timer {
+    let isCancelled = false
+    const timer = this.#clock.setTimer(delayMs, () => {
+      this.#process.deliver(() => {
+        if (isCancelled) return
+        this.#timers.delete(timer)
+        this.#process.trace.mark(KIND.timer, delayMs)
+        callback()
+      })
+    })
+    this.#timers.add(timer)
+    return {
+      cancel: () => {
+        isCancelled = true
+        timer.cancel()
+        this.#timers.delete(timer)
+      },
+    }
+  }
+
+  defer(callback: () => void): void {
+    this.#clock.defer(() => this.#process.deliver(callback))
+  }
+
+  cancelAll(): void {
+    for (const timer of this.#timers) timer.cancel()
+    this.#timers.clear()
+  }
+}
+
+/** What a store of a process goes through: mutants and slow disks hook in here. */
+export type StoreHook = (store: Store) => Store
+
+/** The store as its process sees it; every call is in the trace. */
+export class ProcessStore implements Store {
+  readonly durable: boolean
+  readonly #store: Store
+  readonly #process: SimulatedProcess
+
+  constructor(store: Store, process: SimulatedProcess) {
+    this.#store = store
+    this.#process = process
+    this.durable = store.durable
+  }
+
+  open(): Promise<void> {
+    return this.#process.seen(this.#store.open())
+  }
+
+  write(ops: readonly StoreOp[], options: { readonly sync: boolean }): Promise<void> {
+    const { trace } = this.#process
+    trace.mark(KIND.write, options.sync ? 1 : 0)
+    for (const op of ops) {
+      trace.markBytes(KIND.write, op.key)
+      if (op.type === 'put') trace.markBytes(KIND.write, op.value)
+    }
+    return this.#process.seen(this.#store.write(ops, options))
+  }
+
+  get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.#process.seen(this.#store.get(key))
+  }
+
+  getMany(keys: readonly Uint8Array[]): Promise<Array<Uint8Array | undefined>> {
+    this.#process.trace.mark(KIND.read, keys.length)
+    return this.#process.seen(this.#store.getMany(keys))
+  }
+
+  cursor(options: CursorOptions): StoreCursor {
+    const cursor = this.#store.cursor(options)
+    return {
+      next: max => this.#process.seen(cursor.next(max)),
+      close: () => this.#process.seen(cursor.close()),
+    }
+  }
+
+  clear(range: KeyRange): Promise<void> {
+    this.#process.trace.mark(KIND.write, 2)
+    return this.#process.seen(this.#store.clear(range))
+  }
+
+  reopen(): Promise<void> {
+    return this.#process.seen(this.#store.reopen())
+  }
+
+  space(): Promise<{ freeBytes: number; totalBytes: number }> {
+    return this.#process.seen(this.#store.space())
+  }
+
+  close(): Promise<void> {
+    return this.#process.seen(this.#store.close())
+  }
+}

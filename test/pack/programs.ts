@@ -1,0 +1,89 @@
+/**
+ * The user's project of pack.test.ts: one program in each way to load the package. Texts, because the types of
+ * `carillon` are there only once it is packed. Each program is run twice on one data directory, and prints one line
+ * of JSON; it doesn't call exit, so it ends only if close() lets go of everything.
+ */
+
+/** What a program prints. */
+export interface Printed {
+  readonly node: string
+  readonly result: number
+  /** The state of the task for tomorrow: absent when the directory is new, kept from then on. */
+  readonly tomorrow: string | null
+  readonly preview: readonly string[]
+}
+
+/** A week's first days, worked out by hand: nine in Paris is eight or seven UTC. */
+export const PREVIEW = /T0[78]:00:00\.000Z$/
+
+const BODY = `
+  const node = await createNode({ dataDir: process.argv[2], handlers: { double } })
+  const before = await node.task('tomorrow').catch(error => {
+    if (error.code === 'NOT_FOUND') return null
+    throw error
+  })
+  const task = await node.schedule({ name: 'double', payload: 21 })
+  const result = await task.result()
+  if (before === null) await node.schedule({ id: 'tomorrow', name: 'double', payload: 1, after: '24h' })
+  const preview = await node.preview({ cron: '0 9 * * 1-5', tz: 'Europe/Paris' }, 3)
+  await node.close()
+  console.log(JSON.stringify({
+    node: process.version,
+    result,
+    tomorrow: before?.state ?? null,
+    preview: preview.map(at => new Date(at).toISOString()),
+  }))
+`
+
+/** By the file's name. */
+export const PROGRAMS: Readonly<Record<string, string>> = {
+  'program.mjs': `
+import { createNode } from 'carillon'
+const double = async run => run.payload * 2
+${BODY}`,
+
+  'program.cjs': `
+const { createNode } = require('carillon')
+const double = async run => run.payload * 2
+async function main() {${BODY}}
+main()
+`,
+
+  'program.ts': `
+import { createNode, type Run } from 'carillon'
+const double = async (run: Run<number>): Promise<number> => run.payload * 2
+${BODY}`,
+}
+
+/** Only checked: how a CommonJS user of TypeScript sees the types, and what the types must refuse. */
+export const CHECKED: Readonly<Record<string, string>> = {
+  'common.cts': `
+import carillon = require('carillon')
+export const create: typeof carillon.createNode = carillon.createNode
+`,
+
+  'refused.ts': `
+import { createNode } from 'carillon'
+// @ts-expect-error: a data directory is a path
+await createNode({ dataDir: 5 })
+const node = await createNode({ handlers: { half: async (run: { payload: number }) => run.payload / 2 } })
+// @ts-expect-error: that handler takes a number
+await node.schedule({ name: 'half', payload: 'a word' })
+`,
+}
+
+export const TSCONFIG = {
+  compilerOptions: {
+    target: 'ES2023',
+    lib: ['ES2024'],
+    module: 'NodeNext',
+    types: ['node'],
+    strict: true,
+    // The user's side is strict about libraries as well: ours must be right without our own settings.
+    skipLibCheck: false,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    noEmit: true,
+  },
+  include: ['*.ts', '*.cts'],
+}
