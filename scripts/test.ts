@@ -49,7 +49,7 @@ const steps: readonly Step[] = [
     limitMinutes: 6,
     count: countVitest,
   },
-  { name: 'simulation', script: ['sim/main.ts', '--seed', '1', '--seeds', '40'], limitMinutes: 3 },
+  { name: 'simulation', script: ['sim/main.ts', '--seed', '1', '--seeds', '30'], limitMinutes: 3.5 },
   { name: 'kill -9', script: ['test/soak/main.ts', 'crash', '--kills', '12'], limitMinutes: 2.5 },
 ]
 

@@ -197,7 +197,10 @@ export class SimulatedClient {
         out.varuint(call)
         out.varuint(mark)
         out.varuint(definitions.length)
-        for (const definition of definitions) out.lenBytes(definition)
+        for (const definition of definitions) {
+          out.u32le(definition.length)
+          out.bytes(definition)
+        }
         return out.take()
       },
     })
@@ -272,37 +275,50 @@ export class SimulatedClient {
     this.#after(ms, () => this.#send(request))
   }
 
-  /** Each item's status, or the error of all. */
+  /** Each item's status, or its error. */
   #acknowledged(request: Request, results: ReadonlyArray<string | CallFailed>, answer?: Record<string, unknown>): void {
-    let again = false
-    for (const [i, op] of request.ops.entries()) {
-      const result = results[i] as string | CallFailed
-      if (result instanceof CallFailed && RETRIED.has(result.code)) {
-        again = true
-        this.#history.count(`refused ${result.code}`)
-        continue
-      }
-      const outcome = result instanceof CallFailed ? result.code : result
-      if (op.ackAt === undefined) {
-        op.ackAt = this.#clock.monotonic()
-        op.outcome = outcome
-        op.answer = answer
-        op.unknown = outcome === 'TOO_OLD'
-        this.#trace.note(`ack ${op.method} ${op.target} n=${op.n}: ${outcome}`)
-      } else if (outcome !== op.outcome && outcome !== 'TOO_OLD' && op.outcome !== 'TOO_OLD') {
-        this.#history.count('answered otherwise')
-      }
+    if (request.done) return this.#compare(request, results)
+    if (results.some(each => each instanceof CallFailed && RETRIED.has(each.code))) {
+      this.#history.count('refused for now')
+      this.#record(request, results, answer, true)
+      return this.#again(request, RETRY_MS * (0.5 + this.#random.float()))
     }
-    if (again) return this.#again(request, RETRY_MS * (0.5 + this.#random.float()))
-    if (request.done) return
-    // Now and then the answer is lost on its last metre: the request is not off the list, and comes again.
-    if (request.ops.every(op => op.sendCount < 4) && this.#random.float() < this.options.repeatShare) {
+    // Now and then the answer is lost on its last metre: the request is not off the list, and comes again. What was
+    // refused had no effect then, and may have one the next time.
+    const isLost = request.ops.every(op => op.sendCount < 4) && this.#random.float() < this.options.repeatShare
+    this.#record(request, results, answer, isLost)
+    if (isLost) {
       this.#history.count('lost answers')
       return this.#again(request, 30_000 * this.#random.float() ** 3)
     }
     request.done = true
     this.#open.delete(request)
     for (const op of request.ops) this.#unanswered.delete(op.n)
+  }
+
+  #record(request: Request, results: ReadonlyArray<string | CallFailed>, answer: Record<string, unknown> | undefined, asksAgain: boolean): void {
+    for (const [i, op] of request.ops.entries()) {
+      const result = results[i] as string | CallFailed
+      const outcome = result instanceof CallFailed ? result.code : result
+      if (op.ackAt !== undefined || (asksAgain && result instanceof CallFailed)) continue
+      op.ackAt = this.#clock.monotonic()
+      op.outcome = outcome
+      op.answer = answer
+      op.unknown = outcome === 'TOO_OLD'
+      this.#trace.note(`ack ${op.method} ${op.target} n=${op.n}: ${outcome}`)
+    }
+  }
+
+  /** One more answer to a request that was sent twice. */
+  #compare(request: Request, results: ReadonlyArray<string | CallFailed>): void {
+    for (const [i, op] of request.ops.entries()) {
+      const result = results[i] as string | CallFailed
+      const outcome = result instanceof CallFailed ? result.code : result
+      if (outcome === op.outcome) continue
+      this.#history.count('answered otherwise')
+      // Refused first, and carried out the second time: from then on nothing is certain.
+      if (!(result instanceof CallFailed) && !SCHEDULE_STATUS.includes(op.outcome as never) && op.outcome !== 'done') op.unknown = true
+    }
   }
 
   // --- calls that only look

@@ -5,7 +5,7 @@
 
 import { Engine } from '../src/engine.ts'
 import type { EngineOptions } from '../src/config.ts'
-import { SeededRandom } from '../src/lib/seeded-random.ts'
+import { SeededRandom } from './seeded.ts'
 import type { Random } from '../src/ports/random.ts'
 import { channelPair } from './channel.ts'
 import type { SimulatedClient } from './client.ts'
@@ -40,6 +40,8 @@ export class SimulatedNode {
   #ready = false
   /** Restarts by itself, as a service manager does. */
   restarts = true
+  /** It died though nothing was done to it: there is no point in going on. */
+  isLost = false
   #restartSoon = false
 
   constructor(
@@ -66,7 +68,7 @@ export class SimulatedNode {
     if (this.engine !== undefined) return
     const { clock, history, trace, disk, random } = this.#ports
     this.#endOutage ??= history.disturb('down')
-    const process = new SimulatedProcess(clock, trace)
+    const process = new SimulatedProcess(clock, trace, random)
     const store = new ProcessStore(this.#hook(new SimulatedStore(disk)), process)
     const seed = Math.floor(random.float() * 2 ** 32)
     const engine = new Engine({ clock: process.clock, random: new SeededRandom(seed), store }, this.#options)
@@ -83,7 +85,7 @@ export class SimulatedNode {
     this.engine = engine
     trace.note(`boot ${boot.number}`)
     engine.stopped.catch((error: unknown) => this.#died(engine, error))
-    engine.start().then(
+    store.open().then(() => engine.start()).then(
       () => this.#started(engine, process, boot),
       (error: unknown) => this.#died(engine, error),
     )
@@ -133,6 +135,8 @@ export class SimulatedNode {
     if (this.mayDie === undefined) {
       const stack = error instanceof Error ? (error.cause instanceof Error ? error.cause.stack : error.stack) : ''
       history.fault(`the engine died: ${why}\n${stack ?? ''}`)
+      this.isLost = true
+      this.restarts = false
     } else history.count(`died: ${this.mayDie}`)
     this.mayDie = undefined
     this.#gone('died', { powerCut: this.#ports.random.float() < 0.5 })

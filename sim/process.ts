@@ -5,6 +5,7 @@
  */
 
 import type { Clock, Timer } from '../src/ports/clock.ts'
+import type { Random } from '../src/ports/random.ts'
 import type { CursorOptions, KeyRange, Store, StoreCursor, StoreOp } from '../src/ports/store.ts'
 import { KIND, type Trace } from './trace.ts'
 import type { VirtualClock } from './virtual-clock.ts'
@@ -18,9 +19,10 @@ export class SimulatedProcess {
   /** Timers that were waiting when the process ended. */
   timersAtEnd = 0
 
-  constructor(clock: VirtualClock, trace: Trace) {
+  /** With `jitter`, its timers fire up to a millisecond early and two late, as Node's do. */
+  constructor(clock: VirtualClock, trace: Trace, jitter?: Random) {
     this.trace = trace
-    this.clock = new ProcessClock(clock, this)
+    this.clock = new ProcessClock(clock, this, jitter)
   }
 
   get isDead(): boolean {
@@ -65,10 +67,12 @@ export class SimulatedProcess {
 class ProcessClock implements Clock {
   readonly #clock: VirtualClock
   readonly #process: SimulatedProcess
+  readonly #jitter: Random | undefined
   readonly #timers = new Set<Timer>()
 
-  constructor(clock: VirtualClock, process: SimulatedProcess) {
+  constructor(clock: VirtualClock, process: SimulatedProcess, jitter: Random | undefined) {
     this.#clock = clock
+    this.#jitter = jitter
     this.#process = process
   }
 
@@ -87,7 +91,8 @@ class ProcessClock implements Clock {
 
   setTimer(delayMs: number, callback: () => void): Timer {
     let isCancelled = false
-    const timer = this.#clock.setTimer(delayMs, () => {
+    const jitter = this.#jitter === undefined || delayMs <= 0 ? 0 : this.#jitter.float() * 3 - 1
+    const timer = this.#clock.setTimer(Math.max(0, delayMs + jitter), () => {
       this.#process.deliver(() => {
         if (isCancelled) return
         this.#timers.delete(timer)

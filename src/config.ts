@@ -6,6 +6,7 @@
 import type { HorizonOptions } from './schedule/horizon.ts'
 import type { SchedulerOptions } from './schedule/scheduler.ts'
 import type { TaskStoreOptions } from './store/task-store.ts'
+import type { CallsOptions } from './work/calls.ts'
 import type { DispatcherOptions } from './work/dispatcher.ts'
 import type { LifecycleOptions } from './work/lifecycle.ts'
 
@@ -15,17 +16,13 @@ export interface EngineOptions {
   readonly horizon: HorizonOptions
   readonly dispatcher: DispatcherOptions
   readonly lifecycle: LifecycleOptions
+  readonly calls: CallsOptions
   /** New work is refused below this much free space, bytes. More: earlier; less: the disk itself says so, later. */
   readonly freeBytesMin: number
   /** But never more than this share of the disk. */
   readonly freeShareMax: number
   /** How often free space, age of kept runs and the like are looked at, ms. */
   readonly housekeepingMs: number
-  /** Tasks whose log lines are kept, and lines of each. In memory only. */
-  readonly logTasksMax: number
-  readonly logLinesMax: number
-  /** Most calls of one client that wait for a result. */
-  readonly waitersMax: number
 }
 
 export const DEFAULT_OPTIONS: EngineOptions = {
@@ -60,7 +57,5 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   freeBytesMin: 64 * 1024 * 1024,
   freeShareMax: 0.1,
   housekeepingMs: 1000,
-  logTasksMax: 1000,
-  logLinesMax: 200,
-  waitersMax: 100_000,
+  calls: { logTasksMax: 1000, logLinesMax: 200, waitersMax: 100_000 },
 }

@@ -18,21 +18,17 @@ import { Horizon } from './schedule/horizon.ts'
 import { Scheduler } from './schedule/scheduler.ts'
 import { TaskStore } from './store/task-store.ts'
 import type { Definition } from './task/definition.ts'
-import { parseRunId } from './task/ids.ts'
 import { NEVER } from './task/record.ts'
 import { isRunEnd } from './task/task.ts'
 import type { StatusView } from './task/views.ts'
 import type { CallRequest, EngineEvent } from './wire/calls.ts'
-import { carryOut, type Command, idOf } from './work/commands.ts'
+import { wireError } from './wire/frame.ts'
+import { Calls } from './work/calls.ts'
 import { Creation, type Results } from './work/creation.ts'
 import { Dispatcher } from './work/dispatcher.ts'
 import { Lifecycle } from './work/lifecycle.ts'
 import { type LiveRecord, LiveRun } from './work/live-run.ts'
-import { LogBook } from './work/log-book.ts'
-import { notFound, Queries } from './work/queries.ts'
-import { Session, type SessionHost, wireError } from './work/session.ts'
-import { runView } from './work/views.ts'
-import { Waiters } from './work/waiters.ts'
+import { Session, type SessionHost } from './work/session.ts'
 
 export interface EnginePorts {
   readonly clock: Clock
@@ -53,9 +49,7 @@ export class Engine implements SessionHost {
   readonly #dispatcher: Dispatcher<LiveRun>
   readonly #lifecycle: Lifecycle
   readonly #creation: Creation
-  readonly #queries: Queries
-  readonly #waiters: Waiters
-  readonly #logs: LogBook
+  readonly #calls: Calls
   readonly #sessions = new Set<Session>()
   /** Due records that found no room in the queue. */
   readonly #deferred = new Set<LiveRecord>()
@@ -113,8 +107,8 @@ export class Engine implements SessionHost {
       defer: record => this.#defer(record),
       emit: event => this.#emit(event),
       wantsRunEvents: () => this.#wantsRunEvents(),
-      ended: (record, run) => this.#ended(record, run),
-      log: (run, json) => this.#log(run, json),
+      ended: (record, run) => this.#calls.ended(record, run),
+      log: (run, json) => this.#calls.log(run, json),
       followUp: definition => this.#creation.followUp(definition),
     })
     this.#dispatcher = new Dispatcher<LiveRun>({ clock }, all.dispatcher, this.#lifecycle)
@@ -126,9 +120,19 @@ export class Engine implements SessionHost {
       now,
       refusal: () => this.#refusal(),
     })
-    this.#queries = new Queries(this.#store)
-    this.#waiters = new Waiters(all.waitersMax)
-    this.#logs = new LogBook(all.logTasksMax, all.logLinesMax)
+    this.#calls = new Calls(all.calls, {
+      store: this.#store,
+      lifecycle: this.#lifecycle,
+      now,
+      hlc: () => this.#nextHlc(),
+      refusal: () => this.#refusal(),
+      rearm: record => this.#rearm(record),
+      status: () => this.#status(),
+      close: graceMs => this.#close(graceMs),
+      emit: event => this.#emit(event),
+      wantsRunEvents: () => this.#wantsRunEvents(),
+      stir: () => this.stir(),
+    })
   }
 
   /** Replays the store, and begins to fire. */
@@ -177,7 +181,7 @@ export class Engine implements SessionHost {
   }
 
   call(session: Session, call: number, request: CallRequest): void {
-    this.#answer(session, call, request).catch((error: unknown) => {
+    this.#calls.answer(session, call, request).catch((error: unknown) => {
       if (!isCarillonError(error) || error.code === 'STORE_FAILED') this.failed(error)
       session.refuse(call, error)
     })
@@ -185,7 +189,7 @@ export class Engine implements SessionHost {
 
   closed(session: Session): void {
     this.#sessions.delete(session)
-    this.#waiters.remove(session)
+    this.#calls.forget(session)
     session.connection.closed()
     this.stir()
   }
@@ -311,127 +315,6 @@ export class Engine implements SessionHost {
     this.stir()
   }
 
-  async #answer(session: Session, call: number, request: CallRequest): Promise<void> {
-    switch (request.method) {
-      case 'cancel':
-      case 'pause':
-      case 'resume':
-      case 'trigger':
-      case 'retry':
-        return this.#command(session, call, request)
-      case 'result':
-        return this.#result(session, call, request.id)
-      case 'forget':
-        this.#waiters.remove(session, request.call)
-        return session.answer(call, {})
-      case 'task':
-        return session.answer(call, await this.#queries.task(request.id))
-      case 'tasks':
-        return session.answer(call, await this.#queries.tasks(request.filter, request.after, request.limit))
-      case 'runs':
-        return session.answer(call, await this.#queries.runs(request.id, request.limit))
-      case 'logs':
-        return session.answer(call, { logs: this.#logs.of(idOf(request.id), parseRunId(request.id) && request.id) })
-      case 'status':
-        return session.answer(call, { status: this.#status() })
-      case 'close':
-        await this.#beforeClose(request.graceMs)
-        session.answer(call, {})
-        return this.stop(request.graceMs)
-      default:
-        throw new CarillonError('INVALID', `unknown method "${(request as { method: string }).method}"`, { field: 'method' })
-    }
-  }
-
-  async #command(session: Session, call: number, request: CallRequest & { method: Command }): Promise<void> {
-    const { requests } = this.#store
-    const { caller, n, method } = request
-    const taskId = idOf(request.id)
-    const peeked = this.#store.peek(taskId)
-    const record = peeked === undefined ? (await this.#store.load([taskId]))[0] : peeked === 'absent' ? undefined : peeked
-    if (method === 'retry' && record !== undefined) await this.#revive(record, request.id)
-    const known = requests.find(caller, n)
-    if (known?.answer !== undefined) return this.#answerSynced(session, call, JSON.parse(known.answer) as object)
-    const refusal = method === 'cancel' || method === 'pause' ? undefined : this.#refusal()
-    if (refusal !== undefined) throw refusal
-    if (record === undefined && method === 'cancel' && this.#store.lastLifeOf(taskId) === undefined) throw notFound(request.id)
-    const answer = carryOut(
-      {
-        lifecycle: this.#lifecycle,
-        now: () => this.#scheduler.wall.now(),
-        hlc: () => this.#nextHlc(),
-        updated: (changed, runs, register) =>
-          this.#store.updated(changed, {
-            times: true,
-            register,
-            ...(runs === undefined ? {} : { runs }),
-            request: { caller, n, answer: '' },
-          }),
-        rearm: changed => this.#rearm(changed),
-      },
-      method,
-      request.id,
-      record,
-    )
-    requests.add(caller, n, n, this.#clock.now(), JSON.stringify(answer))
-    this.#answerSynced(session, call, answer)
-  }
-
-  /** A failed run of a recurring task may have left the record: it comes back to be driven again. */
-  async #revive(record: LiveRecord, id: string): Promise<void> {
-    const instant = parseRunId(id)?.instant
-    const kept = await this.#store.endedRuns(record.id, record, 1000)
-    const failed = kept.find(({ run }) => (instant === undefined ? run.state === 'failed' : run.instant === instant))
-    if (failed === undefined || record.gone || record.findRun(failed.run.instant) !== undefined) return
-    if (instant === undefined && record.runs.some(run => run.state === 'failed')) return
-    const { run } = failed
-    const revived = new LiveRun(record, run.instant, run.manual)
-    revived.state = run.state
-    revived.attempt = run.attempt
-    revived.fence = run.fence
-    record.runs.push(revived)
-  }
-
-  #answerSynced(session: Session, call: number, answer: object): void {
-    this.#store.afterSync(error => (error === undefined ? session.answer(call, answer) : session.refuse(call, error)))
-    this.stir()
-  }
-
-  async #result(session: Session, call: number, id: string): Promise<void> {
-    const run = await this.#queries.result(id)
-    if (run !== undefined) return this.#answerSynced(session, call, { run })
-    this.#waiters.add(id, {
-      owner: session,
-      call,
-      tell: () => {
-        this.#queries.result(id).then(
-          ended => (ended === undefined ? undefined : session.answer(call, { run: ended })),
-          (error: unknown) => session.refuse(call, error),
-        )
-      },
-    })
-  }
-
-  /** Those who wait for this run are told once its end is synced. */
-  #ended(record: LiveRecord, run: LiveRun): void {
-    const wantsEvents = this.#wantsRunEvents()
-    if (!wantsEvents && this.#waiters.size === 0) return
-    const runId = this.#lifecycle.runId(run)
-    const waiters = [...this.#waiters.take(runId), ...this.#waiters.take(record.id)]
-    if (!wantsEvents && waiters.length === 0) return
-    const view = runView(record, run, runId)
-    this.#store.afterSync(error => {
-      if (error !== undefined) return
-      for (const { owner, call } of waiters) (owner as Session).answer(call, { run: view })
-      if (wantsEvents) this.#emit({ type: 'run', run: view })
-    })
-  }
-
-  #log(run: LiveRun, json: string): void {
-    const { at, line } = JSON.parse(json) as { at: number; line: string }
-    this.#logs.add(run.record.id, { run: this.#lifecycle.runId(run), at, line })
-  }
-
   // --- state
 
   #emit(event: EngineEvent): void {
@@ -510,6 +393,12 @@ export class Engine implements SessionHost {
     this.#state = 'stopped'
     this.#quit()
     this.#resolve()
+  }
+
+  /** A client asked for the end: it is answered before the channel closes. */
+  async #close(graceMs: number): Promise<void> {
+    await this.#beforeClose(graceMs)
+    this.#clock.defer(() => void this.stop(graceMs))
   }
 
   /** Everything that has to be on the disk is, when this resolves. */

@@ -50,14 +50,16 @@ export class RequestLog {
     if (known.spans.length > 0) known.spans = known.spans.filter(span => span.to >= mark)
   }
 
-  /** What was answered, or undefined if the request is new. Throws TOO_OLD if that can no longer be told. */
-  find(caller: string, n: number): KnownRequest | undefined {
+  /**
+   * What was answered, or undefined if the request is new. Throws TOO_OLD if that can no longer be told: `madeAt` is
+   * the request's own instant, and callers that were silent for the window are forgotten whole.
+   */
+  find(caller: string, n: number, madeAt: number, now: number): KnownRequest | undefined {
     const known = this.#callers.get(caller)
-    if (known === undefined || n > known.highest) return undefined
-    for (const span of known.spans) {
+    for (const span of known?.spans ?? []) {
       if (n >= span.from && n <= span.to) return span.answer === undefined ? KNOWN_PLAIN : { answer: span.answer }
     }
-    if (n < known.mark || n <= known.forgotten) {
+    if (madeAt < now - this.#windowMs || (known !== undefined && (n < known.mark || n <= known.forgotten))) {
       throw new CarillonError('TOO_OLD', `request ${n} of ${caller} came after its window of ${this.#windowMs} ms`)
     }
     return undefined

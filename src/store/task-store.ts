@@ -303,13 +303,18 @@ export class TaskStore<R extends Run> {
   /** A page of all tasks in the order of (range, id), after the given one. */
   async page(after: { range: number; id: string } | undefined, limit: number): Promise<TaskRecord<R>[]> {
     const gte = after === undefined ? allOf('t').gte : taskKey(after.range, `${after.id}\u0000`)
-    const cursor = this.#ports.store.cursor({ gte, lt: allOf('t').lt })
     let entries: Array<[Uint8Array, Uint8Array]>
-    try {
-      entries = await cursor.next(limit)
-    } finally {
-      await cursor.close()
-    }
+    let spills: number
+    // A spill meanwhile may have ended or renewed what was read, and memory may have let go of what told so.
+    do {
+      spills = this.#spiller.count
+      const cursor = this.#ports.store.cursor({ gte, lt: allOf('t').lt })
+      try {
+        entries = await cursor.next(limit)
+      } finally {
+        await cursor.close()
+      }
+    } while (spills !== this.#spiller.count)
     const page = new Map<string, TaskRecord<R>>()
     let last: { range: number; id: string } | undefined
     for (const [key, value] of entries) {
@@ -346,7 +351,8 @@ export class TaskStore<R extends Run> {
   /** A new life of an id whose ended record is still here, or still in the index. */
   #succeed(before: TaskRecord<R>, record: TaskRecord<R>): void {
     record.indexedDue = before.indexedDue
-    this.#dirty.remove(before)
+    // A tombstone's segment says when it may go; it is in no list.
+    if (!before.gone) this.#dirty.remove(before)
     this.#tombstones.delete(before.id)
     before.gone = true
   }

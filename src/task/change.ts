@@ -137,7 +137,7 @@ export function readChange(reader: ByteReader): Change {
     life = reader.f64()
     firstLife = reader.u8() === 1
     register = readRegister(reader)
-    definition = readDefinition(reader)
+    definition = readDefinition(reader, reader.varuint())
     id = definition.id
   } else {
     id = reader.ascii()
@@ -155,9 +155,8 @@ export function readChange(reader: ByteReader): Change {
   return { id, life, firstLife, definition, register, times, runs, request, dropped: (flags & DROPPED) !== 0 }
 }
 
-/** A length and the definition of that length. */
-export function readDefinition(reader: ByteReader): Definition {
-  const length = reader.varuint()
+/** A definition of that many bytes. */
+export function readDefinition(reader: ByteReader, length: number): Definition {
   if (length > DEFINITION_BYTES_MAX || length > reader.remaining) throw new CorruptBytes(`definition of ${length} bytes`)
   return new Definition(reader, reader.position + length)
 }

@@ -24,8 +24,10 @@ const IF_ABSENT = 16
 const PAYLOAD = 32
 
 export const CALLER_BYTES = 8
-/** Longest definition that is read: a payload of 256 KiB and room for the rest. */
-export const DEFINITION_BYTES_MAX = 256 * 1024 + 16 * 1024
+/** Longest payload, as JSON in UTF-8. */
+export const PAYLOAD_BYTES_MAX = 256 * 1024
+/** Longest definition that is read: a payload and room for the rest. */
+export const DEFINITION_BYTES_MAX = PAYLOAD_BYTES_MAX + 16 * 1024
 
 export interface DefinitionInput {
   readonly id: string

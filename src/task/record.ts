@@ -132,7 +132,11 @@ export class TaskRecord<R extends Run = Run> {
     const closed = open === NEVER ? this.lastAt : Math.min(this.lastAt, open - 1)
     if (closed > this.closed) this.closed = closed
     if (ended > 0) {
-      this.runs = this.runs.filter(run => !isRunEnd(run.state) || (!run.manual && run.instant > this.closed))
+      // The last run of a task that has ended says how it ended, and until when it is kept.
+      const last = ended === this.runs.length && this.nextAt === NEVER ? this.runs.at(-1) : undefined
+      this.runs = this.runs.filter(
+        run => run === last || !isRunEnd(run.state) || (!run.manual && run.instant > this.closed),
+      )
     }
   }
 

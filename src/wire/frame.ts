@@ -6,9 +6,11 @@
  * Both directions share one number space, so that a stray message is told from a wrong one.
  */
 
+import { CarillonError } from '../errors.ts'
+
 export const MESSAGE = {
   // client -> engine
-  /** varuint call, varuint mark, varuint count, count times: lenBytes definition (task/definition). */
+  /** varuint call, varuint mark, varuint count, count times: u32 length, definition (task/definition). */
   schedule: 1,
   /** varuint call, utf8 JSON of a CallRequest. */
   call: 2,
@@ -50,4 +52,13 @@ export interface WireError {
   readonly code?: string | undefined
   readonly stack?: string | undefined
   readonly field?: string | undefined
+}
+
+/** An error as it crosses: what the other side needs to show it, or to branch on. */
+export function wireError(error: unknown): WireError {
+  if (error instanceof CarillonError) {
+    return { name: error.name, message: error.message, code: error.code, field: error.field, stack: error.stack }
+  }
+  if (error instanceof Error) return { name: error.name, message: error.message, stack: error.stack }
+  return { name: 'Error', message: String(error) }
 }

@@ -8,6 +8,7 @@
  */
 
 import { type ByteReader, type ByteWriter, CorruptBytes } from '../lib/bytes.ts'
+import { DEFINITION_BYTES_MAX, PAYLOAD_BYTES_MAX } from '../task/definition.ts'
 import type { WireError } from './frame.ts'
 
 export interface Hello {
@@ -87,7 +88,6 @@ export function readRun(reader: ByteReader): RunMessage {
   }
 }
 
-export const PAYLOAD_BYTES_MAX = 256 * 1024
 export const RESULT_BYTES_MAX = 256 * 1024
 export const ERROR_BYTES_MAX = 32 * 1024
 export const FOLLOW_UPS_MAX = 1000
@@ -142,7 +142,7 @@ export function readOutcome(reader: ByteReader): OutcomeMessage {
   if (count === 0) return { handle, kind, startedAt, endedAt, body, followUps: NO_FOLLOW_UPS }
   if (count > FOLLOW_UPS_MAX) throw new CorruptBytes(`${count} follow-ups, at most ${FOLLOW_UPS_MAX}`)
   const followUps: Uint8Array[] = []
-  for (let i = 0; i < count; i++) followUps.push(reader.lenBytes(PAYLOAD_BYTES_MAX + 16 * 1024))
+  for (let i = 0; i < count; i++) followUps.push(reader.lenBytes(DEFINITION_BYTES_MAX))
   return { handle, kind, startedAt, endedAt, body, followUps }
 }
 

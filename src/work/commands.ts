@@ -4,6 +4,7 @@
  */
 
 import { CarillonError } from '../errors.ts'
+import type { TaskStore } from '../store/task-store.ts'
 import { parseRunId } from '../task/ids.ts'
 import { NEVER } from '../task/record.ts'
 import { checkRequestedMove, isRunEnd } from '../task/task.ts'
@@ -17,7 +18,9 @@ export interface CommandParts {
   readonly now: () => number
   /** A fresh version stamp. */
   readonly hlc: () => number
-  readonly updated: (record: LiveRecord, runs: readonly LiveRun[] | undefined, register: boolean) => void
+  readonly store: TaskStore<LiveRun>
+  /** The requestId of the call: it is journaled with what the call changes. */
+  readonly request: { readonly caller: string; readonly n: number }
   readonly rearm: (record: LiveRecord) => void
 }
 
@@ -48,8 +51,9 @@ function cancel(parts: CommandParts, id: string, record: LiveRecord | undefined)
       return { ...answer, cancelled: false }
     }
     record.hlc = parts.hlc()
-    parts.lifecycle.cancelTask(record)
-    return { ...answer, cancelled: true }
+    const cancelled = { ...answer, cancelled: true }
+    parts.lifecycle.cancelTask(record, { ...parts.request, answer: JSON.stringify(cancelled) })
+    return cancelled
   }
   const run = record.findRun(named.instant)
   if (run === undefined || isRunEnd(run.state)) return { ...answer, cancelled: false }
@@ -59,38 +63,37 @@ function cancel(parts: CommandParts, id: string, record: LiveRecord | undefined)
 
 /** Runs that are queued or under way go on; nothing scheduled starts until resume. */
 function pause(parts: CommandParts, record: LiveRecord): object {
-  if (!record.paused) {
-    if (record.nextAt === NEVER) {
-      throw new CarillonError('CONFLICT', `task "${record.id}" has no instant ahead that could be paused`)
-    }
-    record.paused = true
-    newVersion(parts, record)
-    parts.updated(record, undefined, true)
-    parts.rearm(record)
+  const answer = { id: record.id, paused: true, firm: true, copies: 1 }
+  if (record.paused) return answer
+  if (record.nextAt === NEVER) {
+    throw new CarillonError('CONFLICT', `task "${record.id}" has no instant ahead that could be paused`)
   }
-  return { id: record.id, paused: true, firm: true, copies: 1 }
+  record.paused = true
+  newVersion(parts, record)
+  journaled(parts, record, undefined, answer)
+  parts.rearm(record)
+  return answer
 }
 
 /** What was due meanwhile is passed over; a one-shot whose instant has passed fires now. */
 function resume(parts: CommandParts, record: LiveRecord): object {
-  const resumed = record.paused
-  if (resumed) {
-    record.paused = false
-    newVersion(parts, record)
-    const recurrence = parts.lifecycle.recurrence(record)
-    const now = Math.floor(parts.now())
-    if (recurrence !== undefined && record.nextAt <= now) record.next = recurrence.next(now) ?? NEVER
-    parts.updated(record, undefined, true)
-    parts.lifecycle.settle(record)
-  }
-  return { id: record.id, resumed, copies: 1 }
+  const answer = { id: record.id, resumed: record.paused, copies: 1 }
+  if (!record.paused) return answer
+  record.paused = false
+  newVersion(parts, record)
+  const recurrence = parts.lifecycle.occurrences.recurrence(record)
+  const now = Math.floor(parts.now())
+  if (recurrence !== undefined && record.nextAt <= now) record.next = recurrence.next(now) ?? NEVER
+  journaled(parts, record, undefined, answer)
+  parts.lifecycle.settle(record)
+  return answer
 }
 
 function trigger(parts: CommandParts, record: LiveRecord): object {
-  const run = parts.lifecycle.openManual(record, parts.now())
-  parts.updated(record, [run], false)
+  const run = parts.lifecycle.occurrences.openManual(record, parts.now())
+  const answer = journaled(parts, record, [run], { id: record.id, run: parts.lifecycle.runId(run), copies: 1 })
   parts.lifecycle.settle(record)
-  return { id: record.id, run: parts.lifecycle.runId(run), copies: 1 }
+  return answer
 }
 
 function retry(parts: CommandParts, id: string, record: LiveRecord): object {
@@ -108,9 +111,16 @@ function retry(parts: CommandParts, id: string, record: LiveRecord): object {
   }
   checkRequestedMove(runId, run.state, 'queued')
   parts.lifecycle.redrive(run)
-  parts.updated(record, [run], false)
+  const answer = journaled(parts, record, [run], { id: record.id, run: runId, copies: 1 })
   parts.lifecycle.settle(record)
-  return { id: record.id, run: runId, copies: 1 }
+  return answer
+}
+
+/** Writes what the command changed (a new version of the register, or runs) with its request; returns the answer. */
+function journaled(parts: CommandParts, record: LiveRecord, runs: readonly LiveRun[] | undefined, answer: object): object {
+  const request = { ...parts.request, answer: JSON.stringify(answer) }
+  parts.store.updated(record, runs === undefined ? { times: true, register: true, request } : { times: true, runs, request })
+  return answer
 }
 
 function newVersion(parts: CommandParts, record: LiveRecord): void {

@@ -57,7 +57,7 @@ export class Creation {
     const { requests } = this.#parts.store
     let results: Array<ScheduleResult | undefined> | undefined
     let from = -1
-    let to = -1
+    let to = -2 // request 0 follows nothing
     for (const [i, definition] of definitions.entries()) {
       const n = definition.requestNumber
       const result = this.#one(definition, caller, n)
@@ -80,7 +80,7 @@ export class Creation {
   /** Undefined: created. */
   #one(definition: Definition, caller: string, n: number): ScheduleResult | undefined {
     try {
-      if (this.#parts.store.requests.find(caller, n) !== undefined) return undefined // it came before: created then
+      if (this.#parts.store.requests.find(caller, n, definition.madeAt, this.#parts.now()) !== undefined) return undefined // it came before: created then
       return this.#carryOut(definition)
     } catch (error) {
       if (isCarillonError(error)) return error
@@ -151,7 +151,9 @@ export class Creation {
     while (record.findRun(record.next) !== undefined) record.next++
     store.created(record)
     for (const run of [...record.runs]) {
-      if (!isRunEnd(run.state) && run.state !== 'running') lifecycle.cancelRun(run, 'replaced')
+      // One whose claim is on its way was not handed out: it would get the old handler with the new payload.
+      const isHandedOut = run.state === 'running' && run.place === 'sent'
+      if (!isRunEnd(run.state) && !isHandedOut) lifecycle.cancelRun(run, 'replaced')
     }
     invariant(!record.gone, 'a replaced task has an instant ahead')
     lifecycle.settle(record)
@@ -161,7 +163,7 @@ export class Creation {
   #firstInstant(record: LiveRecord): number {
     const { definition } = record
     if (!definition.recurring) return definition.at
-    const recurrence = this.#parts.lifecycle.recurrence(record)
+    const recurrence = this.#parts.lifecycle.occurrences.recurrence(record)
     const first = recurrence?.next(Math.floor(definition.madeAt))
     if (first === undefined) {
       throw new CarillonError('INVALID', `task "${record.id}" would never fire: its schedule has no instant left`, { field: 'schedule' })

@@ -16,11 +16,10 @@ import type { ByteWriter } from '../lib/bytes.ts'
 import { Histogram } from '../lib/histogram.ts'
 import type { Clock, Timer } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
-import { catchUp } from '../schedule/misfire.ts'
 import type { TaskStore } from '../store/task-store.ts'
 import { runIdOf } from '../task/ids.ts'
+import type { RequestMark } from '../task/change.ts'
 import { NEVER, NO_BYTES } from '../task/record.ts'
-import { type Recurrence, recurrenceOf } from '../task/recurrence.ts'
 import { retryDelayMs } from '../task/retry.ts'
 import { checkMove, isRunEnd, type RunEnd, type RunState } from '../task/task.ts'
 import type { EngineEvent } from '../wire/calls.ts'
@@ -28,6 +27,7 @@ import type { WireError } from '../wire/frame.ts'
 import { errorText, type OutcomeKind, type OutcomeMessage, writeRun } from '../wire/work.ts'
 import type { Dispatcher, DispatcherHost } from './dispatcher.ts'
 import { type LiveRecord, LiveRun } from './live-run.ts'
+import { Occurrences } from './occurrences.ts'
 import { runView } from './views.ts'
 
 export interface LifecycleOptions {
@@ -75,27 +75,21 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   readonly lateness = new Histogram()
   #started: LiveRun[] = []
   #lazyTimer: Timer | undefined
-  readonly #recurrences = new WeakMap<object, Recurrence>()
+  readonly occurrences: Occurrences
 
   constructor(options: LifecycleOptions, parts: LifecycleParts) {
     this.#options = options
     this.#parts = parts
+    this.occurrences = new Occurrences(options.openRunsMax, {
+      now: parts.now,
+      missed: (record, count, from, to) => this.#missed(record, count, from, to),
+      end: (run, state, at) => this.#end(run, state, at, NO_BYTES),
+      cancelRun: (run, reason) => this.cancelRun(run, reason),
+    })
   }
 
   stop(): void {
     this.#lazyTimer?.cancel()
-  }
-
-  recurrence(record: LiveRecord): Recurrence | undefined {
-    const { definition } = record
-    let known = this.#recurrences.get(definition)
-    if (known === undefined) {
-      const { schedule } = definition
-      if (schedule.kind === 'at') return undefined
-      known = recurrenceOf(schedule, record.id)
-      this.#recurrences.set(definition, known)
-    }
-    return known
   }
 
   // --- the record is due
@@ -116,11 +110,11 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     if (record.gone) return
     if (this.#isOver(record)) {
       if (record.expiresAt === NEVER) record.expiresAt = this.#expiryOf(record)
-      if (record.expiresAt <= now) return this.#drop(record)
+      if (record.expiresAt <= now || record.expiresAt === NEVER) return this.#drop(record)
     } else if (this.dispatcher.room <= 0 && record.dueAt <= now) {
       return this.#parts.defer(record)
     } else {
-      if (!record.paused && record.nextAt <= now) this.#occur(record, now)
+      if (!record.paused && record.nextAt <= now) this.occurrences.reached(record, now)
       if (record.gone) return
       for (const run of record.runs) {
         if (run.place !== 'idle') continue
@@ -133,96 +127,12 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     this.#parts.rearm(record)
   }
 
-  /** The scheduled instant has come. */
-  #occur(record: LiveRecord, now: number): void {
-    const { policy } = record.definition
-    const recurrence = this.recurrence(record)
-    if (recurrence === undefined) {
-      const late = now - record.next
-      if (late > policy.misfire.afterMs && policy.misfire.kind === 'skip') return this.#missOneShot(record, now)
-      this.#open(record, record.next, NEVER)
-      return
-    }
-    while (record.nextAt <= now && !record.gone) {
-      if (now - record.next > policy.misfire.afterMs) return this.#catchUp(record, recurrence, now)
-      const instant = record.next
-      this.#open(record, instant, this.#nextAfter(record, recurrence, instant))
-    }
-  }
-
-  /** The instant after `instant`; for a schedule from completion it is not known before the run has ended. */
-  #nextAfter(record: LiveRecord, recurrence: Recurrence, instant: number): number {
-    const { schedule } = record.definition
-    if (schedule.kind === 'at') return NEVER
-    if (schedule.max !== undefined && record.fired + 1 >= schedule.max) return NEVER
-    if (schedule.kind === 'every' && schedule.from === 'completion') return instant
-    return recurrence.next(instant) ?? NEVER
-  }
-
-  #catchUp(record: LiveRecord, recurrence: Recurrence, now: number): void {
-    const { policy, schedule } = record.definition
-    if (schedule.kind === 'every' && schedule.from === 'completion') {
-      // There is at most one, and what follows depends on its end.
-      if (policy.misfire.kind !== 'skip') return this.#open(record, record.next, this.#nextAfter(record, recurrence, record.next))
-      const first = record.next
-      record.next = recurrence.next(now) ?? NEVER
-      return this.#missed(record, 1, first, first)
-    }
-    const first = record.next
-    const plan = catchUp(recurrence, first, now, policy.misfire)
-    for (const instant of plan.run) {
-      if (record.gone || record.next === NEVER) return
-      this.#open(record, instant, this.#nextAfter(record, recurrence, instant))
-    }
-    if (record.next === NEVER) return
-    record.lastAt = Math.max(record.lastAt, plan.lastAt)
-    record.next = plan.next
-    if (plan.missed > 0) this.#missed(record, plan.missed, first, plan.lastAt)
-  }
-
   #missed(record: LiveRecord, count: number, from: number, to: number): void {
     this.counters.missed += count
     this.#parts.emit({ type: 'missed', task: record.id, count, from, to })
     record.close()
     if (this.#isOver(record)) this.#over(record, undefined)
     else this.#parts.store.updated(record, { times: true })
-  }
-
-  #missOneShot(record: LiveRecord, now: number): void {
-    const run = new LiveRun(record, record.next, false)
-    record.runs.push(run)
-    record.lastAt = record.next
-    record.next = NEVER
-    this.counters.missed++
-    this.#parts.emit({ type: 'missed', task: record.id, count: 1, from: run.instant, to: run.instant })
-    this.#end(run, 'missed', now, NO_BYTES)
-  }
-
-  /** Opens the occurrence, or passes it over, as the task's overlap policy says. */
-  #open(record: LiveRecord, instant: number, next: number): void {
-    const { overlap } = record.definition.policy
-    const now = this.#parts.now()
-    record.lastAt = Math.max(record.lastAt, instant)
-    record.next = next
-    record.fired++
-    const run = new LiveRun(record, instant, false)
-    const open = record.runs.filter(each => !isRunEnd(each.state))
-    record.runs.push(run)
-    if (open.length === 0) return
-    const waiting = open.some(each => each.state === 'queued' && each.place !== 'sent')
-    const pass = overlap === 'skip' || (overlap === 'queue-one' && waiting) || open.length >= this.#options.openRunsMax
-    if (pass) this.#end(run, 'skipped', now, NO_BYTES)
-    else if (overlap === 'cancel-old') for (const old of open) this.cancelRun(old, 'overlap')
-  }
-
-  /** Opens a run by hand. */
-  openManual(record: LiveRecord, at: number): LiveRun {
-    let instant = Math.floor(at)
-    while (record.findRun(instant) !== undefined || instant === record.lastAt || instant === record.next) instant++
-    const run = new LiveRun(record, instant, true)
-    record.runs.push(run)
-    record.expiresAt = NEVER
-    return run
   }
 
   #offer(run: LiveRun): void {
@@ -371,7 +281,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   }
 
   /** Ends the task as cancelled, with all its runs; nothing of it starts any more. */
-  cancelTask(record: LiveRecord): void {
+  cancelTask(record: LiveRecord, request: RequestMark): void {
     const now = this.#parts.now()
     const open = record.runs.filter(run => !isRunEnd(run.state))
     if (open.length === 0 && !this.#isOver(record)) {
@@ -390,7 +300,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     }
     this.#parts.store.history.remove(record.id)
     for (const run of runs) this.#keep(run, true)
-    this.#parts.store.ended(record, undefined, { register: true, runs })
+    this.#parts.store.ended(record, undefined, { register: true, runs, request })
     this.#parts.rearm(record)
   }
 
@@ -435,7 +345,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     const { record } = run
     const { store } = this.#parts
     this.#finish(run, state, at, body)
-    const recurrence = record.definition.recurring ? this.recurrence(record) : undefined
+    const recurrence = record.definition.recurring ? this.occurrences.recurrence(record) : undefined
     if (recurrence !== undefined && !run.manual && record.next <= record.lastAt && !record.cancelled) {
       record.next = recurrence.next(Math.max(record.lastAt, Math.floor(at))) ?? NEVER
     }
@@ -480,6 +390,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     run.body = body
     if (state === 'completed') this.counters.completed++
     else if (state === 'failed' || state === 'unknown') this.counters.failed++
+    else if (state === 'missed') this.counters.missed++
   }
 
   #keep(run: LiveRun, last: boolean): void {

@@ -10,7 +10,7 @@ import type { WorkerChannel } from '../ports/worker-channel.ts'
 import { readDefinition } from '../task/change.ts'
 import type { Definition } from '../task/definition.ts'
 import type { CallRequest, EngineEvent } from '../wire/calls.ts'
-import { ITEMS_MAX, JSON_BYTES_MAX, MESSAGE, SCHEDULE_STATUS, type WireError } from '../wire/frame.ts'
+import { ITEMS_MAX, JSON_BYTES_MAX, MESSAGE, SCHEDULE_STATUS, wireError } from '../wire/frame.ts'
 import type { Results } from './creation.ts'
 import type { LiveRun } from './live-run.ts'
 import type { WorkerConnection } from './worker-connection.ts'
@@ -135,17 +135,9 @@ export class Session {
     const count = reader.varuint()
     if (count === 0 || count > ITEMS_MAX) throw new CorruptBytes(`${count} items in a batch`)
     const definitions: Definition[] = []
-    for (let i = 0; i < count; i++) definitions.push(readDefinition(reader))
+    for (let i = 0; i < count; i++) definitions.push(readDefinition(reader, reader.u32le()))
     this.#host.schedule(this, call, definitions, mark)
   }
-}
-
-export function wireError(error: unknown): WireError {
-  if (error instanceof CarillonError) {
-    return { name: error.name, message: error.message, code: error.code, field: error.field, stack: error.stack }
-  }
-  if (error instanceof Error) return { name: error.name, message: error.message, stack: error.stack }
-  return { name: 'Error', message: String(error) }
 }
 
 function parseRequest(text: string): CallRequest {

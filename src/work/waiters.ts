@@ -9,7 +9,6 @@ export interface Waiter {
   /** Who asked, and the number of their call. */
   readonly owner: object
   readonly call: number
-  readonly tell: (key: string) => void
 }
 
 export class Waiters {

@@ -67,7 +67,7 @@ test('refuses sim, tests, files that are not there, and files without a room', (
 test('refuses a dependency that is unknown, unused, or used in two files', () => {
   const violations = check(
     {
-      'src/adapters/a.ts': "import 'once'\nimport '@two/twice/part.js'\nimport 'unknown'",
+      'src/adapters/a.ts': "import 'once'\nimport 'once/part'\nimport '@two/twice/part.js'\nimport 'unknown'",
       'src/adapters/b.ts': "await import('@two/twice')",
     },
     ['once', '@two/twice', 'unused'],

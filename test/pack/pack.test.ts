@@ -10,7 +10,7 @@ import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { CHECKED, PREVIEW, PROGRAMS, type Printed, TSCONFIG } from './programs.ts'
+import { CHECKED, OCCURRENCES, PREVIEW, PROGRAMS, type Printed, TSCONFIG } from './programs.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const OLDEST = '22.12.0'
@@ -30,7 +30,9 @@ beforeAll(async () => {
   scratch = await mkdtemp(join(tmpdir(), 'carillon-pack-'))
   user = join(scratch, 'user')
   nodes = join(scratch, 'nodes')
-  await Promise.all([makeUser(), installNodes()])
+  // Both to their end, also if one fails: the folder is removed next.
+  const made = await Promise.allSettled([makeUser(), installNodes()])
+  for (const each of made) if (each.status === 'rejected') throw each.reason
 }, 180_000)
 
 afterAll(async () => {
@@ -66,7 +68,7 @@ describe('the packed package', () => {
     const expected = { node: version === 'this' ? process.version : `v${version}`, result: 42 }
 
     const first = await runProgram(node, program, dataDir)
-    expect(first).toMatchObject({ ...expected, tomorrow: null })
+    expect(first).toMatchObject({ ...expected, tomorrow: null, occurrences: OCCURRENCES })
     expect(first.preview).toHaveLength(3)
     for (const at of first.preview) expect(at).toMatch(PREVIEW)
 

@@ -11,46 +11,55 @@ export interface Printed {
   /** The state of the task for tomorrow: absent when the directory is new, kept from then on. */
   readonly tomorrow: string | null
   readonly preview: readonly string[]
+  readonly occurrences: readonly string[]
 }
 
-/** A week's first days, worked out by hand: nine in Paris is eight or seven UTC. */
+/** Nine in Paris on workdays, around the night when its clocks go forward (29 March 2026, a Sunday). */
+export const OCCURRENCES = [
+  '2026-03-27T08:00:00.000Z',
+  '2026-03-30T07:00:00.000Z',
+  '2026-03-31T07:00:00.000Z',
+]
+/** The same from now on, in summer or in winter. */
 export const PREVIEW = /T0[78]:00:00\.000Z$/
 
 const BODY = `
   const node = await createNode({ dataDir: process.argv[2], handlers: { double } })
-  const before = await node.task('tomorrow').catch(error => {
-    if (error.code === 'NOT_FOUND') return null
-    throw error
-  })
+  const before = await node.task('tomorrow')
   const task = await node.schedule({ name: 'double', payload: 21 })
   const result = await task.result()
   if (before === null) await node.schedule({ id: 'tomorrow', name: 'double', payload: 1, after: '24h' })
-  const preview = await node.preview({ cron: '0 9 * * 1-5', tz: 'Europe/Paris' }, 3)
+  const workdays = { cron: '0 9 * * 1-5', tz: 'Europe/Paris' }
+  const preview = node.preview(workdays, 3)
   await node.close()
   console.log(JSON.stringify({
     node: process.version,
     result,
     tomorrow: before?.state ?? null,
-    preview: preview.map(at => new Date(at).toISOString()),
+    preview: preview.map(text),
+    occurrences: occurrences(workdays, { from: new Date('2026-03-26T12:00:00Z'), count: 3 }).map(text),
   }))
 `
 
 /** By the file's name. */
 export const PROGRAMS: Readonly<Record<string, string>> = {
   'program.mjs': `
-import { createNode } from 'carillon'
+import { createNode, occurrences } from 'carillon'
+const text = at => new Date(at).toISOString()
 const double = async run => run.payload * 2
 ${BODY}`,
 
   'program.cjs': `
-const { createNode } = require('carillon')
+const { createNode, occurrences } = require('carillon')
+const text = at => new Date(at).toISOString()
 const double = async run => run.payload * 2
 async function main() {${BODY}}
 main()
 `,
 
   'program.ts': `
-import { createNode, type Run } from 'carillon'
+import { createNode, occurrences, type Run } from 'carillon'
+const text = (at: number): string => new Date(at).toISOString()
 const double = async (run: Run<number>): Promise<number> => run.payload * 2
 ${BODY}`,
 }

@@ -1,0 +1,93 @@
+/** createNode: checks what it was given, starts the engine's thread, and hands out the node. */
+
+import { randomUUID } from 'node:crypto'
+import { extname } from 'node:path'
+import { MessageChannel, Worker as Thread } from 'node:worker_threads'
+import type { EngineThreadData, EngineThreadReady } from '../adapters/engine-thread.ts'
+import { MessagePortChannel } from '../adapters/message-port-channel.ts'
+import { shellHandler } from '../adapters/shell.ts'
+import { SystemClock } from '../adapters/system-clock.ts'
+import { SystemRandom } from '../adapters/system-random.ts'
+import { CarillonError } from '../errors.ts'
+import { checkNodeShape, invalid } from '../task/schema.ts'
+import { checkName } from '../task/validate.ts'
+import { LocalNode } from './local-node.ts'
+import { rebuiltError } from './rebuilt-error.ts'
+import { closeOnSignals } from './signals.ts'
+import type { CreateNodeOptions, Handlers, NoHandlers, Node } from './types.ts'
+
+/** Options that belong to the mesh, which this version does not have. */
+const MESH_OPTIONS = ['listen', 'join', 'mesh', 'advertise', 'network', 'http'] as const
+
+/**
+ * Starts a node: an engine in a thread of its own, and the handlers in this one.
+ *
+ * Rejects with INVALID, STORE_LOCKED (another process has the data directory), STORE_FORMAT, STORE_CORRUPT,
+ * STORE_FULL, STORE_FAILED, or UNSUPPORTED.
+ */
+export async function createNode<const H extends Handlers = NoHandlers>(options: CreateNodeOptions<H> = {}): Promise<Node<H>> {
+  checkOptions(options)
+  const { port1, port2 } = new MessageChannel()
+  const thread = startThread({
+    port: port2,
+    dataDir: options.dataDir,
+    durability: options.durability ?? 'sync',
+    repair: options.repair ?? false,
+  })
+  const died = new Promise<never>((_, reject) => {
+    thread.once('error', error => reject(engineDied(error)))
+    thread.once('exit', code => reject(engineDied(new Error(`its thread ended with exit code ${code}`))))
+  })
+  died.catch(() => undefined)
+  await Promise.race([ready(port1), died])
+  const node = new LocalNode(
+    { channel: new MessagePortChannel(port1), random: new SystemRandom(), clock: new SystemClock(), thread, died },
+    {
+      worker: randomUUID(),
+      profile: options.profile ?? 'balanced',
+      concurrency: options.concurrency ?? 100,
+      handlers: { ...commandHandler(options), ...options.handlers },
+    },
+  )
+  if (options.signals === true) closeOnSignals(node)
+  return node as unknown as Node<H>
+}
+
+function checkOptions(options: CreateNodeOptions<Handlers>): void {
+  if (typeof options !== 'object' || options === null) throw invalid('options', options, 'an object of node options')
+  for (const option of MESH_OPTIONS) {
+    if ((options as Record<string, unknown>)[option] === undefined) continue
+    throw new CarillonError('UNSUPPORTED', `${option} is not there yet: this version runs one node by itself`, { field: option })
+  }
+  checkNodeShape(options)
+  for (const [name, handler] of Object.entries(options.handlers ?? {})) {
+    checkName(name, `handlers["${name}"]`)
+    if (typeof handler !== 'function') throw invalid(`handlers["${name}"]`, handler, 'a function')
+  }
+}
+
+function commandHandler(options: CreateNodeOptions<Handlers>): Handlers {
+  const { commands } = options
+  if (commands === undefined || commands === false) return {}
+  return { command: shellHandler({ allow: commands }) as Handlers[string] }
+}
+
+function startThread(data: EngineThreadData): Thread {
+  const entry = new URL(`../adapters/engine-thread${extname(import.meta.url)}`, import.meta.url)
+  return new Thread(entry, { workerData: data, transferList: [data.port], name: 'carillon' })
+}
+
+/** The thread's first message: whether the engine could start. */
+function ready(port: MessageChannel['port1']): Promise<void> {
+  return new Promise((resolve, reject) => {
+    port.once('message', (message: EngineThreadReady) => {
+      if (message.ready) resolve()
+      else reject(rebuiltError(message.error))
+    })
+  })
+}
+
+function engineDied(cause: unknown): CarillonError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new CarillonError('ENGINE_STOPPED', `the engine died: ${why}`, { cause })
+}

@@ -1,0 +1,272 @@
+/** The node in the user's hands: every call, over the link to the engine's thread. */
+
+import type { Worker as Thread } from 'node:worker_threads'
+import { CarillonError } from '../errors.ts'
+import type { Random } from '../ports/random.ts'
+import type { WorkerChannel } from '../ports/worker-channel.ts'
+import type { DefinitionInput } from '../task/definition.ts'
+import type { CommandOptions, TaskOptions } from '../task/options.ts'
+import { type Profile, PROFILES, PROFILE_TEXTS } from '../task/profile.ts'
+import { type OccurrenceSpec, occurrences } from '../task/recurrence.ts'
+import { checkFilterShape, invalid } from '../task/schema.ts'
+import { checkId, checkName, defineTask, hashText, type TaskDefaults } from '../task/validate.ts'
+import type { RunView, StatusView, TaskView } from '../task/views.ts'
+import type { CallAnswers, EngineEvent } from '../wire/calls.ts'
+import { Caller, type ScheduleAnswer } from './caller.ts'
+import { Listeners } from './listeners.ts'
+import { Link } from './link.ts'
+import { handlerError } from './rebuilt-error.ts'
+import type { HandlerRun } from './run.ts'
+import type { CallOptions, Handler, Handlers, Node, NodeEvents, Task, TasksFilter } from './types.ts'
+import { type AnyHandler, Worker, type WorkerClock } from './worker.ts'
+
+export interface LocalNodeParts {
+  readonly channel: WorkerChannel
+  readonly random: Random
+  readonly clock: WorkerClock
+  readonly thread: Thread
+  /** Rejects when the engine's thread has ended. */
+  readonly died: Promise<never>
+}
+
+export interface LocalNodeOptions {
+  readonly worker: string
+  readonly profile: Profile
+  readonly concurrency: number
+  readonly handlers: Handlers
+}
+
+const WINDOW = 4000
+const OUTSTANDING_MAX = 200_000
+const PAGE = 500
+const GRACE_MS = 10_000
+const GRACE_MS_MAX = 86_400_000
+
+export class LocalNode implements Omit<Node, "schedule" | "on" | "off"> {
+  readonly closed: Promise<void>
+  readonly #link: Link
+  readonly #caller: Caller
+  readonly #worker: Worker
+  readonly #listeners = new Listeners()
+  readonly #defaults: TaskDefaults
+  readonly #thread: Thread
+  #closing: Promise<void> | undefined
+  #settle!: { resolve: () => void; reject: (error: CarillonError) => void }
+
+  constructor(parts: LocalNodeParts, options: LocalNodeOptions) {
+    const { clock } = parts
+    const now = (): number => clock.now()
+    this.#thread = parts.thread
+    this.closed = new Promise<void>((resolve, reject) => {
+      this.#settle = { resolve, reject }
+    })
+    this.closed.catch(() => undefined)
+    this.#link = new Link(parts.channel)
+    this.#caller = new Caller({ link: this.#link, random: parts.random, now }, { outstandingMax: OUTSTANDING_MAX }, event => this.#onEvent(event))
+    const { worker, concurrency } = options
+    this.#worker = new Worker({ link: this.#link, clock }, { worker, window: WINDOW, concurrency }, (run, task, index) => this.#followUp(run, task, index))
+    this.#defaults = {
+      policy: PROFILES[options.profile],
+      policyText: PROFILE_TEXTS[options.profile],
+      mintId: () => this.#caller.mintId(),
+      now,
+    }
+    this.#link.start(this.#caller, this.#worker)
+    for (const [name, handler] of Object.entries(options.handlers)) this.#worker.add(name, handler as AnyHandler, undefined)
+    parts.died.catch((error: CarillonError) => this.#died(error))
+  }
+
+  schedule(tasks: TaskOptions | CommandOptions | readonly (TaskOptions | CommandOptions)[], options: CallOptions = {}): Promise<unknown> {
+    try {
+      if (Array.isArray(tasks)) return this.#scheduleAll(tasks as readonly TaskOptions[], options)
+      return this.#scheduleOne(tasks as TaskOptions, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  handle(name: string, handler: Handler, options: { readonly concurrency?: number | undefined } = {}): void {
+    checkName(name, 'name')
+    if (typeof handler !== 'function') throw invalid('handler', handler, 'a function')
+    const { concurrency } = options
+    if (concurrency !== undefined && !(Number.isSafeInteger(concurrency) && concurrency >= 1 && concurrency <= 100_000)) {
+      throw invalid('concurrency', concurrency, 'a whole number from 1 to 100000')
+    }
+    this.#worker.add(name, handler as unknown as AnyHandler, concurrency)
+  }
+
+  async task(id: string, { signal }: CallOptions = {}): Promise<TaskView | null> {
+    return (await this.#caller.call<'task'>({ method: 'task', id: checkId(id) }, signal)).task
+  }
+
+  async *tasks(filter: TasksFilter = {}): AsyncGenerator<TaskView> {
+    const { signal, ...rest } = filter
+    checkFilterShape(rest)
+    let after: string | undefined
+    do {
+      const page: CallAnswers['tasks'] = await this.#caller.call<'tasks'>({ method: 'tasks', filter: rest, after, limit: PAGE }, signal)
+      yield* page.tasks
+      after = page.after ?? undefined
+    } while (after !== undefined)
+  }
+
+  async runs(id: string, { signal, limit = 100 }: CallOptions & { readonly limit?: number | undefined } = {}): Promise<readonly RunView[]> {
+    if (!Number.isSafeInteger(limit) || limit < 1 || limit > 1000) throw invalid('limit', limit, 'a whole number from 1 to 1000')
+    return (await this.#caller.call<'runs'>({ method: 'runs', id: checkId(id), limit }, signal)).runs
+  }
+
+  async logs(id: string, { signal }: CallOptions = {}): Promise<CallAnswers['logs']['logs']> {
+    return (await this.#caller.call<'logs'>({ method: 'logs', id: checkId(id) }, signal)).logs
+  }
+
+  async cancel(id: string, { signal }: CallOptions = {}): Promise<boolean> {
+    return (await this.#caller.change('cancel', checkId(id), signal)).cancelled
+  }
+
+  async pause(id: string, { signal }: CallOptions = {}): Promise<void> {
+    await this.#caller.change('pause', checkId(id), signal)
+  }
+
+  async resume(id: string, { signal }: CallOptions = {}): Promise<boolean> {
+    return (await this.#caller.change('resume', checkId(id), signal)).resumed
+  }
+
+  async trigger(id: string, { signal }: CallOptions = {}): Promise<string> {
+    return (await this.#caller.change('trigger', checkId(id), signal)).run
+  }
+
+  async retry(id: string, { signal }: CallOptions = {}): Promise<string> {
+    return (await this.#caller.change('retry', checkId(id), signal)).run
+  }
+
+  preview(schedule: OccurrenceSpec, count = 5): readonly number[] {
+    return occurrences(schedule, { from: this.#defaults.now(), count })
+  }
+
+  async status({ signal }: CallOptions = {}): Promise<StatusView> {
+    return (await this.#caller.call<'status'>({ method: 'status' }, signal)).status
+  }
+
+  on<Type extends keyof NodeEvents>(type: Type, listener: NodeEvents[Type]): this {
+    this.#listeners.add(type, listener)
+    this.#worker.announce(this.#listeners.wantRuns)
+    return this
+  }
+
+  off<Type extends keyof NodeEvents>(type: Type, listener: NodeEvents[Type]): this {
+    this.#listeners.remove(type, listener)
+    this.#worker.announce(this.#listeners.wantRuns)
+    return this
+  }
+
+  close({ graceMs = GRACE_MS }: { readonly graceMs?: number | undefined } = {}): Promise<void> {
+    if (!(graceMs >= 0 && graceMs <= GRACE_MS_MAX)) {
+      return Promise.reject(invalid('graceMs', graceMs, `milliseconds from 0 to ${GRACE_MS_MAX}`))
+    }
+    this.#closing ??= this.#close(graceMs)
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    const ended = new Promise<void>(resolve => this.#thread.once('exit', () => resolve()))
+    // What waits here must not count as under way: an at-most-once run that was not started is not lost.
+    this.#worker.drain()
+    try {
+      await this.#caller.call<'close'>({ method: 'close', graceMs })
+    } catch (error) {
+      if (!(error instanceof CarillonError) || error.code !== 'ENGINE_STOPPED') throw error
+    }
+    this.#caller.stop(new CarillonError('CLOSED', 'the node was closed'))
+    if (this.#thread.threadId !== -1) await ended
+    this.#link.close()
+    this.#settle.resolve()
+  }
+
+  #died(error: CarillonError): void {
+    if (this.#closing !== undefined) return
+    this.#caller.stop(error)
+    this.#link.close()
+    this.#settle.reject(error)
+  }
+
+  #onEvent(event: EngineEvent): void {
+    if (event.type === 'stopped' && event.error !== null && this.#closing === undefined) {
+      this.#settle.reject(new CarillonError('ENGINE_STOPPED', `the engine stopped: ${event.error.message}`))
+    }
+    this.#listeners.emit(event)
+  }
+
+  async #scheduleOne(options: TaskOptions, { signal }: CallOptions): Promise<Task> {
+    const input = defineTask(options, this.#defaults)
+    const answers = await this.#caller.schedule([input], signal)
+    return this.#taskOf(input, answers?.[0])
+  }
+
+  async #scheduleAll(list: readonly TaskOptions[], { signal }: CallOptions): Promise<Task[]> {
+    const inputs = list.map((options, i) => defineTask(options, this.#defaults, `[${i}]`))
+    if (inputs.length === 0) return []
+    const answers = await this.#caller.schedule(inputs, signal)
+    const refused = answers?.find(answer => answer instanceof CarillonError)
+    if (refused !== undefined) throw Object.assign(refused, { results: answers })
+    return inputs.map((input, i) => this.#taskOf(input, answers?.[i]))
+  }
+
+  #taskOf(input: DefinitionInput, answer: ScheduleAnswer | undefined): Task {
+    if (answer instanceof CarillonError) throw answer
+    return new ScheduledTask(input.id, input.name, answer ?? 'created', this.#caller)
+  }
+
+  #followUp(run: HandlerRun, task: TaskOptions, index: number): { id: string; bytes: Uint8Array } {
+    const { id: given, key } = task ?? {}
+    if (given !== undefined || key !== undefined) {
+      const field = given !== undefined ? 'id' : 'key'
+      throw invalid(field, given ?? key, `no ${field}: a follow-up's id comes from its run; use node.schedule() to choose one`)
+    }
+    const input = defineTask(task, this.#defaults)
+    const id = followUpId(run.idempotencyKey, index)
+    return { id, bytes: this.#caller.encode({ ...input, id, minted: false, ifAbsent: true }) }
+  }
+}
+
+/** Follow-ups of follow-ups have ever longer ids: what is longer than this is told apart by its hash. */
+const RUN_ID_MAX = 180
+
+/** The same for every attempt of the run, so that a follow-up is made once. */
+export function followUpId(runId: string, index: number): string {
+  const head = runId.length <= RUN_ID_MAX ? runId : `${runId.slice(0, 60)}..${hashText(runId)}`
+  return `${head}/${index + 1}`
+}
+
+class ScheduledTask implements Task {
+  readonly id: string
+  readonly name: string
+  readonly status: Task['status']
+  readonly copies = 1
+  readonly #caller: Caller
+
+  constructor(id: string, name: string, status: Task['status'], caller: Caller) {
+    this.id = id
+    this.name = name
+    this.status = status
+    this.#caller = caller
+  }
+
+  async result({ signal }: CallOptions = {}): Promise<unknown> {
+    const { run } = await this.#caller.call<'result'>({ method: 'result', id: this.id }, signal)
+    if (run.state === 'completed') return run.result
+    throw endError(run)
+  }
+}
+
+const END_CODES = { failed: 'RUN_FAILED', cancelled: 'RUN_CANCELLED', missed: 'RUN_MISSED', skipped: 'RUN_MISSED', unknown: 'RUN_LOST' } as const
+
+function endError(run: RunView): CarillonError {
+  const code = END_CODES[run.state as keyof typeof END_CODES] ?? 'NO_RESULT'
+  const cause = run.error === undefined ? undefined : handlerError(run.error)
+  const why = cause === undefined ? '' : `: ${cause.message}`
+  return new CarillonError(code, `run ${run.id} of "${run.name}" is ${run.state} after ${run.attempt} attempts${why}`, { cause })
+}

@@ -1,0 +1,138 @@
+/**
+ * The public types of the front door. `createNode({ handlers })` infers payload and result of each name from its
+ * handler; a name without a handler stays possible, untyped. None of them names a type of a dependency.
+ */
+
+import type { OccurrenceSpec } from '../task/recurrence.ts'
+import type { CommandOptions, TaskOptions } from '../task/options.ts'
+import type { Profile } from '../task/profile.ts'
+import type { TaskState } from '../task/task.ts'
+import type { RunView, StatusView, TaskView } from '../task/views.ts'
+import type { EngineEvent } from '../wire/calls.ts'
+import type { Run } from './run.ts'
+
+export type { CommandOptions, Duration, Instant, MisfireOptions, RetryOptions, TaskOptions } from '../task/options.ts'
+
+/**
+ * Runs one attempt. What it returns (or resolves to) is kept as the result, as JSON; what it throws fails the attempt,
+ * which is tried again as the task's retry policy says. It may be called twice for one occurrence, around a crash.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: a handler of any payload is a handler
+export type Handler<Payload = any, Result = unknown> = (run: Run<Payload>) => Result | Promise<Result>
+
+export type Handlers = Readonly<Record<string, Handler>>
+/** No handler is known by type: every name is allowed. */
+export type NoHandlers = Record<never, never>
+
+type PayloadOf<H, Name> = Name extends keyof H ? (H[Name] extends (run: Run<infer Payload>) => unknown ? Payload : unknown) : unknown
+type ResultOf<H, Name> = Name extends keyof H ? (H[Name] extends (...args: never[]) => infer Result ? Awaited<Result> : unknown) : unknown
+
+/** A task for one of the handlers H, or for any other name. */
+export type TaskFor<H, Name extends string = string> = Name extends keyof H & string
+  ? TaskOptions<Name, PayloadOf<H, Name>>
+  : TaskOptions<Name>
+
+/** The task handles of a list of tasks, position by position. */
+export type TasksOf<H, List extends readonly unknown[]> = {
+  -readonly [I in keyof List]: List[I] extends { readonly name: infer Name } ? Task<ResultOf<H, Name>> : Task
+}
+
+export interface CreateNodeOptions<H> {
+  /** Where tasks are kept. Left out: in memory only, and nothing survives the process. */
+  readonly dataDir?: string | undefined
+  readonly handlers?: H | undefined
+  /** Runs of one handler at a time, unless handle() says otherwise. Default: 100. */
+  readonly concurrency?: number | undefined
+  /** What tasks have that say nothing else. Default: `balanced`. */
+  readonly profile?: Profile | undefined
+  /** `sync` (default): a task is acknowledged once it is synced to the disk. `interval`: when it is written; a power cut may take the last second. */
+  readonly durability?: 'sync' | 'interval' | undefined
+  /** Set broken parts of the data directory aside, and start without them. Use it once, after STORE_CORRUPT. */
+  readonly repair?: boolean | undefined
+  /** Close the node on SIGINT and SIGTERM, then end the process; a second signal ends it at once. Default: false. */
+  readonly signals?: boolean | undefined
+  /** Let tasks run shell commands on this machine: all of them, or those listed (a trailing `*` stands for anything). Default: false. */
+  readonly commands?: boolean | readonly string[] | undefined
+}
+
+export interface CallOptions {
+  /** Gives the call up; what it asked for may have happened all the same. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A task that was scheduled. */
+export interface Task<Result = unknown> {
+  readonly id: string
+  readonly name: string
+  /** `created`; `replaced`: the id existed with another definition; `exists`: nothing was changed. */
+  readonly status: 'created' | 'replaced' | 'exists'
+  /** How many stores have synced it. */
+  readonly copies: number
+  /**
+   * Waits for the end: of a one-shot, or of the next run of a recurring task. Resolves with what the handler returned.
+   * Rejects with RUN_FAILED (`cause` is the handler's error), RUN_CANCELLED, RUN_MISSED, RUN_LOST, or NO_RESULT if it
+   * ended too long ago.
+   */
+  result(options?: CallOptions): Promise<Result>
+}
+
+export interface TasksFilter extends CallOptions {
+  readonly state?: TaskState | undefined
+  readonly name?: string | undefined
+  readonly tag?: string | undefined
+}
+
+/** What a node tells; see NodeEvents of each name. */
+export type NodeEvents = { [Type in EngineEvent['type']]: (event: Extract<EngineEvent, { type: Type }>) => void }
+
+/** One node: schedules tasks, fires them on time, and runs their handlers in this thread. */
+export interface Node<H = NoHandlers> {
+  /**
+   * Schedules a task. Resolves once it is synced to the disk. Rejects with INVALID (nothing was sent), STORE_FULL,
+   * TOO_MANY, CONFLICT, or ENGINE_STOPPED.
+   */
+  schedule<const Name extends string>(task: TaskFor<H, Name> & { readonly name: Name }, options?: CallOptions): Promise<Task<ResultOf<H, Name>>>
+  schedule(task: CommandOptions, options?: CallOptions): Promise<Task>
+  /**
+   * Schedules many at once, which is much faster. All are checked before any is sent. If the engine refuses some, it
+   * rejects with the first refusal, whose `results` tells of each what became of it; the others are scheduled.
+   */
+  schedule<const List extends readonly (TaskFor<H, keyof H & string> | TaskOptions | CommandOptions)[]>(
+    tasks: List,
+    options?: CallOptions,
+  ): Promise<TasksOf<H, List>>
+  /** Sets the handler of a name, now or later. `concurrency`: its runs at a time in this process. */
+  handle<Payload = unknown>(name: string, handler: Handler<Payload>, options?: { readonly concurrency?: number | undefined }): void
+  /** A task that is scheduled, running, paused or dead; null if there is none of that id. */
+  task(id: string, options?: CallOptions): Promise<TaskView | null>
+  /** All tasks, or those that fit, page by page while you iterate. `state: 'dead'` is quick, other filters read every task. */
+  tasks(filter?: TasksFilter): AsyncIterable<TaskView>
+  /** Runs of a task, newest first: the open ones, and the ended ones that are still kept. */
+  runs(id: string, options?: CallOptions & { readonly limit?: number | undefined }): Promise<readonly RunView[]>
+  /** What run.log() wrote, of the latest runs of a task, or of one run. In memory only. */
+  logs(id: string, options?: CallOptions): Promise<ReadonlyArray<{ readonly run: string; readonly at: number; readonly line: string }>>
+  /** Ends the task, or one run of it by its run id: nothing of it starts any more, and what runs is aborted. False if it had ended. */
+  cancel(id: string, options?: CallOptions): Promise<boolean>
+  /** Holds the task: runs under way go on, no scheduled one starts. */
+  pause(id: string, options?: CallOptions): Promise<void>
+  /** Lets it go on with its next instant; what was due meanwhile is passed over. False if it was not paused. */
+  resume(id: string, options?: CallOptions): Promise<boolean>
+  /** Runs the task now, once more than its schedule says. Returns the run's id. */
+  trigger(id: string, options?: CallOptions): Promise<string>
+  /** Drives a failed run again: a task id (its latest failed run), or a run id. Returns the run's id. */
+  retry(id: string, options?: CallOptions): Promise<string>
+  /** The next `count` instants of a schedule from now, epoch ms. Nothing is scheduled. */
+  preview(schedule: OccurrenceSpec, count?: number): readonly number[]
+  status(options?: CallOptions): Promise<StatusView>
+  /** Calls the listener at each such event. `run` and `retry` events cost something only while somebody listens. */
+  on<Type extends keyof NodeEvents>(type: Type, listener: NodeEvents[Type]): this
+  off<Type extends keyof NodeEvents>(type: Type, listener: NodeEvents[Type]): this
+  /** Resolves when the node has closed; rejects with ENGINE_STOPPED if its engine died. */
+  readonly closed: Promise<void>
+  /**
+   * Takes and starts no more work, lets running handlers end for `graceMs` (default 10,000), aborts the rest, syncs,
+   * and closes. What was aborted runs again at the next start. Safe to call twice.
+   */
+  close(options?: { readonly graceMs?: number | undefined }): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}

@@ -1,0 +1,34 @@
+/** Carillon's front door. */
+
+import './check-node.ts'
+
+export { NonRetryableError } from './api/handler-error.ts'
+export { createNode } from './api/create-node.ts'
+export type { Run } from './api/run.ts'
+export type {
+  CallOptions,
+  CommandOptions,
+  CreateNodeOptions,
+  Duration,
+  Handler,
+  Handlers,
+  Instant,
+  MisfireOptions,
+  NoHandlers,
+  Node,
+  NodeEvents,
+  RetryOptions,
+  Task,
+  TaskFor,
+  TaskOptions,
+  TasksFilter,
+  TasksOf,
+} from './api/types.ts'
+export { CarillonError, type ErrorCode, isCarillonError } from './errors.ts'
+export type { Guarantee, Overlap, Policy, Precision } from './task/policy.ts'
+export type { Profile } from './task/profile.ts'
+export { type CronOccurrences, type EveryOccurrences, type OccurrenceSpec, occurrences } from './task/recurrence.ts'
+export type { DstPolicy, Schedule } from './task/schedule.ts'
+export type { RunState, TaskState } from './task/task.ts'
+export type { RunView, StatusView, TaskView } from './task/views.ts'
+export type { EngineEvent } from './wire/calls.ts'

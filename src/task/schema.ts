@@ -1,0 +1,215 @@
+/**
+ * The shape of what users pass, as JSON Schema, checked by typebox; later it becomes the OpenAPI file. Each property's
+ * description says what is allowed, and is what a refusal shows: field, value, allowed.
+ */
+
+import Type, { type TSchema } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { CarillonError } from '../errors.ts'
+
+export const NAME_PATTERN = /^[A-Za-z0-9_.:-]{1,200}$/
+const NAME_TEXT = '1 to 200 of letters, digits and _ . : -'
+const DURATION_TEXT = "a duration: '500ms', '10m', '1h30m', ISO 8601 like 'PT10M', or milliseconds"
+const INSTANT_TEXT = "an instant: a Date, epoch milliseconds, or ISO 8601 like '2030-01-31T09:00:00Z' (without an offset it needs tz)"
+
+const name = (): TSchema => Type.String({ pattern: NAME_PATTERN.source, description: NAME_TEXT })
+const oneOf = (values: readonly string[]): TSchema =>
+  Type.Union(
+    values.map(value => Type.Literal(value)),
+    { description: `one of ${values.map(value => `'${value}'`).join(', ')}` },
+  )
+const duration = (): TSchema => Type.Union([Type.String(), Type.Number()], { description: DURATION_TEXT })
+const instant = (): TSchema => Type.Union([Type.String(), Type.Number(), Type.Unsafe<Date>({ type: 'object' })], { description: INSTANT_TEXT })
+const integer = (minimum: number, maximum: number): TSchema =>
+  Type.Integer({ minimum, maximum, description: `a whole number from ${minimum} to ${maximum}` })
+const flag = (): TSchema => Type.Boolean({ description: 'true or false' })
+const object = (properties: Record<string, TSchema>, description: string): TSchema =>
+  Type.Object(
+    Object.fromEntries(Object.entries(properties).map(([key, schema]) => [key, Type.Optional(schema)])),
+    { additionalProperties: false, description },
+  )
+
+const retry = Type.Union(
+  [
+    Type.Boolean(),
+    Type.Integer({ minimum: 1, maximum: 1000 }),
+    object(
+      {
+        kind: oneOf(['immediate', 'fixed', 'exponential']),
+        base: duration(),
+        max: integer(1, 1000),
+        maxDelay: duration(),
+        jitter: flag(),
+      },
+      'an object',
+    ),
+  ],
+  { description: 'false (one attempt), a number of attempts from 1 to 1000, or { kind, base, max, maxDelay, jitter }' },
+)
+
+const TASK = object(
+  {
+    id: name(),
+    name: name(),
+    payload: Type.Unknown(),
+    command: Type.String({ minLength: 1, maxLength: 64 * 1024, description: 'a shell command of 1 to 65536 characters' }),
+    after: duration(),
+    at: instant(),
+    every: duration(),
+    from: oneOf(['phase', 'completion']),
+    anchor: instant(),
+    cron: Type.String({ minLength: 1, maxLength: 256, description: 'a cron pattern of 5 or 6 fields, or a macro like @daily' }),
+    tz: Type.String({ minLength: 1, maxLength: 100, description: "an IANA time zone such as 'Europe/Paris'" }),
+    dst: object({ gap: oneOf(['auto', 'skip', 'shift']), overlap: oneOf(['auto', 'first', 'second', 'both']) }, 'an object { gap, overlap }'),
+    start: instant(),
+    end: instant(),
+    max: integer(1, 1_000_000_000),
+    jitter: duration(),
+    guarantee: oneOf(['at-least-once', 'at-most-once', 'exactly-once']),
+    precision: oneOf(['high', 'normal', 'low']),
+    priority: integer(-100, 100),
+    retry,
+    timeout: duration(),
+    misfire: Type.Union(
+      [oneOf(['once', 'all', 'skip']), object({ kind: oneOf(['once', 'all', 'skip']), max: integer(1, 1000), after: duration() }, 'an object')],
+      { description: "'once', 'all', 'skip', or { kind, max, after }" },
+    ),
+    overlap: oneOf(['allow', 'skip', 'queue-one', 'cancel-old']),
+    tags: Type.Array(Type.String({ minLength: 1, maxLength: 100, description: 'a tag of 1 to 100 characters' }), { maxItems: 20, description: 'an array of at most 20 tags' }),
+    key: Type.String({ minLength: 1, maxLength: 512, description: 'a text of 1 to 512 characters' }),
+    keyTtl: duration(),
+  },
+  'an object of task options',
+)
+
+const NODE = object(
+  {
+    dataDir: Type.String({ minLength: 1, description: 'a path' }),
+    handlers: Type.Record(Type.String(), Type.Unknown(), { description: 'an object of functions by name' }),
+    concurrency: integer(1, 100_000),
+    profile: oneOf(['performance', 'balanced', 'economy']),
+    durability: oneOf(['sync', 'interval']),
+    repair: flag(),
+    signals: flag(),
+    commands: Type.Union([Type.Boolean(), Type.Array(Type.String({ minLength: 1 }))], {
+      description: 'true, false, or an array of the commands that are allowed (a trailing * stands for anything)',
+    }),
+  },
+  'an object of node options',
+)
+
+const FILTER = object(
+  {
+    state: oneOf(['scheduled', 'running', 'paused', 'completed', 'cancelled', 'missed', 'dead']),
+    name: name(),
+    tag: Type.String({ minLength: 1, maxLength: 100, description: 'a tag of 1 to 100 characters' }),
+  },
+  'an object { state, name, tag }',
+)
+
+export const checkTaskShape = checkerOf(TASK)
+export const checkNodeShape = checkerOf(NODE)
+export const checkFilterShape = checkerOf(FILTER)
+
+/** Throws INVALID, naming field, value and what is allowed. `at` is put before the field: '[3]', 'task'. */
+function checkerOf(schema: TSchema): (value: unknown, at?: string) => void {
+  const compiled = Compile(schema)
+  return (value, at = '') => {
+    if (compiled.Check(value)) return
+    const errors = compiled.Errors(value)
+    const extra = errors.find(error => error.keyword === 'additionalProperties')
+    const chosen = extra ?? errors.reduce((a, b) => (b.instancePath.length > a.instancePath.length ? b : a))
+    const path = chosen.instancePath.split('/').slice(1).map(unescaped)
+    if (extra !== undefined) {
+      const { additionalProperties } = extra.params as { additionalProperties: string[] }
+      throw unknownField(schemaAt(schema, path), [...path, additionalProperties[0] as string], at)
+    }
+    throw invalid(fieldOf(at, path), valueAt(value, path), descriptionAt(schema, path))
+  }
+}
+
+/** The refusal of a value, in the words of the house. */
+export function invalid(field: string, value: unknown, allowed: string, cause?: unknown): CarillonError {
+  return new CarillonError('INVALID', `${field} is ${shown(value)}: allowed is ${allowed}`, { field, cause })
+}
+
+function unknownField(schema: TSchema | undefined, path: readonly string[], at: string): CarillonError {
+  const field = fieldOf(at, path)
+  const known = propertiesOf(schema)
+  const wrong = path.at(-1) as string
+  const near = known.map(each => ({ each, distance: distance(each.toLowerCase(), wrong.toLowerCase()) })).sort((a, b) => a.distance - b.distance)[0]
+  const hint = near !== undefined && near.distance <= Math.max(2, wrong.length / 3) ? `did you mean ${near.each}? ` : ''
+  return new CarillonError('INVALID', `${field} is not known: ${hint}Allowed are ${known.join(', ')}`, { field })
+}
+
+/** The names that an object may have there; of a union, those of its objects. */
+function propertiesOf(schema: TSchema | undefined): string[] {
+  const { properties, anyOf } = (schema ?? {}) as AnySchema
+  return properties === undefined ? (anyOf ?? []).flatMap(propertiesOf) : Object.keys(properties)
+}
+
+function fieldOf(at: string, path: readonly string[]): string {
+  let field = at
+  for (const part of path) field += /^\d+$/.test(part) ? `[${part}]` : field === '' ? part : `.${part}`
+  return field === '' ? 'the argument' : field
+}
+
+function valueAt(value: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>((at, part) => (at as Record<string, unknown> | undefined)?.[part], value)
+}
+
+/** The innermost schema on the path that says what is allowed. */
+function descriptionAt(schema: TSchema, path: readonly string[]): string {
+  for (let depth = path.length; depth >= 0; depth--) {
+    const { description } = (schemaAt(schema, path.slice(0, depth)) ?? {}) as { description?: string }
+    if (description !== undefined) return description
+  }
+  return 'something else'
+}
+
+interface AnySchema {
+  readonly properties?: Record<string, TSchema>
+  readonly items?: TSchema
+  readonly anyOf?: readonly TSchema[]
+}
+
+function schemaAt(schema: TSchema, path: readonly string[]): TSchema | undefined {
+  const [part, ...rest] = path
+  if (part === undefined) return schema
+  const { properties, items, anyOf } = schema as AnySchema
+  const next = properties?.[part] ?? items
+  if (next !== undefined) return schemaAt(next, rest)
+  return anyOf?.map(each => schemaAt(each, path)).find(each => each !== undefined)
+}
+
+/** A value as an error shows it: short, and never throwing. */
+export function shown(value: unknown): string {
+  if (typeof value === 'function') return 'a function'
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value === 'symbol') return 'a symbol'
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'an invalid Date' : value.toISOString()
+  let text: string
+  try {
+    text = JSON.stringify(value) ?? String(value)
+  } catch {
+    text = Object.prototype.toString.call(value)
+  }
+  return text.length <= 100 ? text : `${text.slice(0, 97)}...`
+}
+
+function unescaped(part: string): string {
+  return part.replaceAll('~1', '/').replaceAll('~0', '~')
+}
+
+/** Edits from one word to the other (Levenshtein). */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min((next[j - 1] as number) + 1, (row[j] as number) + 1, (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1)))
+    }
+    row = next
+  }
+  return row[b.length] as number
+}

@@ -1,0 +1,169 @@
+/**
+ * The calls of clients: commands on tasks, questions, and waiting for ends. A command is answered once the journal has
+ * it; a repeated one gets the first one's answer.
+ */
+
+import { CarillonError } from '../errors.ts'
+import type { TaskStore } from '../store/task-store.ts'
+import { parseRunId } from '../task/ids.ts'
+import type { StatusView } from '../task/views.ts'
+import type { CallRequest, EngineEvent } from '../wire/calls.ts'
+import { type Command, carryOut, idOf } from './commands.ts'
+import type { Lifecycle } from './lifecycle.ts'
+import { type LiveRecord, LiveRun } from './live-run.ts'
+import { LogBook } from './log-book.ts'
+import { notFound, Queries } from './queries.ts'
+import type { Session } from './session.ts'
+import { runView } from './views.ts'
+import { Waiters } from './waiters.ts'
+
+export interface CallsOptions {
+  /** Tasks whose log lines are kept, and lines of each. In memory only. */
+  readonly logTasksMax: number
+  readonly logLinesMax: number
+  /** Most calls that wait for a result. */
+  readonly waitersMax: number
+}
+
+export interface CallsParts {
+  readonly store: TaskStore<LiveRun>
+  readonly lifecycle: Lifecycle
+  /** Epoch ms with a fraction. */
+  readonly now: () => number
+  readonly hlc: () => number
+  /** Why no new work is taken now, if so. */
+  readonly refusal: () => CarillonError | undefined
+  readonly rearm: (record: LiveRecord) => void
+  readonly status: () => StatusView
+  readonly close: (graceMs: number) => Promise<void>
+  readonly emit: (event: EngineEvent) => void
+  readonly wantsRunEvents: () => boolean
+  readonly stir: () => void
+}
+
+export class Calls {
+  readonly #parts: CallsParts
+  readonly #queries: Queries
+  readonly #waiters: Waiters
+  readonly #logs: LogBook
+
+  constructor(options: CallsOptions, parts: CallsParts) {
+    this.#parts = parts
+    this.#queries = new Queries(parts.store)
+    this.#waiters = new Waiters(options.waitersMax)
+    this.#logs = new LogBook(options.logTasksMax, options.logLinesMax)
+  }
+
+  /** Answers the call, now or later; what it throws is the caller's error. */
+  async answer(session: Session, call: number, request: CallRequest): Promise<void> {
+    switch (request.method) {
+      case 'cancel':
+      case 'pause':
+      case 'resume':
+      case 'trigger':
+      case 'retry':
+        return this.#command(session, call, request)
+      case 'result':
+        return this.#result(session, call, request.id)
+      case 'forget':
+        this.#waiters.remove(session, request.call)
+        return session.answer(call, {})
+      case 'task':
+        return session.answer(call, await this.#queries.task(request.id))
+      case 'tasks':
+        return session.answer(call, await this.#queries.tasks(request.filter, request.after, request.limit))
+      case 'runs':
+        return session.answer(call, await this.#queries.runs(request.id, request.limit))
+      case 'logs':
+        return session.answer(call, { logs: this.#logs.of(idOf(request.id), parseRunId(request.id) && request.id) })
+      case 'status':
+        return session.answer(call, { status: this.#parts.status() })
+      case 'close':
+        await this.#parts.close(request.graceMs)
+        return session.answer(call, {})
+      default:
+        throw new CarillonError('INVALID', `unknown method "${(request as { method: string }).method}"`, { field: 'method' })
+    }
+  }
+
+  /** The client is gone: nobody waits any more. */
+  forget(session: Session): void {
+    this.#waiters.remove(session)
+  }
+
+  /** A run has ended: those who wait for it are told once that is synced. */
+  ended(record: LiveRecord, run: LiveRun): void {
+    const wantsEvents = this.#parts.wantsRunEvents()
+    if (!wantsEvents && this.#waiters.size === 0) return
+    const runId = this.#parts.lifecycle.runId(run)
+    const waiters = [...this.#waiters.take(runId), ...this.#waiters.take(record.id)]
+    if (!wantsEvents && waiters.length === 0) return
+    const view = runView(record, run, runId)
+    this.#parts.store.afterSync(error => {
+      if (error !== undefined) return
+      for (const { owner, call } of waiters) (owner as Session).answer(call, { run: view })
+      if (wantsEvents) this.#parts.emit({ type: 'run', run: view })
+    })
+  }
+
+  /** What a handler logged: JSON of { at, line }. */
+  log(run: LiveRun, json: string): void {
+    const { at, line } = JSON.parse(json) as { at: number; line: string }
+    this.#logs.add(run.record.id, { run: this.#parts.lifecycle.runId(run), at, line })
+  }
+
+  async #command(session: Session, call: number, request: CallRequest & { method: Command }): Promise<void> {
+    const { store, lifecycle, now, hlc, rearm } = this.#parts
+    const { requests } = store
+    const { caller, n, method, id } = request
+    const taskId = idOf(id)
+    let record = await this.#load(taskId)
+    if (method === 'retry' && record !== undefined) {
+      await this.#revive(record, id)
+      record = await this.#load(taskId)
+    }
+    const known = requests.find(caller, n, request.madeAt, this.#parts.now())
+    if (known?.answer !== undefined) return this.#answerSynced(session, call, JSON.parse(known.answer) as object)
+    const refusal = method === 'cancel' || method === 'pause' ? undefined : this.#parts.refusal()
+    if (refusal !== undefined) throw refusal
+    if (record === undefined && method === 'cancel' && store.lastLifeOf(taskId) === undefined) throw notFound(id)
+    const answer = carryOut({ lifecycle, now, hlc, rearm, store, request: { caller, n } }, method, id, record)
+    requests.add(caller, n, n, now(), JSON.stringify(answer))
+    this.#answerSynced(session, call, answer)
+  }
+
+  async #load(taskId: string): Promise<LiveRecord | undefined> {
+    const peeked = this.#parts.store.peek(taskId)
+    if (peeked !== undefined) return peeked === 'absent' ? undefined : peeked
+    return (await this.#parts.store.load([taskId]))[0]
+  }
+
+  /** A failed run of a recurring task may have left the record: it comes back to be driven again. */
+  async #revive(record: LiveRecord, id: string): Promise<void> {
+    const instant = parseRunId(id)?.instant
+    const kept = await this.#parts.store.endedRuns(record.id, record, Number.POSITIVE_INFINITY)
+    const failed = kept.find(({ run }) => (instant === undefined ? run.state === 'failed' : run.instant === instant))
+    if (failed === undefined || record.gone || record.findRun(failed.run.instant) !== undefined) return
+    if (instant === undefined && record.runs.some(run => run.state === 'failed')) return
+    const { run } = failed
+    const revived = new LiveRun(record, run.instant, run.manual)
+    revived.state = run.state
+    revived.attempt = run.attempt
+    revived.fence = run.fence
+    record.runs.push(revived)
+  }
+
+  async #result(session: Session, call: number, id: string): Promise<void> {
+    const run = await this.#queries.result(id)
+    if (run !== undefined) return this.#answerSynced(session, call, { run })
+    this.#waiters.add(id, { owner: session, call })
+  }
+
+  #answerSynced(session: Session, call: number, answer: object): void {
+    this.#parts.store.afterSync(error => {
+      if (error === undefined) session.answer(call, answer)
+      else session.refuse(call, error)
+    })
+    this.#parts.stir()
+  }
+}
