@@ -7,8 +7,8 @@ import { format } from 'node:util'
 import { CarillonError } from '../errors.ts'
 import { utf8Of } from '../lib/bytes.ts'
 import { runIdOf } from '../task/ids.ts'
+import type { TaskOptions } from '../task/options.ts'
 import type { RunMessage } from '../wire/work.ts'
-import type { TaskOptions } from './types.ts'
 
 /** One attempt of a run, as its handler sees it. */
 export interface Run<Payload = unknown> {

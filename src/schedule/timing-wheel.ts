@@ -89,11 +89,10 @@ export class TimingWheel<T> {
 
   /** Appends at most `max` items that are due, in order of their instants; equal ones as they were added. */
   advance(now: number, out: T[], max: number): number {
-    const target = Math.floor(now) - this.#base
     let count = 0
     for (;;) {
       count += this.#deliver(now, out, max - count)
-      if (count >= max || !this.#step(target)) return count
+      if (count >= max || !this.#step(Math.floor(now) - this.#base)) return count
     }
   }
 
@@ -207,7 +206,11 @@ export class TimingWheel<T> {
 
   /** Moves on to the next slot that has something, but not beyond `target`; false once there. */
   #step(target: number): boolean {
-    if (this.#now >= target) return false
+    if (this.#now >= target) {
+      if (this.#now < SPAN / 2) return false
+      this.rebase(this.#base + this.#now)
+      return true
+    }
     for (let level = 0; level < LEVELS; level++) {
       const slot = this.#nextOccupied(level)
       if (slot < 0) continue
@@ -217,12 +220,8 @@ export class TimingWheel<T> {
       this.#empty(level, slot)
       return true
     }
-    if (target >= SPAN / 2) {
-      this.rebase(this.#base + target)
-      return true
-    }
     this.#now = target
-    return false
+    return this.#now >= SPAN / 2
   }
 
   /** What lay in the slot goes down to its place, or is due. */

@@ -25,7 +25,8 @@ import { checkMove, isRunEnd, type RunEnd, type RunState } from '../task/task.ts
 import type { EngineEvent } from '../wire/calls.ts'
 import type { WireError } from '../wire/frame.ts'
 import { errorText, type OutcomeKind, type OutcomeMessage, writeRun } from '../wire/work.ts'
-import type { Dispatcher, DispatcherHost } from './dispatcher.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { DispatcherHost } from './due-run.ts'
 import { type LiveRecord, LiveRun } from './live-run.ts'
 import { Occurrences } from './occurrences.ts'
 import { runView } from './views.ts'
@@ -209,7 +210,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   }
 
   outcome(run: LiveRun, outcome: OutcomeMessage): void {
-    if (outcome.kind === 'unstarted') return this.unstarted(run)
+    if (outcome.kind === 'unstarted') return this.#unstarted(run)
     run.startedAt = outcome.startedAt
     if (run.attempt === 1 && !run.manual) this.lateness.record(Math.max(0, outcome.startedAt - run.instant))
     const body = outcome.body.length === 0 ? NO_BYTES : outcome.body.slice()
@@ -221,7 +222,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     }
   }
 
-  unstarted(run: LiveRun): void {
+  #unstarted(run: LiveRun): void {
     if (run.strict) return this.#attemptLost(run, 'the worker gave this attempt back')
     run.attempt--
     this.#move(run, 'queued')

@@ -3,7 +3,7 @@
  */
 
 import { Run, type TaskRecord } from '../task/record.ts'
-import type { DueRun } from './dispatcher.ts'
+import type { DueRun } from './due-run.ts'
 
 export type LiveRecord = TaskRecord<LiveRun>
 
@@ -29,8 +29,9 @@ export class LiveRun extends Run implements DueRun {
     return this.record.definition.policy.priority
   }
 
-  get scheduledAt(): number {
-    return this.instant
+  get payloadBytes(): number {
+    const { end, payloadStart } = this.record.definition
+    return end - payloadStart
   }
 
   get strict(): boolean {

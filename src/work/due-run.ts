@@ -1,0 +1,47 @@
+/** What the dispatcher needs of a run, and what it tells about it. */
+
+import type { ByteWriter } from '../lib/bytes.ts'
+import type { OutcomeKind, OutcomeMessage } from '../wire/work.ts'
+
+/** A run that is due. Its owner keeps what else it needs on it. */
+export interface DueRun {
+  /** Its handler. */
+  readonly name: string
+  /** Higher first. */
+  readonly priority: number
+  readonly attempt: number
+  /** Its claim is synced before the start. */
+  readonly strict: boolean
+  /** From the start of the handler, ms; 0: none. */
+  readonly timeoutMs: number
+  readonly payloadBytes: number
+  /** Where it is. Only the dispatcher sets it. */
+  place: 'idle' | 'queued' | 'claiming' | 'sent'
+  /** Its attempt, while sent; else 0. Only the dispatcher sets it. */
+  handle: number
+}
+
+export interface DispatcherHost<R extends DueRun> {
+  /** The run goes to a worker now: counts the attempt. Called before write(). */
+  starting(run: R): void
+  /** Strict runs: writes the claim, and calls back once it is synced (or with false: not to be started). */
+  claim(run: R, done: (go: boolean) => void): void
+  /** Appends the run's message (wire/work). */
+  write(run: R, out: ByteWriter, handle: number, handler: number): void
+  /** The handler was entered. */
+  started(run: R, at: number): void
+  /** The attempt ended, as its worker says. Not called for attempts that are over already. */
+  outcome(run: R, outcome: OutcomeMessage): void
+  /** The handler did not end in time; its worker was told to abort. */
+  timedOut(run: R): void
+  /** The worker went away. */
+  lost(run: R): void
+  /** Names the run for lateEnd(). */
+  label(run: R): string
+  /** An attempt that was over already has ended after all. */
+  lateEnd(label: string, attempt: number, kind: OutcomeKind): void
+  progress(run: R, json: string): void
+  log(run: R, json: string): void
+  /** Runs wait, and nobody announced their handler; once a spell. 0: somebody has, since. */
+  noWorker(name: string, waiting: number): void
+}
