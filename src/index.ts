@@ -25,6 +25,7 @@ export type {
   TasksOf,
 } from './api/types.ts'
 export { CarillonError, type ErrorCode, isCarillonError } from './errors.ts'
+export { type Crontab, type CrontabEntry, type CrontabOptions, parseCrontab } from './task/crontab.ts'
 export type { Guarantee, Overlap, Policy, Precision } from './task/policy.ts'
 export type { Profile } from './task/profile.ts'
 export { type CronOccurrences, type EveryOccurrences, type OccurrenceSpec, occurrences } from './task/recurrence.ts'
