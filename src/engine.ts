@@ -372,6 +372,7 @@ export class Engine implements SessionHost {
       runs: { queued: queued + this.#deferred.size, running },
       counters: { ...this.#lifecycle.counters, commits: this.#store.journal.commits },
       latenessMs: { p50: lateness.percentile(50), p99: lateness.percentile(99), max: lateness.max },
+      wakeUps: this.#scheduler.wakeUps,
       withoutWorker,
       journalBytes: this.#store.journal.bytes,
       freeBytes: Number.isFinite(freeBytes) ? freeBytes : null,

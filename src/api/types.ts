@@ -40,7 +40,7 @@ export type TasksOf<H, List extends readonly unknown[]> = {
 export interface CreateNodeOptions<H> {
   /** Where tasks are kept. Left out: in memory only, and nothing survives the process. */
   readonly dataDir?: string | undefined
-  readonly handlers?: H | undefined
+  readonly handlers?: (H & Handlers) | undefined
   /** Runs of one handler at a time, unless handle() says otherwise. Default: 100. */
   readonly concurrency?: number | undefined
   /** What tasks have that say nothing else. Default: `balanced`. */

@@ -67,6 +67,8 @@ export interface StatusView {
   }
   /** Handler start minus scheduled instant, of the runs since the start, ms. */
   readonly latenessMs: { readonly p50: number; readonly p99: number; readonly max: number }
+  /** Times that the scheduler woke up, since the start. */
+  readonly wakeUps: number
   /** Handlers with waiting runs and nobody to run them. */
   readonly withoutWorker: ReadonlyArray<{ readonly name: string; readonly waiting: number }>
   readonly journalBytes: number
