@@ -455,7 +455,7 @@ export class SimulatedClient {
     const { name } = this.options.handlers[run.handler] as { name: string }
     const story = this.#history.story(run.taskId)
     const runId = runIdOf(run.taskId, run.life, run.firstLife, run.scheduledAt)
-    const payload = Buffer.from(run.payload).toString()
+    const payload = Buffer.from(run.source.subarray(run.payloadStart, run.payloadEnd)).toString()
     const { version, fault, spec } = this.#recognize(story, payload, name)
     const attempt: Attempt = {
       story,
@@ -640,5 +640,6 @@ export function policyTextOf(policy: Policy): string {
 
 /** The payload is a view into a frame. */
 function copied(run: RunMessage): RunMessage {
-  return { ...run, payload: run.payload.slice() }
+  const source = run.source.slice(run.payloadStart, run.payloadEnd)
+  return { ...run, source, payloadStart: 0, payloadEnd: source.length }
 }

@@ -60,6 +60,7 @@ export class Engine implements SessionHost {
   #state: 'new' | 'running' | 'closing' | 'stopped' = 'new'
   #stopping: Promise<void> | undefined
   #turning = false
+  #turnAt = 0
   #hlc = 0
   #startedAt = 0
   #space: { freeBytes: number; totalBytes: number } = { freeBytes: Number.POSITIVE_INFINITY, totalBytes: Number.POSITIVE_INFINITY }
@@ -87,11 +88,14 @@ export class Engine implements SessionHost {
       stir: () => this.stir(),
     })
     this.#scheduler = new Scheduler<LiveRun>({ clock }, all.scheduler, {
-      due: record => this.#lifecycle.settle(record),
+      due: (record, at) => {
+        this.#turnAt = at
+        this.#lifecycle.settle(record)
+      },
       slept: now => this.#slept(now),
       clockJumped: byMs => this.#emit({ type: 'clock-jump', byMs }),
     })
-    const now = (): number => this.#scheduler.wall.now()
+    const now = (): number => this.#now()
     this.#horizon = new Horizon<LiveRun>(
       { store: this.#store, clock },
       all.horizon,
@@ -220,8 +224,18 @@ export class Engine implements SessionHost {
 
   // --- turns
 
+  /** The same instant for all of a turn: to read the clock costs more than most of what is done with it. */
+  #now(): number {
+    if (this.#turnAt === 0) {
+      this.#turnAt = this.#scheduler.wall.now()
+      this.stir()
+    }
+    return this.#turnAt
+  }
+
   #endTurn(): void {
     this.#turning = false
+    this.#turnAt = 0
     if (this.#state === 'stopped') return
     const from = this.#clock.monotonic()
     try {

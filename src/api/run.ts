@@ -70,8 +70,8 @@ export class HandlerRun implements Run {
 
   get payload(): unknown {
     if (!this.#parsed) {
-      const { payload } = this.message
-      this.#payload = payload.length === 0 ? undefined : JSON.parse(utf8Of(payload))
+      const { source, payloadStart, payloadEnd } = this.message
+      this.#payload = payloadStart === payloadEnd ? undefined : JSON.parse(utf8Of(source, payloadStart, payloadEnd))
       this.#parsed = true
     }
     return this.#payload

@@ -24,13 +24,18 @@ const FIRST = OVERFLOW + 1
 const WORDS = SLOTS / 32
 /** Milliseconds in a slot, by level. */
 const WIDTH = Array.from({ length: LEVELS }, (_, level) => SLOTS ** level)
+/** Milliseconds in all levels together. */
+const REACH = SLOTS ** LEVELS
 
 /** In `next` of an item outside the slots; `prev` is then its position there. */
 const IN_RUN = -1
 const IN_LATE = -2
 
-/** A handle is a node and its generation: 28 and 25 bits. Odd generations are in use, even ones free. */
-const NODES_MAX = 2 ** 28
+/**
+ * A handle is a node and its generation, 26 and 25 bits: below 2^51, so that a caller who holds several wheels has two
+ * bits left to say which (schedule/scheduler.ts does). Odd generations are in use, even ones free.
+ */
+const NODES_MAX = 2 ** 26
 const GENERATIONS_MAX = 2 ** 25
 
 export class TimingWheel<T> {
@@ -86,7 +91,7 @@ export class TimingWheel<T> {
   }
 
   /**
-   * Returns a handle for cancel(). `due` is in ms with a fraction, and may be past (the next advance returns it) or
+   * Returns a handle for cancel(), an integer below 2^51. `due` is in ms with a fraction, and may be past (the next advance returns it) or
    * Infinity (it is never returned).
    */
   add(due: number, item: T): number {
@@ -151,7 +156,7 @@ export class TimingWheel<T> {
 
   /**
    * The earliest instant at which advance() could return something, Infinity if there is none. It is exact, unless
-   * the earliest item of a slot has been cancelled: then it may be too early, and an advance() at it corrects it.
+   * the earliest item of a slot has been cancelled: then it may be too early, and advances at what it says correct it.
    */
   nextDue(): number {
     if (this.#runCount + this.#lateCount > 0) {
@@ -292,7 +297,8 @@ export class TimingWheel<T> {
       const start = ((this.#block[level] as number) * SLOTS + digit) * (WIDTH[level] as number)
       return this.#open(level * SLOTS + digit, start, tick)
     }
-    return this.#open(OVERFLOW, Math.floor(this.#earliest[OVERFLOW] as number), tick)
+    // Like a slot, the overflow is opened where the levels begin to reach its first item, not at that item's due.
+    return this.#open(OVERFLOW, Math.floor((this.#earliest[OVERFLOW] as number) / REACH) * REACH, tick)
   }
 
   #open(slot: number, start: number, tick: number): boolean {

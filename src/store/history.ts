@@ -36,15 +36,36 @@ export interface EndedRun {
   readonly run: Run
 }
 
-interface Entry {
+/** An ended one-shot in its ring. What it is of stays in memory; the run itself only until the index has it. */
+class Entry {
   readonly taskId: string
+  readonly name: string
   readonly range: number
+  readonly life: number
+  readonly firstLife: boolean
   readonly instant: number
   readonly endedAt: number
   readonly dead: boolean
   /** Undefined once the index has it. */
-  ended: EndedRun | undefined
-  gone: boolean
+  run: Run | undefined
+  gone = false
+
+  constructor(ended: EndedRun, kept: Run | undefined) {
+    this.taskId = ended.taskId
+    this.name = ended.name
+    this.range = ended.range
+    this.life = ended.life
+    this.firstLife = ended.firstLife
+    this.instant = ended.run.instant
+    this.endedAt = ended.run.endedAt
+    this.dead = ended.run.state === 'failed' || ended.run.state === 'unknown'
+    this.run = kept
+  }
+}
+
+function endedOf(entry: Entry): EndedRun {
+  const { taskId, name, range, life, firstLife, run } = entry
+  return { taskId, name, range, life, firstLife, recurring: false, run: run as Run }
 }
 
 interface Ring {
@@ -58,6 +79,7 @@ const FORMAT = 1
 export class History {
   readonly #options: HistoryOptions
   readonly #rings = new Map<string, Ring>()
+  readonly #deadRings = new Map<string, Ring>()
   /** Latest entry of each one-shot. */
   readonly #byTask = new Map<string, Entry>()
   #unstored: Entry[] = []
@@ -92,7 +114,8 @@ export class History {
   find(taskId: string): EndedRun | { readonly stored: Uint8Array } | undefined {
     const entry = this.#byTask.get(taskId)
     if (entry === undefined) return undefined
-    return entry.ended ?? { stored: endedKey(false, entry.range, entry.taskId, entry.instant) }
+    if (entry.run !== undefined) return endedOf(entry)
+    return { stored: endedKey(false, entry.range, entry.taskId, entry.instant) }
   }
 
   /** Runs of a recurring task that the index does not have yet, oldest first. */
@@ -110,21 +133,20 @@ export class History {
 
   /** Task ids of the dead, oldest first. */
   *dead(): Generator<string> {
-    for (const ring of this.#rings.values()) {
-      if (!ring.dead) continue
+    for (const ring of this.#deadRings.values()) {
       for (const entry of ring.entries) if (!entry.gone) yield entry.taskId
     }
   }
 
   get deadCount(): number {
     let count = 0
-    for (const ring of this.#rings.values()) if (ring.dead) count += ring.entries.length
+    for (const ring of this.#deadRings.values()) count += ring.entries.length
     return count
   }
 
   /** Drops what is too old. */
   sweep(now: number): void {
-    for (const ring of this.#rings.values()) {
+    for (const ring of [...this.#rings.values(), ...this.#deadRings.values()]) {
       const before = now - (ring.dead ? this.#options.deadMs : this.#options.completedMs)
       for (;;) {
         const entry = ring.entries.peek()
@@ -138,13 +160,13 @@ export class History {
   takeOps(out: ByteWriter): { ops: StoreOp[]; stored: () => void } {
     const ops: StoreOp[] = this.#deletes.map(key => ({ type: 'del', key }))
     this.#deletes = []
-    const entries = this.#unstored.filter(entry => !entry.gone && entry.ended !== undefined)
+    const entries = this.#unstored.filter(entry => !entry.gone && entry.run !== undefined)
     this.#unstored = []
-    for (const entry of entries) ops.push(putOf(out, entry.ended as EndedRun))
+    for (const entry of entries) ops.push(putOf(out, endedOf(entry)))
     const young = this.#young
     for (const list of young.values()) for (const ended of list) ops.push(putOf(out, ended))
     const stored = (): void => {
-      for (const entry of entries) entry.ended = undefined
+      for (const entry of entries) entry.run = undefined
       for (const [taskId, list] of young) {
         const now = this.#young.get(taskId)
         if (now === undefined) continue
@@ -165,7 +187,7 @@ export class History {
   }
 
   #addOneShot(ended: EndedRun): void {
-    const entry = this.#push(ended, ended)
+    const entry = this.#push(ended, ended.run)
     this.#unstored.push(entry)
     // A busy handler's ring turns over many times between two spills.
     if (this.#unstored.length > 4 * (this.#options.completedMax + 1000)) {
@@ -173,20 +195,10 @@ export class History {
     }
   }
 
-  #push(ended: EndedRun, kept: EndedRun | undefined): Entry {
-    const { run } = ended
-    const dead = run.state === 'failed' || run.state === 'unknown'
-    const before = this.#byTask.get(ended.taskId)
-    if (before !== undefined) this.remove(ended.taskId)
-    const entry: Entry = {
-      taskId: ended.taskId,
-      range: ended.range,
-      instant: run.instant,
-      endedAt: run.endedAt,
-      dead,
-      ended: kept,
-      gone: false,
-    }
+  #push(ended: EndedRun, kept: Run | undefined): Entry {
+    if (this.#byTask.has(ended.taskId)) this.remove(ended.taskId)
+    const entry = new Entry(ended, kept)
+    const { dead } = entry
     const ring = this.#ringOf(ended.name, dead)
     ring.entries.push(entry)
     this.#byTask.set(ended.taskId, entry)
@@ -195,11 +207,11 @@ export class History {
   }
 
   #ringOf(name: string, dead: boolean): Ring {
-    const key = dead ? `${name}!` : name
-    let ring = this.#rings.get(key)
+    const rings = dead ? this.#deadRings : this.#rings
+    let ring = rings.get(name)
     if (ring === undefined) {
       ring = { name, dead, entries: new Deque<Entry>() }
-      this.#rings.set(key, ring)
+      rings.set(name, ring)
     }
     return ring
   }
@@ -214,11 +226,12 @@ export class History {
 
   #forget(entry: Entry): void {
     if (this.#byTask.get(entry.taskId) === entry) this.#byTask.delete(entry.taskId)
-    if (entry.ended === undefined) this.#deletes.push(endedKey(false, entry.range, entry.taskId, entry.instant))
-    entry.ended = undefined
+    if (entry.run === undefined) this.#deletes.push(endedKey(false, entry.range, entry.taskId, entry.instant))
+    entry.run = undefined
   }
 
   #addRecurring(record: TaskRecord, ended: EndedRun): void {
+    if (record.kept.length === 0) record.kept = []
     const { kept } = record
     const again = kept.indexOf(ended.run.instant)
     if (again >= 0) kept.splice(again, 1)

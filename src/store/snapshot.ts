@@ -10,7 +10,7 @@ import { ByteReader, type ByteWriter, CorruptBytes } from '../lib/bytes.ts'
 import { crc32 } from '../lib/crc32.ts'
 import { readRuns, readTimes, writeRunState, writeTimes } from '../task/change.ts'
 import { Definition } from '../task/definition.ts'
-import { NEVER, Run, TaskRecord } from '../task/record.ts'
+import { type Dot, NEVER, Run, TaskRecord } from '../task/record.ts'
 
 const FORMAT = 1
 const FIRST_LIFE = 1
@@ -43,8 +43,9 @@ export function encodeSnapshot<R extends Run>(out: ByteWriter, record: TaskRecor
   out.varuint(record.rev)
   out.f64(record.hlc)
   out.varuint(record.actor)
-  out.varuint(record.dots.length)
-  for (const dot of record.dots) {
+  const { dots } = record
+  out.varuint(dots.length)
+  for (const dot of dots) {
     out.varuint(dot.actor)
     out.varuint(dot.n)
   }
@@ -105,10 +106,10 @@ export function decodeSnapshot<R extends Run>(
   return record
 }
 
-function readDots(reader: ByteReader): TaskRecord['dots'] {
+function readDots(reader: ByteReader): Dot[] {
   const count = reader.varuint()
   if (count > DOTS_MAX) throw new CorruptBytes(`${count} dots`)
-  const dots: TaskRecord['dots'] = []
+  const dots: Dot[] = []
   for (let i = 0; i < count; i++) dots.push({ actor: reader.varuint(), n: reader.varuint() })
   return dots
 }

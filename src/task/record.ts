@@ -65,11 +65,13 @@ export class TaskRecord<R extends Run = Run> {
   /** Open runs, and ended ones that lie above `closed`; oldest first. */
   runs: R[] = []
   /** Recurring tasks: instants of ended runs that are still kept, oldest first. */
-  kept: number[] = []
+  kept: number[] = NO_INSTANTS
   /** An ended task whose record is kept (keyed, or dead): until when. NEVER: not ended, or not kept. */
   expiresAt = NEVER
-  /** The actor of this boot is the first pair; a record has more only if it outlived a boot. */
-  dots: Dot[] = []
+  /** The dot of the latest actor; those of earlier ones, of a record that outlived a boot, are in pastDots. */
+  dotActor = -1
+  dotN = 0
+  pastDots: readonly Dot[] = NO_DOTS
 
   // Where this copy lies; not part of what is kept or replicated.
 
@@ -105,20 +107,37 @@ export class TaskRecord<R extends Run = Run> {
     return false
   }
 
+  /** actor -> n of the last change included. */
+  get dots(): readonly Dot[] {
+    return this.dotActor < 0 ? this.pastDots : [...this.pastDots, { actor: this.dotActor, n: this.dotN }]
+  }
+
+  set dots(dots: readonly Dot[]) {
+    const last = dots.at(-1)
+    this.pastDots = last === undefined ? NO_DOTS : dots.slice(0, -1)
+    this.dotActor = last?.actor ?? -1
+    this.dotN = last?.n ?? 0
+  }
+
   /** True if this record includes the change n of the actor. */
   includes(actor: number, n: number): boolean {
-    for (const dot of this.dots) if (dot.actor === actor) return dot.n >= n
+    if (actor === this.dotActor) return this.dotN >= n
+    for (const dot of this.pastDots) if (dot.actor === actor) return dot.n >= n
     return false
   }
 
   include(actor: number, n: number): void {
-    for (const dot of this.dots) {
-      if (dot.actor === actor) {
-        if (n > dot.n) dot.n = n
-        return
-      }
+    if (actor === this.dotActor) {
+      if (n > this.dotN) this.dotN = n
+      return
     }
-    this.dots.push({ actor, n })
+    if (this.includes(actor, n)) return
+    if (this.dotActor >= 0) {
+      const past = { actor: this.dotActor, n: this.dotN }
+      this.pastDots = [...this.pastDots.filter(dot => dot.actor !== actor), past]
+    }
+    this.dotActor = actor
+    this.dotN = n
   }
 
   /** Raises `closed` over all that has ended, and drops the ended runs at or below it. */
@@ -159,5 +178,9 @@ export class TaskRecord<R extends Run = Run> {
 
 export interface Dot {
   readonly actor: number
-  n: number
+  readonly n: number
 }
+
+// Most records have none of these: they share the empty ones.
+const NO_DOTS: readonly Dot[] = Object.freeze([])
+const NO_INSTANTS: number[] = []

@@ -40,14 +40,18 @@ export interface RunMessage {
   readonly wantsStarted: boolean
   /** Strict tasks only. */
   readonly fence: string | undefined
-  /** JSON as UTF-8, a view into the frame; empty: undefined. */
-  readonly payload: Uint8Array
+  /** JSON as UTF-8: bytes [payloadStart, payloadEnd) of the frame; none: undefined. */
+  readonly source: Uint8Array
+  readonly payloadStart: number
+  readonly payloadEnd: number
 }
+
+type RunHeader = Omit<RunMessage, 'source' | 'payloadStart' | 'payloadEnd'>
 
 /** `payload` is bytes [start, end) of `source`. */
 export function writeRun(
   out: ByteWriter,
-  run: Omit<RunMessage, 'payload'>,
+  run: RunHeader,
   source: Uint8Array,
   start: number,
   end: number,
@@ -73,7 +77,10 @@ export function readRun(reader: ByteReader): RunMessage {
   const scheduledAt = reader.f64()
   const attempt = reader.varuint()
   const fence = (flags & FENCED) === 0 ? undefined : reader.ascii()
-  const payload = reader.lenBytes(PAYLOAD_BYTES_MAX)
+  const length = reader.varuint()
+  if (length > PAYLOAD_BYTES_MAX) throw new CorruptBytes(`a payload of ${length} bytes, at most ${PAYLOAD_BYTES_MAX}`)
+  const payloadStart = reader.position
+  reader.skip(length)
   return {
     handle,
     handler,
@@ -84,7 +91,9 @@ export function readRun(reader: ByteReader): RunMessage {
     attempt,
     wantsStarted: (flags & WANTS_STARTED) !== 0,
     fence,
-    payload,
+    source: reader.source,
+    payloadStart,
+    payloadEnd: payloadStart + length,
   }
 }
 
@@ -131,13 +140,22 @@ export function writeOutcome(
   for (const followUp of followUps) out.lenBytes(followUp)
 }
 
+const NO_BYTES: Uint8Array = new Uint8Array(0)
+
+/** To make a view costs more than to read all the rest: most outcomes have no body. */
+function readBody(reader: ByteReader): Uint8Array {
+  const length = reader.varuint()
+  if (length > RESULT_BYTES_MAX) throw new CorruptBytes(`a result of ${length} bytes, at most ${RESULT_BYTES_MAX}`)
+  return length === 0 ? NO_BYTES : reader.bytes(length)
+}
+
 export function readOutcome(reader: ByteReader): OutcomeMessage {
   const handle = reader.varuint()
   const kind = OUTCOMES[reader.u8()]
   if (kind === undefined) throw new CorruptBytes('unknown kind of outcome')
   const startedAt = reader.f64()
   const endedAt = reader.f64()
-  const body = reader.lenBytes(RESULT_BYTES_MAX)
+  const body = readBody(reader)
   const count = reader.varuint()
   if (count === 0) return { handle, kind, startedAt, endedAt, body, followUps: NO_FOLLOW_UPS }
   if (count > FOLLOW_UPS_MAX) throw new CorruptBytes(`${count} follow-ups, at most ${FOLLOW_UPS_MAX}`)

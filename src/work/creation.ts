@@ -58,7 +58,8 @@ export class Creation {
     let results: Array<ScheduleResult | undefined> | undefined
     let from = -1
     let to = -2 // request 0 follows nothing
-    for (const [i, definition] of definitions.entries()) {
+    for (let i = 0; i < definitions.length; i++) {
+      const definition = definitions[i] as Definition
       const n = definition.requestNumber
       const result = this.#one(definition, caller, n)
       if (result !== undefined) {

@@ -2,8 +2,12 @@
 
 import type { ByteWriter } from '../lib/bytes.ts'
 import type { OutcomeKind, OutcomeMessage } from '../wire/work.ts'
+import type { RunQueue } from './run-queue.ts'
 
-/** A run that is due. Its owner keeps what else it needs on it. */
+/**
+ * A run that is due. Its owner keeps what else it needs on it. The dispatcher reads what describes it when it is
+ * offered or handed out, and not again: a task may be replaced while a run of it is under way.
+ */
 export interface DueRun {
   /** Its handler. */
   readonly name: string
@@ -17,20 +21,28 @@ export interface DueRun {
   readonly payloadBytes: number
   /** Where it is. Only the dispatcher sets it. */
   place: 'idle' | 'queued' | 'claiming' | 'sent'
-  /** Its attempt, while sent; else 0. Only the dispatcher sets it. */
+  /** Names this offer of it, and the attempt that comes of it; 0 while idle. Only the dispatcher sets it. */
   handle: number
+  /** Where it waits while queued. Only the dispatcher sets it. */
+  queue: RunQueue<DueRun> | undefined
 }
 
 export interface DispatcherHost<R extends DueRun> {
-  /** The run goes to a worker now: counts the attempt. Called before write(). */
+  /** The run goes to a worker now: counts the attempt. Called right before write(). */
   starting(run: R): void
-  /** Strict runs: writes the claim, and calls back once it is synced (or with false: not to be started). */
+  /**
+   * Strict runs: writes the claim, and calls back once, when it is synced (or with false: not to be started, and the
+   * dispatcher lets go of it). A claim that could not be used, as the worker was gone by then, waits for another worker.
+   */
   claim(run: R, done: (go: boolean) => void): void
   /** Appends the run's message (wire/work). */
   write(run: R, out: ByteWriter, handle: number, handler: number): void
   /** The handler was entered. */
   started(run: R, at: number): void
-  /** The attempt ended, as its worker says. Not called for attempts that are over already. */
+  /**
+   * The attempt ended, as its worker says. Not called for attempts that are over already. `unstarted` also if its
+   * worker went away before the attempt was sent.
+   */
   outcome(run: R, outcome: OutcomeMessage): void
   /** The handler did not end in time; its worker was told to abort. */
   timedOut(run: R): void

@@ -1,14 +1,31 @@
-/** The runs of one handler that wait for a worker: higher priority first, then in the order in which they came. */
+/**
+ * The runs of one handler that wait for a worker: higher priority first, then in the order in which they came.
+ *
+ * A withdrawn run stays in its place until its turn comes, and is then passed over: it is told by its handle, which is
+ * new at each offer. So withdrawing is O(1); when most places are such, they are cleared.
+ */
 
 import { Deque } from '../lib/bounded-queue.ts'
 import type { DueRun } from './due-run.ts'
 
+/** So many withdrawn runs may keep their places, whatever else waits. */
+const WITHDRAWN_MAX = 64
+
+interface Level<R> {
+  readonly priority: number
+  readonly runs: Deque<R>
+  /** By place, the handle of the offer. */
+  readonly handles: Deque<number>
+}
+
 export class RunQueue<R extends DueRun> {
   readonly name: string
   /** Highest priority first. Almost always there is one. */
-  readonly #levels: Array<{ readonly priority: number; readonly runs: Deque<R> }> = []
-  /** Runs that are really waiting; withdrawn ones are passed over when their turn comes. */
-  waiting = 0
+  #levels: Array<Level<R>> = []
+  #withdrawn = 0
+  #waiting = 0
+  /** It is among those that take turns. */
+  inTurns = false
   /** The user was told that nobody runs this handler. */
   told = false
 
@@ -16,32 +33,72 @@ export class RunQueue<R extends DueRun> {
     this.name = name
   }
 
+  /** Runs that are really waiting. */
+  get waiting(): number {
+    return this.#waiting
+  }
+
   push(run: R): void {
-    this.#levelOf(run.priority).push(run)
-    this.waiting++
+    const { runs, handles } = this.#levelOf(run.priority)
+    runs.push(run)
+    handles.push(run.handle)
+    this.#waiting++
+  }
+
+  /** Puts a run before the others of its priority. */
+  unshift(run: R): void {
+    const { runs, handles } = this.#levelOf(run.priority)
+    runs.unshift(run)
+    handles.unshift(run.handle)
+    this.#waiting++
   }
 
   /** Takes the next one out. */
   shift(): R | undefined {
-    for (const { runs } of this.#levels) {
+    for (const { runs, handles } of this.#levels) {
       for (let run = runs.shift(); run !== undefined; run = runs.shift()) {
-        if (run.place !== 'queued') continue
-        this.waiting--
-        return run
+        if (run.handle === handles.shift()) {
+          this.#waiting--
+          return run
+        }
+        this.#withdrawn--
       }
     }
     return undefined
   }
 
-  #levelOf(priority: number): Deque<R> {
+  /** One of those waiting has got another handle, or none. */
+  withdraw(): void {
+    this.#waiting--
+    this.#withdrawn++
+    if (this.#waiting === 0) {
+      this.#levels = []
+      this.#withdrawn = 0
+    } else if (this.#withdrawn > this.#waiting + WITHDRAWN_MAX) this.#clearWithdrawn()
+  }
+
+  #clearWithdrawn(): void {
+    for (const { runs, handles } of this.#levels) {
+      for (let left = runs.length; left > 0; left--) {
+        const run = runs.shift() as R
+        const handle = handles.shift() as number
+        if (run.handle !== handle) continue
+        runs.push(run)
+        handles.push(handle)
+      }
+    }
+    this.#withdrawn = 0
+  }
+
+  #levelOf(priority: number): Level<R> {
     let at = 0
     for (const level of this.#levels) {
-      if (level.priority === priority) return level.runs
+      if (level.priority === priority) return level
       if (level.priority < priority) break
       at++
     }
-    const runs = new Deque<R>()
-    this.#levels.splice(at, 0, { priority, runs })
-    return runs
+    const level = { priority, runs: new Deque<R>(), handles: new Deque<number>() }
+    this.#levels.splice(at, 0, level)
+    return level
   }
 }
