@@ -19,12 +19,20 @@ export const idle: Benchmark = {
     await sleep(seconds * 1000)
     const idleUse = watch()
     const results: BenchmarkResult[] = [
-      { name: 'idle node', rssBytes: process.memoryUsage().rss, bareRssBytes: bareRss, cpuPercent: idleUse.cpuUs / idleUse.ms / 10 },
+      {
+        name: 'idle node',
+        rssBytes: process.memoryUsage().rss,
+        bareRssBytes: bareRss,
+        cpuPercent: idleUse.cpuUs / idleUse.ms / 10,
+      },
     ]
     say('event loop, nothing to do')
     results.push({ name: 'event loop, idle', ...percentiles(await delays(seconds)) })
     say('event loop, 10,000 tasks/s')
-    const feed = setInterval(() => void node.schedule(Array.from({ length: 100 }, () => ({ name: 'work', payload: PAYLOAD }))), 10)
+    const feed = setInterval(
+      () => void node.schedule(Array.from({ length: 100 }, () => ({ name: 'work', payload: PAYLOAD }))),
+      10,
+    )
     results.push({ name: 'event loop, 10,000 tasks/s', ...percentiles(await delays(seconds)) })
     clearInterval(feed)
     await node.close()

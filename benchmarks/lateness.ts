@@ -15,12 +15,21 @@ export const lateness: Benchmark = {
 async function delayed(n: number, say: (line: string) => void): Promise<BenchmarkResult> {
   const dir = freshDir()
   const late: number[] = []
-  const node = await createNode({ dataDir: dir, handlers: { work: run => void late.push(Date.now() - run.scheduledAt) } })
+  const node = await createNode({
+    dataDir: dir,
+    handlers: { work: run => void late.push(Date.now() - run.scheduledAt) },
+  })
   const first = Date.now() + 3000
   say(`${n} one-shots over 10 s`)
   for (let i = 0; i < n; i += 1000) {
     const at = (j: number): number => first + Math.floor(((i + j) * 10_000) / n)
-    await node.schedule(Array.from({ length: Math.min(1000, n - i) }, (_, j) => ({ name: 'work', payload: PAYLOAD, at: at(j) })))
+    await node.schedule(
+      Array.from({ length: Math.min(1000, n - i) }, (_, j) => ({
+        name: 'work',
+        payload: PAYLOAD,
+        at: at(j),
+      })),
+    )
   }
   const watch = stopwatch()
   while (late.length < n) await sleep(50)
@@ -42,7 +51,9 @@ async function crons(n: number, seconds: number, say: (line: string) => void): P
       },
     },
   })
-  await node.schedule(Array.from({ length: n }, (_, i) => ({ id: `cron-${i}`, name: 'tick', cron: '* * * * * *' })))
+  await node.schedule(
+    Array.from({ length: n }, (_, i) => ({ id: `cron-${i}`, name: 'tick', cron: '* * * * * *' })),
+  )
   await sleep(2500)
   say(`${n} crons each second for ${seconds} s`)
   measuring = true
@@ -52,5 +63,11 @@ async function crons(n: number, seconds: number, say: (line: string) => void): P
   measuring = false
   await node.close()
   removeDir(dir)
-  return { name: `${n} crons each second`, n: late.length, expected: n * seconds, ...percentiles(late), cpuUsPerTask: cpuUs / late.length }
+  return {
+    name: `${n} crons each second`,
+    n: late.length,
+    expected: n * seconds,
+    ...percentiles(late),
+    cpuUsPerTask: cpuUs / late.length,
+  }
 }

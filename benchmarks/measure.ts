@@ -37,7 +37,8 @@ export function stopwatch(): () => { ms: number; cpuUs: number } {
 
 export function percentiles(values: number[]): { p50Ms: number; p99Ms: number; maxMs: number } {
   const sorted = Float64Array.from(values).sort()
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+  const at = (share: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
   return { p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) }
 }
 

@@ -48,10 +48,14 @@ interface Measured {
 }
 
 function child(dir: string, n: number): Measured {
-  const text = execFileSync(process.execPath, ['--expose-gc', fileURLToPath(import.meta.url), dir, String(n)], {
-    encoding: 'utf8',
-    maxBuffer: 1024 * 1024,
-  })
+  const text = execFileSync(
+    process.execPath,
+    ['--expose-gc', fileURLToPath(import.meta.url), dir, String(n)],
+    {
+      encoding: 'utf8',
+      maxBuffer: 1024 * 1024,
+    },
+  )
   return JSON.parse(text) as Measured
 }
 
@@ -65,7 +69,10 @@ async function measure(dir: string, n: number): Promise<Measured> {
   let left = n / 1000
   await Promise.all(
     Array.from({ length: 4 }, async () => {
-      while (left-- > 0) await node.schedule(Array.from({ length: 1000 }, () => ({ name: 'work', payload: PAYLOAD, after: 3_600_000 })))
+      while (left-- > 0)
+        await node.schedule(
+          Array.from({ length: 1000 }, () => ({ name: 'work', payload: PAYLOAD, after: 3_600_000 })),
+        )
     }),
   )
   const { ms, cpuUs } = watch()

@@ -32,7 +32,14 @@ async function measure(level: Precision, seconds: number, loaded: boolean): Prom
   })
   const first = Date.now() + 2000
   for (let i = 0; i < n; i += 1000) {
-    await node.schedule(Array.from({ length: 1000 }, (_, j) => ({ name: 'work', payload: PAYLOAD, precision: level, at: first + Math.floor((i + j) / 3) })))
+    await node.schedule(
+      Array.from({ length: 1000 }, (_, j) => ({
+        name: 'work',
+        payload: PAYLOAD,
+        precision: level,
+        at: first + Math.floor((i + j) / 3),
+      })),
+    )
   }
   await sleep(Math.max(0, first - Date.now()))
   const wakeUps = (await node.status()).wakeUps
@@ -40,7 +47,8 @@ async function measure(level: Precision, seconds: number, loaded: boolean): Prom
   let busy = loaded
   const load = Promise.all(
     Array.from({ length: 4 }, async () => {
-      while (busy) await node.schedule(Array.from({ length: 1000 }, () => ({ name: 'other', payload: PAYLOAD })))
+      while (busy)
+        await node.schedule(Array.from({ length: 1000 }, () => ({ name: 'other', payload: PAYLOAD })))
     }),
   )
   await sleep(seconds * 1000)
@@ -51,5 +59,12 @@ async function measure(level: Precision, seconds: number, loaded: boolean): Prom
   await load
   await node.close()
   removeDir(dir)
-  return { name: `${level}${loaded ? ', loaded' : ''}`, n, ...percentiles(late), cpuUsPerTask: cpuUs / (n + others), wakeUpsPerSec: woken / seconds, othersPerSec: others / seconds }
+  return {
+    name: `${level}${loaded ? ', loaded' : ''}`,
+    n,
+    ...percentiles(late),
+    cpuUsPerTask: cpuUs / (n + others),
+    wakeUpsPerSec: woken / seconds,
+    othersPerSec: others / seconds,
+  }
 }

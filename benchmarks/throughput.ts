@@ -44,7 +44,12 @@ export const throughput: Benchmark = {
     await bulk(node, n)
     await ended(50_000 + n)
     const inBulk = bulkWatch()
-    results.push({ name: 'bulk of 1,000, end to end', n, perSec: (n / inBulk.ms) * 1000, cpuUsPerTask: inBulk.cpuUs / n })
+    results.push({
+      name: 'bulk of 1,000, end to end',
+      n,
+      perSec: (n / inBulk.ms) * 1000,
+      cpuUsPerTask: inBulk.cpuUs / n,
+    })
 
     const m = n / 4
     say(`${m} from ${CALLERS} callers`)
@@ -57,7 +62,12 @@ export const throughput: Benchmark = {
     )
     await ended(50_000 + n + m)
     const ones = oneWatch()
-    results.push({ name: '64 callers, run included', n: m, perSec: (m / ones.ms) * 1000, cpuUsPerTask: ones.cpuUs / m })
+    results.push({
+      name: '64 callers, run included',
+      n: m,
+      perSec: (m / ones.ms) * 1000,
+      cpuUsPerTask: ones.cpuUs / m,
+    })
 
     const k = quick ? 500 : 3000
     say(`${k} awaited one by one`)
@@ -79,7 +89,8 @@ async function bulk(node: Node<{ work: () => Promise<void> }>, count: number): P
   let left = count / BULK
   await Promise.all(
     Array.from({ length: DEPTH }, async () => {
-      while (left-- > 0) await node.schedule(Array.from({ length: BULK }, () => ({ name: 'work', payload: PAYLOAD })))
+      while (left-- > 0)
+        await node.schedule(Array.from({ length: BULK }, () => ({ name: 'work', payload: PAYLOAD })))
     }),
   )
 }
@@ -97,5 +108,10 @@ function disk(dir: string): BenchmarkResult {
   }
   closeSync(file)
   const sum = times.reduce((a, b) => a + b, 0)
-  return { name: 'disk: append 100 KB, fdatasync', n: times.length, perSec: (times.length / sum) * 1000, ...percentiles(times) }
+  return {
+    name: 'disk: append 100 KB, fdatasync',
+    n: times.length,
+    perSec: (times.length / sum) * 1000,
+    ...percentiles(times),
+  }
 }

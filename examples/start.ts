@@ -7,7 +7,7 @@
 
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { createNode, type CrontabEntry, isCarillonError, parseCrontab, type RunView } from '../src/index.ts'
+import { type CrontabEntry, createNode, isCarillonError, parseCrontab, type RunView } from '../src/index.ts'
 import { buildReport, heartbeat, sendEmail } from './handlers.ts'
 
 const say = (line: string): void => console.log(line)
@@ -25,7 +25,7 @@ await main().catch(error => {
 })
 
 async function main(): Promise<void> {
-  const crontab = parseCrontab(readFileSync(crontabPath, 'utf8'))
+  const crontab = parseCrontab(readFileSync(crontabPath, 'utf8'), { form: 'auto' })
   const began = performance.now()
   const node = await createNode({
     dataDir,
@@ -33,31 +33,47 @@ async function main(): Promise<void> {
     commands: crontab.entries.map(entry => entry.command),
     handlers: { heartbeat, 'email.send': sendEmail, 'report.build': buildReport },
   })
-  say(`carillon: one node, data in ${relative(dataDir)}, started in ${Math.round(performance.now() - began)} ms. Ctrl-C ends it.\n`)
+  say(
+    `carillon: one node, data in ${relative(dataDir)}, started in ${Math.round(performance.now() - began)} ms. Ctrl-C ends it.\n`,
+  )
 
   const before = new Map<string, number>()
   for await (const task of node.tasks()) if (task.nextAt !== null) before.set(task.id, task.nextAt)
   if (before.size > 0) say(`  ${before.size} tasks were kept from the last start`)
-  node.on('missed', ({ task, count, from, to }) => say(`  caught up: ${task} passed over ${count} from ${time(from)} to ${time(to)} while nobody was here`))
+  node.on('missed', ({ task, count, from, to }) =>
+    say(`  caught up: ${task} passed over ${count} from ${time(from)} to ${time(to)} while nobody was here`),
+  )
   node.on('run', ({ run }) => say(lineOf(run)))
   node.on('retry', ({ run, nextAt }) => say(`${lineOf(run)}; attempt ${run.attempt + 1} at ${time(nextAt)}`))
   node.on('no-worker', ({ name, waiting }) => say(`  nobody runs "${name}": ${waiting} waiting`))
 
-  for (const { line, reason } of crontab.refused) say(`  ${relative(crontabPath)}:${line} is not taken: ${reason}`)
+  for (const { line, reason } of crontab.refused)
+    say(`  ${relative(crontabPath)}:${line} is not taken: ${reason}`)
   for (const { line, text } of crontab.warnings) say(`  ${relative(crontabPath)}:${line}: ${text}`)
   await node.schedule(crontab.entries.filter(entry => entry.schedule.kind === 'cron').map(taskOf))
   await node.schedule([
     { id: 'heartbeat', name: 'heartbeat', payload: { host: 'example' }, cron: '* * * * * *' },
     { id: 'report', name: 'report.build', payload: { n: 7 }, every: '15s' },
-    { name: 'email.send', payload: { to: 'someone@example.com', n: 3 }, after: '2s', retry: { base: '500ms', jitter: false } },
+    {
+      name: 'email.send',
+      payload: { to: 'someone@example.com', n: 3 },
+      after: '2s',
+      retry: { base: '500ms', jitter: false },
+    },
   ])
 
   say(`\n  next from ${relative(crontabPath)}:`)
   const upcoming = crontab.entries.flatMap(({ schedule, command }) =>
-    schedule.kind === 'cron' ? node.preview(schedule, 1).map(at => ({ at, command, tz: schedule.tz })) : [],
+    schedule.kind === 'cron'
+      ? node
+          .preview({ cron: schedule.pattern, tz: schedule.tz }, 1)
+          .map(at => ({ at, command, tz: schedule.tz }))
+      : [],
   )
   for (const { at, command, tz } of upcoming.sort((a, b) => a.at - b.at)) {
-    say(`    ${new Date(at).toISOString().slice(0, 16)}Z  ${tz === 'UTC' ? '' : `(${new Date(at).toLocaleTimeString('en-GB', { timeZone: tz, timeStyle: 'short' })} ${tz}) `}${command.slice(0, 60)}`)
+    say(
+      `    ${new Date(at).toISOString().slice(0, 16)}Z  ${tz === 'UTC' ? '' : `(${new Date(at).toLocaleTimeString('en-GB', { timeZone: tz, timeStyle: 'short' })} ${tz}) `}${command.slice(0, 60)}`,
+    )
   }
   say('\n  fired     late     what')
   if (values.for !== undefined) setTimeout(() => void node.close(), Number(values.for) * 1000)
@@ -67,18 +83,20 @@ async function main(): Promise<void> {
 
 function taskOf({ id, schedule, command, stdin, env, shell }: CrontabEntry) {
   if (schedule.kind !== 'cron') throw new TypeError('only lines with a time are tasks')
-  const { cron, tz } = schedule
+  const { pattern: cron, tz } = schedule
   return { id, name: 'command', payload: { command, stdin, env, shell }, cron, tz, retry: false }
 }
 
 /** One line for a run that ended, or that will be tried again. */
 function lineOf(run: RunView): string {
-  const late = run.startedAt === null || run.attempt > 1 ? '' : `${(run.startedAt - run.scheduledAt).toFixed(0)} ms`
+  const late =
+    run.startedAt === null || run.attempt > 1 ? '' : `${(run.startedAt - run.scheduledAt).toFixed(0)} ms`
   return `  ${time(run.scheduledAt)}  ${late.padEnd(7)}  ${run.task.split(':')[0] === 'crontab' ? '$' : run.name} ${outcomeOf(run)}`
 }
 
 function outcomeOf(run: RunView): string {
-  if (run.state === 'retrying' || run.state === 'failed') return `${run.state} (attempt ${run.attempt}): ${run.error?.message ?? ''}`
+  if (run.state === 'retrying' || run.state === 'failed')
+    return `${run.state} (attempt ${run.attempt}): ${run.error?.message ?? ''}`
   const output = (run.result as { stdout?: string } | undefined)?.stdout
   if (output !== undefined) return `${output.trim().split('\n').join(' | ').slice(0, 90)}`
   return `${run.state}${run.result === undefined ? '' : ` ${JSON.stringify(run.result)}`}`

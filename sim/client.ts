@@ -24,7 +24,11 @@ import type { VirtualClock } from './virtual-clock.ts'
 
 export interface ClientOptions {
   readonly number: number
-  readonly handlers: ReadonlyArray<{ readonly name: string; readonly window: number; readonly concurrency: number }>
+  readonly handlers: ReadonlyArray<{
+    readonly name: string
+    readonly window: number
+    readonly concurrency: number
+  }>
   readonly window: number
   readonly events: boolean
   /** Share of requests that are sent twice, and of answers that are taken for lost. */
@@ -91,7 +95,12 @@ export class SimulatedClient {
   isOver = false
 
   constructor(
-    ports: { readonly clock: VirtualClock; readonly random: Random; readonly history: History; readonly trace: Trace },
+    ports: {
+      readonly clock: VirtualClock
+      readonly random: Random
+      readonly history: History
+      readonly trace: Trace
+    },
     options: ClientOptions,
   ) {
     this.#clock = ports.clock
@@ -276,7 +285,11 @@ export class SimulatedClient {
   }
 
   /** Each item's status, or its error. */
-  #acknowledged(request: Request, results: ReadonlyArray<string | CallFailed>, answer?: Record<string, unknown>): void {
+  #acknowledged(
+    request: Request,
+    results: ReadonlyArray<string | CallFailed>,
+    answer?: Record<string, unknown>,
+  ): void {
     if (request.done) return this.#compare(request, results)
     if (results.some(each => each instanceof CallFailed && RETRIED.has(each.code))) {
       this.#history.count('refused for now')
@@ -285,7 +298,8 @@ export class SimulatedClient {
     }
     // Now and then the answer is lost on its last metre: the request is not off the list, and comes again. What was
     // refused had no effect then, and may have one the next time.
-    const isLost = request.ops.every(op => op.sendCount < 4) && this.#random.float() < this.options.repeatShare
+    const isLost =
+      request.ops.every(op => op.sendCount < 4) && this.#random.float() < this.options.repeatShare
     this.#record(request, results, answer, isLost)
     if (isLost) {
       this.#history.count('lost answers')
@@ -296,7 +310,12 @@ export class SimulatedClient {
     for (const op of request.ops) this.#unanswered.delete(op.n)
   }
 
-  #record(request: Request, results: ReadonlyArray<string | CallFailed>, answer: Record<string, unknown> | undefined, asksAgain: boolean): void {
+  #record(
+    request: Request,
+    results: ReadonlyArray<string | CallFailed>,
+    answer: Record<string, unknown> | undefined,
+    asksAgain: boolean,
+  ): void {
     for (const [i, op] of request.ops.entries()) {
       const result = results[i] as string | CallFailed
       const outcome = result instanceof CallFailed ? result.code : result
@@ -317,7 +336,12 @@ export class SimulatedClient {
       if (outcome === op.outcome) continue
       this.#history.count('answered otherwise')
       // Refused first, and carried out the second time: from then on nothing is certain.
-      if (!(result instanceof CallFailed) && !SCHEDULE_STATUS.includes(op.outcome as never) && op.outcome !== 'done') op.unknown = true
+      if (
+        !(result instanceof CallFailed) &&
+        !SCHEDULE_STATUS.includes(op.outcome as never) &&
+        op.outcome !== 'done'
+      )
+        op.unknown = true
     }
   }
 
@@ -416,14 +440,17 @@ export class SimulatedClient {
 
   #onRun(run: RunMessage): void {
     const name = this.options.handlers[run.handler]?.name
-    if (name === undefined) return this.#history.fault(`a run of handler ${run.handler}, which was not announced`)
+    if (name === undefined)
+      return this.#history.fault(`a run of handler ${run.handler}, which was not announced`)
     if (this.#queued.some(each => each.handle === run.handle) || this.#running.has(run.handle)) {
       return this.#history.fault(`handle ${run.handle} was sent twice`)
     }
     this.#queued.push(run)
     const unanswered = this.#queued.length + this.#running.size
     if (unanswered > this.options.window) {
-      this.#history.fault(`client ${this.options.number} has ${unanswered} attempts, its window is ${this.options.window}`)
+      this.#history.fault(
+        `client ${this.options.number} has ${unanswered} attempts, its window is ${this.options.window}`,
+      )
     }
     const { window } = this.options.handlers[run.handler] as { window: number }
     const ofHandler =
@@ -481,7 +508,9 @@ export class SimulatedClient {
     }
     story.attempts.push(attempt)
     this.#history.count('attempts')
-    this.#trace.note(`start ${runId} attempt ${run.attempt} handle ${run.handle} on client ${this.options.number}`)
+    this.#trace.note(
+      `start ${runId} attempt ${run.attempt} handle ${run.handle} on client ${this.options.number}`,
+    )
     const started: Started = { run, attempt, finish: undefined }
     this.#running.set(run.handle, started)
     if (run.wantsStarted) {
@@ -494,7 +523,11 @@ export class SimulatedClient {
   }
 
   /** Which request made this payload, and whether it is what was sent. */
-  #recognize(story: Story, payload: string, name: string): { version: Op | undefined; fault: string | undefined; spec: Spec | undefined } {
+  #recognize(
+    story: Story,
+    payload: string,
+    name: string,
+  ): { version: Op | undefined; fault: string | undefined; spec: Spec | undefined } {
     const { parent } = story
     if (parent !== undefined) {
       const fault = (parent.spec.payload ?? '') === payload ? undefined : `payload ${payload.slice(0, 200)}`
@@ -503,7 +536,11 @@ export class SimulatedClient {
     const specs = story.ops.filter(op => op.spec !== undefined)
     const version = specs.findLast(op => (op.spec?.payload ?? '') === payload && op.spec?.name === name)
     if (version !== undefined) return { version, fault: undefined, spec: version.spec }
-    return { version: undefined, fault: `handler ${name} saw payload ${payload.slice(0, 200)}`, spec: undefined }
+    return {
+      version: undefined,
+      fault: `handler ${name} saw payload ${payload.slice(0, 200)}`,
+      spec: undefined,
+    }
   }
 
   /** The handler itself. */
@@ -521,7 +558,9 @@ export class SimulatedClient {
     const kind: OutcomeKind = fatal ? 'fatal' : fails ? 'failed' : 'completed'
     // An aborted handler may give up, finish all the same, or not listen at all.
     const manner = this.#random.float()
-    const timer = hangs ? undefined : this.process.clock.setTimer(duration, () => this.#finish(started, kind, spec))
+    const timer = hangs
+      ? undefined
+      : this.process.clock.setTimer(duration, () => this.#finish(started, kind, spec))
     started.finish = () => {
       if (hangs || manner < 0.6) {
         timer?.cancel()
@@ -539,7 +578,12 @@ export class SimulatedClient {
     const now = this.#clock.now()
     const body =
       kind === 'completed'
-        ? JSON.stringify({ of: attempt.runId, attempt: attempt.attempt, by: attempt.client, café: '✓'.repeat(run.attempt % 7) })
+        ? JSON.stringify({
+            of: attempt.runId,
+            attempt: attempt.attempt,
+            by: attempt.client,
+            café: '✓'.repeat(run.attempt % 7),
+          })
         : JSON.stringify({ name: 'Error', message: `attempt ${attempt.attempt} failed as it was told to` })
     if (kind === 'completed') attempt.result = body
     const followUps = kind === 'completed' ? this.#followUps(attempt, spec) : []
@@ -598,7 +642,9 @@ export class SimulatedClient {
     if (started === undefined) return
     started.attempt.abortedAt = this.#clock.monotonic()
     started.attempt.abortReason = ABORT_REASONS[reason]
-    this.#trace.note(`abort ${started.attempt.runId} attempt ${started.attempt.attempt}: ${ABORT_REASONS[reason]}`)
+    this.#trace.note(
+      `abort ${started.attempt.runId} attempt ${started.attempt.attempt}: ${ABORT_REASONS[reason]}`,
+    )
     started.finish?.()
   }
 
@@ -626,7 +672,14 @@ export class SimulatedClient {
   }
 }
 
-const CALM = { durationMs: [1, 10], failShare: 0, failFirst: 0, hangShare: 0, fatalShare: 0, followUps: 0 } as const
+const CALM = {
+  durationMs: [1, 10],
+  failShare: 0,
+  failFirst: 0,
+  hangShare: 0,
+  fatalShare: 0,
+  followUps: 0,
+} as const
 
 /** What differs from the default policy, as the library writes it. */
 export function policyTextOf(policy: Policy): string {

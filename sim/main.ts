@@ -34,7 +34,16 @@ interface Options {
 const options = readOptions(process.argv.slice(2))
 process.exitCode = options.mutants ? await huntAll(options) : await runAll(options)
 
-async function runAll({ seed: first, seeds, minutes, mix, json, trace, verbose, determinism }: Options): Promise<number> {
+async function runAll({
+  seed: first,
+  seeds,
+  minutes,
+  mix,
+  json,
+  trace,
+  verbose,
+  determinism,
+}: Options): Promise<number> {
   console.log(`seeds ${first} to ${first + seeds - 1}, ${minutes} virtual minutes each, mix ${mix}`)
   const from = performance.now()
   const totals: Record<string, number> = {}
@@ -49,7 +58,8 @@ async function runAll({ seed: first, seeds, minutes, mix, json, trace, verbose, 
       if (again.hash !== result.hash) faults.push(`not deterministic: ${result.hash}, then ${again.hash}`)
     }
     for (const [name, count] of Object.entries(result.counters)) {
-      totals[name] = name === 'lateness max' ? Math.max(totals[name] ?? 0, count) : (totals[name] ?? 0) + count
+      totals[name] =
+        name === 'lateness max' ? Math.max(totals[name] ?? 0, count) : (totals[name] ?? 0) + count
     }
     virtualMs += result.virtualMs
     events += result.events
@@ -57,12 +67,22 @@ async function runAll({ seed: first, seeds, minutes, mix, json, trace, verbose, 
       failed.push(seed)
       report(result, faults, `npm run sim -- --seed ${seed} --minutes ${minutes} --mix ${mix}`)
     }
-    if (verbose || seeds <= 20) console.log(`seed ${seed}: ${faults.length === 0 ? 'passed' : 'FAILED'}, hash ${result.hash}, ${result.counters.attempts ?? 0} attempts`)
-    else if ((seed - first + 1) % 100 === 0) console.log(`${seed - first + 1} seeds, ${failed.length} failed, ${((performance.now() - from) / 1000).toFixed(0)} s`)
+    if (verbose || seeds <= 20)
+      console.log(
+        `seed ${seed}: ${faults.length === 0 ? 'passed' : 'FAILED'}, hash ${result.hash}, ${result.counters.attempts ?? 0} attempts`,
+      )
+    else if ((seed - first + 1) % 100 === 0)
+      console.log(
+        `${seed - first + 1} seeds, ${failed.length} failed, ${((performance.now() - from) / 1000).toFixed(0)} s`,
+      )
   }
   const wallMs = performance.now() - from
   console.log(summary({ first, seeds, minutes, mix, failed, virtualMs, wallMs, events, totals }))
-  if (json !== undefined) writeFileSync(json, JSON.stringify({ first, seeds, minutes, mix, failed, virtualMs, wallMs, events, totals }, null, 2))
+  if (json !== undefined)
+    writeFileSync(
+      json,
+      JSON.stringify({ first, seeds, minutes, mix, failed, virtualMs, wallMs, events, totals }, null, 2),
+    )
   return failed.length === 0 ? 0 : 1
 }
 
@@ -131,7 +151,8 @@ function readOptions(args: string[]): Options {
       console.log(USAGE)
       process.exit(0)
     }
-    if (MIXES[values.mix] === undefined) throw new Error(`--mix is "${values.mix}"; known are ${Object.keys(MIXES).join(', ')}`)
+    if (MIXES[values.mix] === undefined)
+      throw new Error(`--mix is "${values.mix}"; known are ${Object.keys(MIXES).join(', ')}`)
     return {
       seed: number('seed', values.seed, 1),
       seeds: number('seeds', values.seeds, values.mutants ? 20 : 1),
@@ -152,6 +173,7 @@ function readOptions(args: string[]): Options {
 function number(name: string, text: string | undefined, fallback: number): number {
   if (text === undefined) return fallback
   const value = Number(text)
-  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name} is "${text}"; allowed is a whole number from 0`)
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new Error(`--${name} is "${text}"; allowed is a whole number from 0`)
   return value
 }

@@ -3,15 +3,15 @@
  * a kill does: no timer of it fires any more, no promise of it settles, and its disk loses what was not synced.
  */
 
-import { Engine } from '../src/engine.ts'
 import type { EngineOptions } from '../src/config.ts'
-import { SeededRandom } from './seeded.ts'
+import { Engine } from '../src/engine.ts'
 import type { Random } from '../src/ports/random.ts'
 import { channelPair } from './channel.ts'
 import type { SimulatedClient } from './client.ts'
 import type { Boot, History } from './history.ts'
 import { ProcessStore, SimulatedProcess, type StoreHook } from './process.ts'
-import { type CrashOptions, SimulatedDisk, SimulatedStore } from './simulated-store.ts'
+import { SeededRandom } from './seeded.ts'
+import { type CrashOptions, type SimulatedDisk, SimulatedStore } from './simulated-store.ts'
 import type { Trace } from './trace.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
@@ -85,10 +85,13 @@ export class SimulatedNode {
     this.engine = engine
     trace.note(`boot ${boot.number}`)
     engine.stopped.catch((error: unknown) => this.#died(engine, error))
-    store.open().then(() => engine.start()).then(
-      () => this.#started(engine, process, boot),
-      (error: unknown) => this.#died(engine, error),
-    )
+    store
+      .open()
+      .then(() => engine.start())
+      .then(
+        () => this.#started(engine, process, boot),
+        (error: unknown) => this.#died(engine, error),
+      )
   }
 
   #started(engine: Engine, process: SimulatedProcess, boot: Boot): void {
@@ -133,7 +136,8 @@ export class SimulatedNode {
     const why = error instanceof Error ? error.message : String(error)
     trace.note(`the engine died: ${why}`)
     if (this.mayDie === undefined) {
-      const stack = error instanceof Error ? (error.cause instanceof Error ? error.cause.stack : error.stack) : ''
+      const stack =
+        error instanceof Error ? (error.cause instanceof Error ? error.cause.stack : error.stack) : ''
       history.fault(`the engine died: ${why}\n${stack ?? ''}`)
       this.isLost = true
       this.restarts = false

@@ -19,7 +19,10 @@ export class Trace {
   readonly verbose: boolean
   events = 0
 
-  constructor(clock: VirtualClock, options: { readonly file?: string | undefined; readonly verbose?: boolean }) {
+  constructor(
+    clock: VirtualClock,
+    options: { readonly file?: string | undefined; readonly verbose?: boolean },
+  ) {
     this.#clock = clock
     this.#file = options.file === undefined ? undefined : openSync(options.file, 'w')
     this.verbose = options.verbose === true

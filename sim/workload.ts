@@ -5,7 +5,13 @@
  */
 
 import type { Random } from '../src/ports/random.ts'
-import { DEFAULT_POLICY, type Guarantee, type MisfirePolicy, type Overlap, type Policy } from '../src/task/policy.ts'
+import {
+  DEFAULT_POLICY,
+  type Guarantee,
+  type MisfirePolicy,
+  type Overlap,
+  type Policy,
+} from '../src/task/policy.ts'
 import type { RetryPolicy } from '../src/task/retry.ts'
 import type { CronSchedule, Schedule } from '../src/task/schedule.ts'
 import type { SimulatedClient } from './client.ts'
@@ -32,8 +38,22 @@ export const HANDLERS = [
   { name: 'seldom', window: 4, concurrency: 2 },
 ] as const
 
-const ZONES = ['UTC', 'Europe/Berlin', 'America/New_York', 'Australia/Lord_Howe', 'Asia/Kolkata', 'Pacific/Apia']
-const QUICK: Conduct = { durationMs: [1, 20], failShare: 0, failFirst: 0, hangShare: 0, fatalShare: 0, followUps: 0 }
+const ZONES = [
+  'UTC',
+  'Europe/Berlin',
+  'America/New_York',
+  'Australia/Lord_Howe',
+  'Asia/Kolkata',
+  'Pacific/Apia',
+]
+const QUICK: Conduct = {
+  durationMs: [1, 20],
+  failShare: 0,
+  failFirst: 0,
+  hangShare: 0,
+  fatalShare: 0,
+  followUps: 0,
+}
 
 export class Workload {
   readonly #clock: VirtualClock
@@ -151,7 +171,8 @@ export class Workload {
       return
     }
     const recurring = before.schedule.kind !== 'at'
-    const schedule = recurring !== this.#random.float() < 0.1 ? this.#recurringSchedule() : { at: this.#instant() }
+    const schedule =
+      recurring !== this.#random.float() < 0.1 ? this.#recurringSchedule() : { at: this.#instant() }
     client.schedule([{ story, spec: this.#spec(story.id, schedule, { guarantee }) }])
   }
 
@@ -215,7 +236,13 @@ export class Workload {
     if (dice < 0.65) {
       const everyMs = dice < 0.15 ? 300 + this.#below(1500) : 2000 + this.#below(25_000)
       const from = this.#random.float() < 0.35 ? 'completion' : 'phase'
-      return { kind: 'every', everyMs, from, anchor: this.#random.float() < 0.5 ? 0 : now - this.#below(50_000), ...limits }
+      return {
+        kind: 'every',
+        everyMs,
+        from,
+        anchor: this.#random.float() < 0.5 ? 0 : now - this.#below(50_000),
+        ...limits,
+      }
     }
     return { kind: 'cron', pattern: this.#pattern(), tz: this.#pick(ZONES), dst: this.#dst(), ...limits }
   }
@@ -231,7 +258,10 @@ export class Workload {
   }
 
   #dst(): CronSchedule['dst'] {
-    return { gap: this.#pick(['auto', 'skip', 'shift']), overlap: this.#pick(['auto', 'first', 'second', 'both']) }
+    return {
+      gap: this.#pick(['auto', 'skip', 'shift']),
+      overlap: this.#pick(['auto', 'first', 'second', 'both']),
+    }
   }
 
   #spec(
@@ -258,7 +288,9 @@ export class Workload {
   #policy(wanted?: Guarantee): Policy {
     const dice = this.#random.float()
     const strict = dice < this.#options.strictShare
-    const guarantee = wanted ?? (strict ? (dice < this.#options.strictShare / 2 ? 'at-most-once' : 'exactly-once') : 'at-least-once')
+    const guarantee =
+      wanted ??
+      (strict ? (dice < this.#options.strictShare / 2 ? 'at-most-once' : 'exactly-once') : 'at-least-once')
     if (guarantee === 'at-least-once' && this.#random.float() < 0.3) return DEFAULT_POLICY
     return {
       guarantee,
@@ -292,7 +324,10 @@ export class Workload {
     if (dice < 0.75) return ['seldom', { ...QUICK, durationMs: [5, 200] }]
     if (dice < 0.9) {
       const failFirst = this.#below(4)
-      return ['flaky', { ...QUICK, durationMs: [1, 100], failShare: 0.3, failFirst, fatalShare: 0.1, followUps }]
+      return [
+        'flaky',
+        { ...QUICK, durationMs: [1, 100], failShare: 0.3, failFirst, fatalShare: 0.1, followUps },
+      ]
     }
     if (policy === DEFAULT_POLICY) return ['quick', QUICK]
     ;(policy as { timeoutMs: number }).timeoutMs = 200 + this.#below(5000)

@@ -7,7 +7,6 @@
 import type { EngineOptions } from '../src/config.ts'
 import { DEFAULT_OPTIONS } from '../src/config.ts'
 import { hash32 } from '../src/lib/hash.ts'
-import { SeededRandom } from './seeded.ts'
 import type { Random } from '../src/ports/random.ts'
 import type { TaskView } from '../src/task/views.ts'
 import { CHECKERS } from './checkers/index.ts'
@@ -16,6 +15,7 @@ import { FAULTS, Faults } from './faults/index.ts'
 import { History } from './history.ts'
 import type { Mutant } from './mutants/mutant.ts'
 import { SimulatedNode } from './node.ts'
+import { SeededRandom } from './seeded.ts'
 import { diskLatency, SimulatedDisk } from './simulated-store.ts'
 import { Trace } from './trace.ts'
 import { VirtualClock } from './virtual-clock.ts'
@@ -71,12 +71,14 @@ const ATTEMPTS_A_MINUTE_MIN = 10
 
 export async function runSeed(options: RunOptions): Promise<RunResult> {
   const draw = new SeededRandom(hash32(`draw ${options.seed}`))
-  const wallMs = Date.parse(STARTS[Math.floor(draw.float() * STARTS.length)] as string) + Math.floor(draw.float() * 60_000)
+  const wallMs =
+    Date.parse(STARTS[Math.floor(draw.float() * STARTS.length)] as string) + Math.floor(draw.float() * 60_000)
   const clock = new VirtualClock({ wallMs, monotonicMs: draw.float() * 1e6 })
   const trace = new Trace(clock, { file: options.traceFile, verbose: options.verbose === true })
   const history = new History(clock)
   const mutant = options.mutant?.apply({ clock, random: stream(options, 'mutant') })
-  const rejected = (error: unknown): void => history.fault(`unhandled rejection: ${error instanceof Error ? error.stack : error}`)
+  const rejected = (error: unknown): void =>
+    history.fault(`unhandled rejection: ${error instanceof Error ? error.stack : error}`)
   process.on('unhandledRejection', rejected)
   try {
     const world = new World(options, draw, { clock, trace, history }, mutant?.store)
@@ -150,7 +152,10 @@ class World {
       const handlers = HANDLERS.filter((_, i) => number === 0 || draw.float() < 0.7 || i === 0)
       const repeatShare = draw.float() * 0.15
       const window = 20 + Math.floor(draw.float() * 60)
-      return new SimulatedClient({ clock, random, history, trace }, { number, handlers, window, events: true, repeatShare })
+      return new SimulatedClient(
+        { clock, random, history, trace },
+        { number, handlers, window, events: true, repeatShare },
+      )
     })
     this.#node = new SimulatedNode(
       { clock, random: stream(options, 'node'), history, trace, disk },
@@ -180,7 +185,9 @@ class World {
   async run(): Promise<void> {
     const { minutes, mix } = this.#options
     const names = MIXES[mix] ?? []
-    const enabled = FAULTS.filter(fault => names.includes(fault.name) && (mix !== 'all' || this.#draw.float() < 0.5))
+    const enabled = FAULTS.filter(
+      fault => names.includes(fault.name) && (mix !== 'all' || this.#draw.float() < 0.5),
+    )
     this.#trace.note(`faults: ${enabled.map(fault => fault.name).join(' ')}`)
     this.#node.start()
     await this.#until('the first start', () => this.#node.isReady, 60_000)
@@ -257,7 +264,8 @@ class World {
 
   async #until(what: string, predicate: () => boolean, limitMs: number): Promise<void> {
     const over = (): boolean => this.#node.isLost || predicate()
-    if (!(await this.#clock.runUntil(over, limitMs))) throw new Error(`${what}: not within ${limitMs} virtual ms`)
+    if (!(await this.#clock.runUntil(over, limitMs)))
+      throw new Error(`${what}: not within ${limitMs} virtual ms`)
   }
 }
 
@@ -269,13 +277,21 @@ function engineOptions(draw: Random): Partial<EngineOptions> {
     store: {
       ...store,
       ranges: pick([1, 4, 8]),
-      journal: { ...store.journal, segmentChangesMax: pick([8, 20, 60, 200, 2000]), fullPatienceMs: pick([500, 5000]) },
+      journal: {
+        ...store.journal,
+        segmentChangesMax: pick([8, 20, 60, 200, 2000]),
+        fullPatienceMs: pick([500, 5000]),
+      },
       history: { ...store.history, completedMax: 100_000, perTaskMax: pick([2, 20]) },
       requestWindowMs: pick([10_000, 60_000]),
       fullRetryMs: pick([100, 1000]),
     },
     scheduler: { sleepMsMax: 1000, sliceMax: pick([16, 4096]), sliceMs: 5 },
-    horizon: { aheadMs: pick([2000, 10_000, 60_000]), loadedMax: pick([300, 200_000]), pageMax: pick([3, 50, 500]) },
+    horizon: {
+      aheadMs: pick([2000, 10_000, 60_000]),
+      loadedMax: pick([300, 200_000]),
+      pageMax: pick([3, 50, 500]),
+    },
     dispatcher: { ...dispatcher, queueMax: pick([60, 100_000]) },
     lifecycle,
     freeBytesMin: 1_000_000,

@@ -63,14 +63,21 @@ export class Engine implements SessionHost {
   #turnAt = 0
   #hlc = 0
   #startedAt = 0
-  #space: { freeBytes: number; totalBytes: number } = { freeBytes: Number.POSITIVE_INFINITY, totalBytes: Number.POSITIVE_INFINITY }
+  #space: { freeBytes: number; totalBytes: number } = {
+    freeBytes: Number.POSITIVE_INFINITY,
+    totalBytes: Number.POSITIVE_INFINITY,
+  }
   #lowSpace = false
   #housekeepingAt = 0
 
   constructor(ports: EnginePorts, options: Partial<EngineOptions> = {}) {
     this.options = { ...DEFAULT_OPTIONS, ...options }
     this.#ports = ports
-    const clock = new GuardedClock(ports.clock, error => this.failed(error), () => this.stir())
+    const clock = new GuardedClock(
+      ports.clock,
+      error => this.failed(error),
+      () => this.stir(),
+    )
     this.#clock = clock
     this.stopped = new Promise<void>((resolve, reject) => {
       this.#resolve = resolve
@@ -152,7 +159,12 @@ export class Engine implements SessionHost {
     await this.#horizon.running
     this.#scheduler.start()
     const startMs = this.#clock.monotonic() - from
-    this.#emit({ type: 'started', replayed: started.replayedChanges, startMs, durable: this.#ports.store.durable })
+    this.#emit({
+      type: 'started',
+      replayed: started.replayedChanges,
+      startMs,
+      durable: this.#ports.store.durable,
+    })
     this.stir()
   }
 
@@ -211,7 +223,9 @@ export class Engine implements SessionHost {
     this.#state = 'stopped'
     const why = error instanceof Error ? error.message : String(error)
     const code = isCarillonError(error) ? error.code : 'ENGINE_STOPPED'
-    const known = isCarillonError(error) ? error : new CarillonError(code, `the engine stopped: ${why}`, { cause: error })
+    const known = isCarillonError(error)
+      ? error
+      : new CarillonError(code, `the engine stopped: ${why}`, { cause: error })
     for (const session of this.#sessions) {
       session.event({ type: 'stopped', error: wireError(known) })
       session.close()
@@ -240,7 +254,8 @@ export class Engine implements SessionHost {
     const from = this.#clock.monotonic()
     try {
       this.#store.flush()
-      if (this.#heldBack.length > 0 && !this.#store.isBehind) for (const tell of this.#heldBack.splice(0)) tell()
+      if (this.#heldBack.length > 0 && !this.#store.isBehind)
+        for (const tell of this.#heldBack.splice(0)) tell()
       this.#dispatcher.flush()
       for (const session of this.#sessions) session.flush()
       this.#store.flush()
@@ -321,7 +336,8 @@ export class Engine implements SessionHost {
 
   #acknowledge(session: Session, call: number, results: Results, count: number): void {
     this.#store.afterSync(error => {
-      const tell = (): void => session.scheduled(call, error === undefined ? results : new Array(count).fill(error), count)
+      const tell = (): void =>
+        session.scheduled(call, error === undefined ? results : new Array(count).fill(error), count)
       // Callers have a bounded number of calls under way: a late answer slows them down.
       if (error === undefined && this.#store.isBehind) this.#heldBack.push(tell)
       else tell()
@@ -347,10 +363,14 @@ export class Engine implements SessionHost {
   }
 
   #refusal(): CarillonError | undefined {
-    if (this.#state !== 'running') return new CarillonError('CLOSED', 'the node is closing: it takes no more work')
+    if (this.#state !== 'running')
+      return new CarillonError('CLOSED', 'the node is closing: it takes no more work')
     if (this.#store.isFull || this.#lowSpace) {
       const { freeBytes } = this.#space
-      return new CarillonError('STORE_FULL', `no space for new work: ${freeBytes} bytes are free on the disk of the data directory; free some, and try again`)
+      return new CarillonError(
+        'STORE_FULL',
+        `no space for new work: ${freeBytes} bytes are free on the disk of the data directory; free some, and try again`,
+      )
     }
     return undefined
   }
@@ -382,7 +402,11 @@ export class Engine implements SessionHost {
       durable: this.#ports.store.durable,
       durability: this.options.store.journal.durability,
       takesWork: this.#refusal() === undefined,
-      tasks: { inMemory: this.#store.size, armed: this.#scheduler.armed, dead: this.#store.history.deadCount },
+      tasks: {
+        inMemory: this.#store.size,
+        armed: this.#scheduler.armed,
+        dead: this.#store.history.deadCount,
+      },
       runs: { queued: queued + this.#deferred.size, running },
       counters: { ...this.#lifecycle.counters, commits: this.#store.journal.commits },
       latenessMs: { p50: lateness.percentile(50), p99: lateness.percentile(99), max: lateness.max },
@@ -423,7 +447,8 @@ export class Engine implements SessionHost {
     this.#dispatcher.pause()
     this.#scheduler.stop()
     const until = this.#clock.monotonic() + graceMs
-    while (this.#dispatcher.counts().running > 0 && this.#clock.monotonic() < until) await this.#sleep(Math.min(20, graceMs))
+    while (this.#dispatcher.counts().running > 0 && this.#clock.monotonic() < until)
+      await this.#sleep(Math.min(20, graceMs))
     for (const run of [...this.#dispatcher.runningRuns()]) {
       this.#dispatcher.abort(run, 'closing')
       this.#lifecycle.lost(run)
@@ -444,4 +469,3 @@ export class Engine implements SessionHost {
     this.#dispatcher.stop()
   }
 }
-

@@ -30,7 +30,11 @@ export class CarillonError extends Error {
   /** The argument that was refused, as a path like `retry.max`; only for `INVALID`. */
   readonly field: string | undefined
 
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; field?: string | undefined } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; field?: string | undefined } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.field = options.field

@@ -2,8 +2,8 @@
 
 import './check-node.ts'
 
-export { NonRetryableError } from './api/handler-error.ts'
 export { createNode } from './api/create-node.ts'
+export { NonRetryableError } from './api/handler-error.ts'
 export type { Run } from './api/run.ts'
 export type {
   CallOptions,
@@ -14,9 +14,9 @@ export type {
   Handlers,
   Instant,
   MisfireOptions,
-  NoHandlers,
   Node,
   NodeEvents,
+  NoHandlers,
   RetryOptions,
   Task,
   TaskFor,
@@ -28,7 +28,12 @@ export { CarillonError, type ErrorCode, isCarillonError } from './errors.ts'
 export { type Crontab, type CrontabEntry, type CrontabOptions, parseCrontab } from './task/crontab.ts'
 export type { Guarantee, Overlap, Policy, Precision } from './task/policy.ts'
 export type { Profile } from './task/profile.ts'
-export { type CronOccurrences, type EveryOccurrences, type OccurrenceSpec, occurrences } from './task/recurrence.ts'
+export {
+  type CronOccurrences,
+  type EveryOccurrences,
+  type OccurrenceSpec,
+  occurrences,
+} from './task/recurrence.ts'
 export type { DstPolicy, Schedule } from './task/schedule.ts'
 export type { RunState, TaskState } from './task/task.ts'
 export type { RunView, StatusView, TaskView } from './task/views.ts'

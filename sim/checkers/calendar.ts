@@ -15,13 +15,15 @@ const AROUND_MS = 3 * 3_600_000
 export function instantsOf(schedule: CronSchedule | EverySchedule, after: number, upTo: number): number[] {
   const from = Math.max(after, (schedule.start ?? Number.NEGATIVE_INFINITY) - 1)
   const to = Math.min(upTo, schedule.end ?? Number.POSITIVE_INFINITY)
-  const found = schedule.kind === 'cron' ? cronInstants(schedule, from, to) : everyInstants(schedule, from, to)
+  const found =
+    schedule.kind === 'cron' ? cronInstants(schedule, from, to) : everyInstants(schedule, from, to)
   return found.filter(at => at > from && at <= to).sort((a, b) => a - b)
 }
 
 function everyInstants({ anchor, everyMs }: EverySchedule, from: number, to: number): number[] {
   const found: number[] = []
-  for (let k = Math.floor((from - anchor) / everyMs) - 1; anchor + k * everyMs <= to; k++) found.push(anchor + k * everyMs)
+  for (let k = Math.floor((from - anchor) / everyMs) - 1; anchor + k * everyMs <= to; k++)
+    found.push(anchor + k * everyMs)
   return found
 }
 
@@ -58,7 +60,11 @@ function matches(field: string, value: number): boolean {
 }
 
 /** Local minutes to the instants that show them, and the local minutes that no instant shows, with their gap's length. */
-function readings(tz: string, from: number, to: number): { instants: Map<number, number[]>; missing: Map<number, number> } {
+function readings(
+  tz: string,
+  from: number,
+  to: number,
+): { instants: Map<number, number[]>; missing: Map<number, number> } {
   const instants = new Map<number, number[]>()
   const missing = new Map<number, number>()
   let before: number | undefined

@@ -13,17 +13,27 @@ export const cancel: Checker = {
       if (story.loose) continue
       const manual = manualRuns(story)
       for (const [i, op] of story.ops.entries()) {
-        if (op.ackAt === undefined || op.outcome !== 'done' || (op.method !== 'cancel' && op.method !== 'pause')) continue
+        if (
+          op.ackAt === undefined ||
+          op.outcome !== 'done' ||
+          (op.method !== 'cancel' && op.method !== 'pause')
+        )
+          continue
         const from = op.ackAt + UNDER_WAY_MS
         const ending = op.method === 'cancel' ? ['schedule'] : ['schedule', 'resume', 'cancel']
-        const to = story.ops.slice(i + 1).find(later => ending.includes(later.method))?.sentAt ?? Number.POSITIVE_INFINITY
+        const to =
+          story.ops.slice(i + 1).find(later => ending.includes(later.method))?.sentAt ??
+          Number.POSITIVE_INFINITY
         for (const attempt of story.attempts) {
           if (attempt.startedAt <= from || attempt.startedAt >= to) continue
           if (op.method === 'pause') {
             if (history.reachedAt(attempt.instant, 0) <= from || manual.has(attempt.runId)) continue
-            if (maybeManual(history, story, attempt.instant) || redriven(story, 0, attempt.startedAt)) continue
+            if (maybeManual(history, story, attempt.instant) || redriven(story, 0, attempt.startedAt))
+              continue
           }
-          fail(`${attempt.runId} started at ${seconds(attempt.startedAt)}, though a ${op.method} was acknowledged at ${seconds(op.ackAt)}`)
+          fail(
+            `${attempt.runId} started at ${seconds(attempt.startedAt)}, though a ${op.method} was acknowledged at ${seconds(op.ackAt)}`,
+          )
           break
         }
       }

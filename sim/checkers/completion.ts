@@ -25,7 +25,8 @@ export const completion: Checker = {
         continue
       }
       const { versions, isWhole } = versionsOf(story)
-      for (const version of versions) if (version.spec.schedule.kind === 'at') checkOneShot(history, story, version, listed, fail)
+      for (const version of versions)
+        if (version.spec.schedule.kind === 'at') checkOneShot(history, story, version, listed, fail)
       const last = versions.at(-1)
       if (last === undefined || !isWhole) continue
       const task = listed.get(story.id)
@@ -51,12 +52,22 @@ function hasCompleted(attempt: Attempt): boolean {
 }
 
 /** Why a run that was started need not have completed; undefined if it should have. */
-export function excuse(history: History, story: Story, attempts: readonly Attempt[], version: Version, due: number): string | undefined {
+export function excuse(
+  history: History,
+  story: Story,
+  attempts: readonly Attempt[],
+  version: Version,
+  due: number,
+): string | undefined {
   const { policy } = version.spec
   const max = Math.max(0, ...attempts.map(each => each.attempt))
   if (attempts.some(hasCompleted)) return 'completed'
   if (attempts.length > 0 && policy.guarantee === 'at-most-once') return 'started'
-  if (policy.guarantee === 'at-most-once' && history.lostBetween(due - 5000, history.calmFrom(due, CALM_MS) + UNDECIDED_MS)) return 'claimed, and lost'
+  if (
+    policy.guarantee === 'at-most-once' &&
+    history.lostBetween(due - 5000, history.calmFrom(due, CALM_MS) + UNDECIDED_MS)
+  )
+    return 'claimed, and lost'
   if (attempts.some(each => each.end === 'fatal')) return 'fatal'
   if (max >= policy.retry.max && attempts.length > 0) return 'out of attempts'
   if (story.ends.some(end => end.state === 'failed' && attempts[0]?.runId === end.runId)) return 'failed'
@@ -65,13 +76,20 @@ export function excuse(history: History, story: Story, attempts: readonly Attemp
 }
 
 /** True if another run was open when this one was due, and the policy passes over or ends one of them. */
-export function overlapExcuses(history: History, story: Story, version: Version, each: { readonly instant: number; readonly due: number; readonly handled: number }, attempts: readonly Attempt[]): boolean {
+export function overlapExcuses(
+  history: History,
+  story: Story,
+  version: Version,
+  each: { readonly instant: number; readonly due: number; readonly handled: number },
+  attempts: readonly Attempt[],
+): boolean {
   const { overlap } = version.spec.policy
   if (overlap === 'allow') return false
   const others = [...runsOf(story).values()].filter(other => !attempts.includes(other[0] as Attempt))
   if (overlap === 'cancel-old') {
     const last = attempts.at(-1)
-    const until = last === undefined ? each.handled + 2000 : (last.abortedAt ?? last.endedAt ?? Number.POSITIVE_INFINITY)
+    const until =
+      last === undefined ? each.handled + 2000 : (last.abortedAt ?? last.endedAt ?? Number.POSITIVE_INFINITY)
     return others.some(([other]) => {
       const first = other as Attempt
       const opened = history.reachedAt(first.instant, version.sentAt)
@@ -106,14 +124,26 @@ function checkOneShot(
   if (resumed > history.endedAt - TAIL_MS || resumed + UNDECIDED_MS > endsAt) return
   const attempts = runsAt(story, schedule.at).flat()
   const late = history.wallAt(resumed) - schedule.at
-  if (attempts.length === 0 && policy.misfire.kind === 'skip' && late > policy.misfire.afterMs - CALM_MS) return
+  if (attempts.length === 0 && policy.misfire.kind === 'skip' && late > policy.misfire.afterMs - CALM_MS)
+    return
   // Moved clocks make it late, or late at another time.
-  if (attempts.length === 0 && policy.misfire.kind === 'skip' && history.disturbed(version.sentAt, resumed + 1000, 'clock-jump')) return
+  if (
+    attempts.length === 0 &&
+    policy.misfire.kind === 'skip' &&
+    history.disturbed(version.sentAt, resumed + 1000, 'clock-jump')
+  )
+    return
   const why = excuse(history, story, attempts, version, due)
-  if (why !== undefined || overlapExcuses(history, story, version, { instant: schedule.at, due, handled }, attempts)) return
+  if (
+    why !== undefined ||
+    overlapExcuses(history, story, version, { instant: schedule.at, due, handled }, attempts)
+  )
+    return
   // A run may run out of attempts that no handler ever saw: each was lost on its way.
   if (listed.get(story.id)?.state === 'dead' && history.lostBetween(version.sentAt, history.endedAt)) return
-  fail(`${story.id} was acknowledged at ${seconds(version.ackAt)}, due at ${seconds(due)}, and has not completed: ${told(attempts)}`)
+  fail(
+    `${story.id} was acknowledged at ${seconds(version.ackAt)}, due at ${seconds(due)}, and has not completed: ${told(attempts)}`,
+  )
 }
 
 /** What is not due yet, or paused, is listed; what has completed is not. */
@@ -132,15 +162,24 @@ function checkListed(
     const paused = version.pauses.at(-1)?.to === Number.POSITIVE_INFINITY
     if (due > history.endedAt + 5000) {
       if (task === undefined) fail(`${story.id} is due at ${schedule.at}, and is not listed`)
-      else if (task.nextAt !== schedule.at) fail(`${story.id} is due at ${schedule.at}, and is listed for ${task.nextAt}`)
+      else if (task.nextAt !== schedule.at)
+        fail(`${story.id} is due at ${schedule.at}, and is listed for ${task.nextAt}`)
       return
     }
     if (paused || story.ops.length > 1) return
     if (task !== undefined && task.state === 'scheduled' && due < history.endedAt - TAIL_MS) {
       fail(`${story.id} was due at ${seconds(due)}, and is still listed as scheduled`)
     }
-    const completed = story.attempts.some(each => hasCompleted(each) && (each.endedAt as number) < history.endedAt - 5000)
-    if (task !== undefined && completed && version.spec.keyTtlMs === 0 && task.state !== 'dead' && !history.lostBetween(version.sentAt, history.endedAt)) {
+    const completed = story.attempts.some(
+      each => hasCompleted(each) && (each.endedAt as number) < history.endedAt - 5000,
+    )
+    if (
+      task !== undefined &&
+      completed &&
+      version.spec.keyTtlMs === 0 &&
+      task.state !== 'dead' &&
+      !history.lostBetween(version.sentAt, history.endedAt)
+    ) {
       fail(`${story.id} has completed, and is listed as ${task.state}`)
     }
     return
@@ -157,9 +196,12 @@ function checkFollowUp(history: History, story: Story, fail: (text: string) => v
   const told = history.stories.get((parent.attempts[0] as Attempt).story.id)
   const accepted = told?.ends.find(end => end.runId === parent.runId && end.state === 'completed')
   const done = story.attempts.some(hasCompleted)
-  if (story.attempts.length > 0 && makers.length === 0) fail(`${story.id} was started, and no run asked for it`)
+  if (story.attempts.length > 0 && makers.length === 0)
+    fail(`${story.id} was started, and no run asked for it`)
   if (accepted !== undefined && accepted.at < history.endedAt - TAIL_MS && !done) {
-    fail(`${story.id} was asked for by a run that was reported completed at ${seconds(accepted.at)}, and has not completed`)
+    fail(
+      `${story.id} was asked for by a run that was reported completed at ${seconds(accepted.at)}, and has not completed`,
+    )
   }
 }
 
@@ -170,5 +212,7 @@ function mayStayDead(story: Story): boolean {
 
 export function told(attempts: readonly Attempt[]): string {
   if (attempts.length === 0) return 'it never started'
-  return attempts.map(each => `${each.attempt} at ${seconds(each.startedAt)} ${each.end ?? 'runs'}`).join(', ')
+  return attempts
+    .map(each => `${each.attempt} at ${seconds(each.startedAt)} ${each.end ?? 'runs'}`)
+    .join(', ')
 }

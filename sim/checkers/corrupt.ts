@@ -9,16 +9,21 @@ export const corrupt: Checker = {
     for (const story of history.stories.values()) {
       for (const attempt of story.attempts) {
         if (attempt.payloadFault !== undefined) {
-          fail(`${attempt.runId} at ${seconds(attempt.startedAt)}: nobody sent what it saw: ${attempt.payloadFault}`)
+          fail(
+            `${attempt.runId} at ${seconds(attempt.startedAt)}: nobody sent what it saw: ${attempt.payloadFault}`,
+          )
         }
-        if (story.ops.length === 0 && story.parent === undefined) fail(`${attempt.runId}: nobody made this task`)
+        if (story.ops.length === 0 && story.parent === undefined)
+          fail(`${attempt.runId}: nobody made this task`)
       }
       for (const end of story.ends) {
         if (end.state !== 'completed') continue
         const results = story.attempts.filter(each => each.runId === end.runId).map(each => each.result)
         const result = JSON.stringify(end.result)
         if (results.some(each => each !== undefined && JSON.stringify(JSON.parse(each)) === result)) continue
-        fail(`${end.runId} is reported completed with ${result}; its handlers returned ${JSON.stringify(results)}`)
+        fail(
+          `${end.runId} is reported completed with ${result}; its handlers returned ${JSON.stringify(results)}`,
+        )
       }
     }
   },

@@ -28,7 +28,13 @@ export const duplicates: Checker = {
   },
 }
 
-function checkAgain(history: History, story: Story, before: Attempt, attempt: Attempt, fail: (text: string) => void): void {
+function checkAgain(
+  history: History,
+  story: Story,
+  before: Attempt,
+  attempt: Attempt,
+  fail: (text: string) => void,
+): void {
   const spec = specOf(before)
   const { startedAt } = attempt
   const failed = before.end === 'failed' || before.end === 'fatal'
@@ -38,7 +44,9 @@ function checkAgain(history: History, story: Story, before: Attempt, attempt: At
   if (history.lostBetween(before.receivedAt - UNDER_WAY_MS, startedAt)) return
   if (before.end === 'failed' || redriven(story, before.startedAt, startedAt)) return
   const how = before.end ?? 'still running'
-  fail(`${attempt.runId} was started again at ${seconds(startedAt)}; the attempt of ${seconds(before.startedAt)} is ${how}, and nothing was lost`)
+  fail(
+    `${attempt.runId} was started again at ${seconds(startedAt)}; the attempt of ${seconds(before.startedAt)} is ${how}, and nothing was lost`,
+  )
 }
 
 function checkAfterEnd(story: Story, attempt: Attempt, fail: (text: string) => void): void {
@@ -47,12 +55,20 @@ function checkAfterEnd(story: Story, attempt: Attempt, fail: (text: string) => v
     if (end.state === 'failed' || end.state === 'unknown') {
       if (redriven(story, end.at - 60_000, attempt.startedAt)) continue
     }
-    return fail(`${attempt.runId} was started at ${seconds(attempt.startedAt)}, though it was reported ${end.state} at ${seconds(end.at)}`)
+    return fail(
+      `${attempt.runId} was started at ${seconds(attempt.startedAt)}, though it was reported ${end.state} at ${seconds(end.at)}`,
+    )
   }
 }
 
 /** A run has no more attempts than its policy grants, those apart that a crash took back. */
-function checkBudget(history: History, story: Story, runId: string, attempts: readonly Attempt[], fail: (text: string) => void): void {
+function checkBudget(
+  history: History,
+  story: Story,
+  runId: string,
+  attempts: readonly Attempt[],
+  fail: (text: string) => void,
+): void {
   const first = attempts[0] as Attempt
   const spec = specOf(first)
   if (spec === undefined || story.loose || spec.policy.guarantee !== 'at-least-once') return
@@ -63,5 +79,6 @@ function checkBudget(history: History, story: Story, runId: string, attempts: re
   if (counted.length > spec.policy.retry.max) {
     fail(`${runId} failed ${counted.length} times, its policy grants ${spec.policy.retry.max} attempts`)
   }
-  if (attempts.some((each, i) => each.end === 'fatal' && i < attempts.length - 1)) fail(`${runId} was tried again after a fatal error`)
+  if (attempts.some((each, i) => each.end === 'fatal' && i < attempts.length - 1))
+    fail(`${runId} was tried again after a fatal error`)
 }

@@ -11,4 +11,14 @@ import { recurrence } from './recurrence.ts'
 import { strict } from './strict.ts'
 import { timeliness } from './timeliness.ts'
 
-export const CHECKERS: readonly Checker[] = [completion, strict, corrupt, cancel, duplicates, recurrence, keys, timeliness, limits]
+export const CHECKERS: readonly Checker[] = [
+  completion,
+  strict,
+  corrupt,
+  cancel,
+  duplicates,
+  recurrence,
+  keys,
+  timeliness,
+  limits,
+]

@@ -19,10 +19,13 @@ export const keys: Checker = {
         const first = attempts[0] as Attempt
         if (before !== undefined) {
           const completed = before.find(each => each.end === 'completed')
-          const until = (completed?.endedAt ?? Number.POSITIVE_INFINITY) + (first.version?.spec?.keyTtlMs ?? 0)
+          const until =
+            (completed?.endedAt ?? Number.POSITIVE_INFINITY) + (first.version?.spec?.keyTtlMs ?? 0)
           const madeBy = first.version?.ackAt ?? first.startedAt
           if (Math.min(madeBy, first.startedAt) + GRACE_MS < until) {
-            fail(`${runId} started at ${seconds(first.startedAt)}, while ${(before[0] as Attempt).runId} had the key until ${seconds(until)}`)
+            fail(
+              `${runId} started at ${seconds(first.startedAt)}, while ${(before[0] as Attempt).runId} had the key until ${seconds(until)}`,
+            )
           }
         }
         before = attempts

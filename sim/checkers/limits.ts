@@ -12,7 +12,8 @@ export const limits: Checker = {
       if (queued > 50) fail(`${queued} runs wait though all is well`)
       if (running > 200) fail(`${running} attempts are under way though all is well`)
       if (!status.takesWork) fail('the node takes no work though all is well')
-      for (const { name, waiting } of status.withoutWorker) fail(`${waiting} runs of ${name} wait for a worker, and there is one`)
+      for (const { name, waiting } of status.withoutWorker)
+        fail(`${waiting} runs of ${name} wait for a worker, and there is one`)
     }
     const before = new Map(history.listed.map(task => [task.id, task]))
     if (before.size !== history.listed.length) fail('a task is listed twice')
@@ -24,10 +25,12 @@ export const limits: Checker = {
     const soon = history.wallAt(history.endedAt) + 60_000
     for (const [id, task] of before) {
       const same = after.get(id)
-      const stays = task.state === 'paused' || task.state === 'dead' || (task.nextAt !== null && task.nextAt > soon)
+      const stays =
+        task.state === 'paused' || task.state === 'dead' || (task.nextAt !== null && task.nextAt > soon)
       if (!stays || task.open.length > 0) continue
       if (same === undefined) fail(`${id} was ${task.state}, and is gone after a restart`)
-      else if (same.state !== task.state) fail(`${id} was ${task.state}, and is ${same.state} after a restart`)
+      else if (same.state !== task.state)
+        fail(`${id} was ${task.state}, and is ${same.state} after a restart`)
       else if (task.nextAt !== null && task.nextAt > soon && same.nextAt !== task.nextAt) {
         fail(`${id} was due at ${task.nextAt}, and is at ${same.nextAt} after a restart`)
       }

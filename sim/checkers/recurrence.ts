@@ -19,7 +19,8 @@ export const recurrence: Checker = {
       for (const version of versions) {
         const { schedule } = version.spec
         if (schedule.kind === 'at') continue
-        if (schedule.kind === 'every' && schedule.from === 'completion') checkChain(history, story, version, fail)
+        if (schedule.kind === 'every' && schedule.from === 'completion')
+          checkChain(history, story, version, fail)
         else checkCalendar(history, story, version, fail)
       }
     }
@@ -41,8 +42,11 @@ function checkInvented(history: History, story: Story, fail: (text: string) => v
     const { instant } = attempt as Attempt
     if (manual.has(runId) || maybeManual(history, story, instant)) continue
     const moved = specs.length > 1 ? 3 : 0
-    const known = calendars.some(calendar => Array.from({ length: moved + 1 }, (_, i) => i).some(i => calendar?.has(instant - i)))
-    if (!known) fail(`${runId} is none of the instants of its schedule (${JSON.stringify(specs.at(-1)?.schedule)})`)
+    const known = calendars.some(calendar =>
+      Array.from({ length: moved + 1 }, (_, i) => i).some(i => calendar?.has(instant - i)),
+    )
+    if (!known)
+      fail(`${runId} is none of the instants of its schedule (${JSON.stringify(specs.at(-1)?.schedule)})`)
   }
 }
 
@@ -54,23 +58,45 @@ function checkChain(history: History, story: Story, version: Version, fail: (tex
   const until = version.endedBy?.sentAt ?? Number.POSITIVE_INFINITY
   const seen = [...runsOf(story).values()]
     .map(attempts => attempts[0] as Attempt)
-    .filter(each => each.startedAt >= version.sentAt && each.startedAt < until && !manual.has(each.runId) && !maybeManual(history, story, each.instant))
+    .filter(
+      each =>
+        each.startedAt >= version.sentAt &&
+        each.startedAt < until &&
+        !manual.has(each.runId) &&
+        !maybeManual(history, story, each.instant),
+    )
   const ofVersion = seen.filter(each => isOf(each, version))
   for (const [i, attempt] of ofVersion.entries()) {
     const before = ofVersion[i - 1]
-    if (before !== undefined && attempt.instant !== before.instant && attempt.instant < before.instant + schedule.everyMs) {
+    if (
+      before !== undefined &&
+      attempt.instant !== before.instant &&
+      attempt.instant < before.instant + schedule.everyMs
+    ) {
       fail(`${attempt.runId} follows ${before.runId} by less than ${schedule.everyMs} ms`)
     }
   }
   const bounded = schedule.max !== undefined || schedule.end !== undefined
-  if (bounded || version.endedBy !== undefined || version.pauses.length > 0 || story.ops.some(op => op.unknown)) return
+  if (
+    bounded ||
+    version.endedBy !== undefined ||
+    version.pauses.length > 0 ||
+    story.ops.some(op => op.unknown)
+  )
+    return
   const last = story.attempts.findLast(each => isOf(each, version))
   const startsAt = Math.max(version.ackAt, history.reachedAt(schedule.start ?? 0, 0))
   const quietFrom = Math.max(startsAt, last?.startedAt ?? 0)
   const allowed = schedule.everyMs + TAIL_MS + CALM_MS
   const calm = history.calmFrom(quietFrom, CALM_MS)
-  if (policy.guarantee === 'at-least-once' && history.endedAt - calm > allowed && history.endedAt - history.healedAt > allowed) {
-    fail(`${story.id} has not run since ${seconds(quietFrom)}, its interval is ${schedule.everyMs} ms from completion`)
+  if (
+    policy.guarantee === 'at-least-once' &&
+    history.endedAt - calm > allowed &&
+    history.endedAt - history.healedAt > allowed
+  ) {
+    fail(
+      `${story.id} has not run since ${seconds(quietFrom)}, its interval is ${schedule.everyMs} ms from completion`,
+    )
   }
 }
 
@@ -108,7 +134,9 @@ function checkCalendar(history: History, story: Story, version: Version, fail: (
       missedSome = true
       continue
     }
-    const late = history.wallAt(handled) - instant > policy.misfire.afterMs - CALM_MS || history.disturbed(due - 2000, handled, 'clock-jump')
+    const late =
+      history.wallAt(handled) - instant > policy.misfire.afterMs - CALM_MS ||
+      history.disturbed(due - 2000, handled, 'clock-jump')
     if (late) missedSome = true
     const batch = batches.get(handled)
     const each = { instant, due, handled, late }
@@ -119,22 +147,39 @@ function checkCalendar(history: History, story: Story, version: Version, fail: (
 }
 
 /** Of what came late together, the policy decides; the rest ran, each. */
-function checkBatch(history: History, story: Story, version: Version, batch: readonly Due[], fail: (text: string) => void): void {
+function checkBatch(
+  history: History,
+  story: Story,
+  version: Version,
+  batch: readonly Due[],
+  fail: (text: string) => void,
+): void {
   const { policy } = version.spec
   const jumped = batch.some(({ due, handled }) => history.disturbed(due - 2000, handled, 'clock-jump'))
   if (batch.some(each => each.late)) {
-    if (policy.misfire.kind === 'skip' || policy.overlap !== 'allow' || jumped || policy.guarantee === 'at-most-once') return
+    if (
+      policy.misfire.kind === 'skip' ||
+      policy.overlap !== 'allow' ||
+      jumped ||
+      policy.guarantee === 'at-most-once'
+    )
+      return
     if (version.pauses.length > 0) return
     const some = batch.some(({ instant }) => runsAt(story, instant).length > 0)
     const { instant, handled } = batch.at(-1) as Due
-    if (!some) fail(`${story.id} missed ${batch.length} instants up to ${instant}, handled at ${seconds(handled)} at the latest, and caught none up`)
+    if (!some)
+      fail(
+        `${story.id} missed ${batch.length} instants up to ${instant}, handled at ${seconds(handled)} at the latest, and caught none up`,
+      )
     return
   }
   for (const each of batch) {
     const attempts = runsAt(story, each.instant).flat()
     const why = excuse(history, story, attempts, version, each.due)
     if (why !== undefined || overlapExcuses(history, story, version, each, attempts)) continue
-    fail(`${story.id}@${each.instant} was due at ${seconds(each.due)}, and has not completed: ${told(attempts)}; its schedule is ${JSON.stringify(version.spec.schedule)}`)
+    fail(
+      `${story.id}@${each.instant} was due at ${seconds(each.due)}, and has not completed: ${told(attempts)}; its schedule is ${JSON.stringify(version.spec.schedule)}`,
+    )
   }
 }
 
@@ -146,7 +191,13 @@ function checkCount(history: History, story: Story, version: Version, fail: (tex
   const manual = manualRuns(story)
   const runs = new Set(
     story.attempts
-      .filter(each => each.instant > version.spec.madeAtWall && isOf(each, version) && !manual.has(each.runId) && !maybeManual(history, story, each.instant))
+      .filter(
+        each =>
+          each.instant > version.spec.madeAtWall &&
+          isOf(each, version) &&
+          !manual.has(each.runId) &&
+          !maybeManual(history, story, each.instant),
+      )
       .map(each => each.runId),
   )
   if (runs.size > schedule.max) fail(`${story.id} has ${runs.size} occurrences, its max is ${schedule.max}`)

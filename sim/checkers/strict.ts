@@ -11,10 +11,14 @@ export const strict: Checker = {
   check(history, fail) {
     for (const story of history.stories.values()) {
       for (const [runId, attempts] of runsOf(story)) {
-        const guarantee = attempts.map(each => specOf(each)?.policy.guarantee).find(each => each !== undefined)
+        const guarantee = attempts
+          .map(each => specOf(each)?.policy.guarantee)
+          .find(each => each !== undefined)
         if (guarantee === undefined) continue
         if (guarantee === 'at-most-once' && attempts.length > 1) {
-          fail(`${runId} is at-most-once, and was started at ${attempts.map(each => seconds(each.startedAt)).join(', ')}`)
+          fail(
+            `${runId} is at-most-once, and was started at ${attempts.map(each => seconds(each.startedAt)).join(', ')}`,
+          )
         }
         let fence = ''
         for (const attempt of attempts) {
@@ -30,7 +34,8 @@ export const strict: Checker = {
         if (end.state !== 'completed') continue
         const result = JSON.stringify(end.result)
         const before = accepted.get(end.runId)
-        if (before !== undefined && before !== result) fail(`${end.runId} was reported with two results: ${before} and ${result}`)
+        if (before !== undefined && before !== result)
+          fail(`${end.runId} was reported with two results: ${before} and ${result}`)
         accepted.set(end.runId, result)
       }
     }

@@ -21,28 +21,47 @@ export const timeliness: Checker = {
         for (const attempt of attempts) {
           const wall = history.highestWall(attempt.startedAt)
           if (attempt.instant > wall + grace) {
-            fail(`${runId} started at ${seconds(attempt.startedAt)}, ${attempt.instant - wall} ms before its instant`)
+            fail(
+              `${runId} started at ${seconds(attempt.startedAt)}, ${attempt.instant - wall} ms before its instant`,
+            )
           }
         }
-        for (const [i, attempt] of attempts.entries()) if (i > 0) checkBackoff(history, attempts[i - 1] as Attempt, attempt, fail)
+        for (const [i, attempt] of attempts.entries())
+          if (i > 0) checkBackoff(history, attempts[i - 1] as Attempt, attempt, fail)
         checkLate(history, attempts[0] as Attempt, fail)
       }
     }
   },
 }
 
-function checkBackoff(history: History, before: Attempt, attempt: Attempt, fail: (text: string) => void): void {
+function checkBackoff(
+  history: History,
+  before: Attempt,
+  attempt: Attempt,
+  fail: (text: string) => void,
+): void {
   const spec = specOf(before)
-  if (spec === undefined || before.end !== 'failed' || before.endedAt === undefined || before.abortReason !== undefined) return
+  if (
+    spec === undefined ||
+    before.end !== 'failed' ||
+    before.endedAt === undefined ||
+    before.abortReason !== undefined
+  )
+    return
   const { retry } = spec.policy
   if (retry.jitter || retry.kind === 'immediate' || before.boot !== attempt.boot) return
   if (attempt.attempt !== before.attempt + 1 || before.attempt % retry.max === 0) return
-  if (before.story.ops.some(op => op.method === 'retry') || history.disturbed(before.startedAt, attempt.startedAt)) return
+  if (
+    before.story.ops.some(op => op.method === 'retry') ||
+    history.disturbed(before.startedAt, attempt.startedAt)
+  )
+    return
   const step = retry.kind === 'fixed' ? retry.baseMs : retry.baseMs * 2 ** ((before.attempt - 1) % retry.max)
   const waited = attempt.startedAt - before.endedAt
   const least = Math.min(step, retry.maxDelayMs)
   // The retry's instant is kept in wall time, whose grain is a millisecond.
-  if (waited < least - 2) fail(`${attempt.runId} was tried again after ${waited.toFixed(1)} ms, its policy says ${least}`)
+  if (waited < least - 2)
+    fail(`${attempt.runId} was tried again after ${waited.toFixed(1)} ms, its policy says ${least}`)
 }
 
 function checkLate(history: History, attempt: Attempt, fail: (text: string) => void): void {
@@ -54,5 +73,6 @@ function checkLate(history: History, attempt: Attempt, fail: (text: string) => v
   if (due < history.healedAt + SETTLE_MS || due > history.endedAt || attempt.startedAt < due) return
   const late = attempt.startedAt - due
   history.counters['lateness max'] = Math.max(history.counters['lateness max'] ?? 0, Math.ceil(late))
-  if (late > LATE_MS_MAX) fail(`${attempt.runId} started ${late.toFixed(0)} ms late, long after all was healed`)
+  if (late > LATE_MS_MAX)
+    fail(`${attempt.runId} started ${late.toFixed(0)} ms late, long after all was healed`)
 }

@@ -10,7 +10,16 @@ import { pause } from './pause.ts'
 import { slowDisk } from './slow-disk.ts'
 import { workerLoss } from './worker-loss.ts'
 
-export const FAULTS: readonly Fault[] = [crash, crashLoop, diskFull, failedSync, clockJump, slowDisk, pause, workerLoss]
+export const FAULTS: readonly Fault[] = [
+  crash,
+  crashLoop,
+  diskFull,
+  failedSync,
+  clockJump,
+  slowDisk,
+  pause,
+  workerLoss,
+]
 
 export class Faults {
   readonly #context: FaultContext

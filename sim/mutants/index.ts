@@ -12,7 +12,11 @@ export interface Hunted {
   readonly found: { readonly seed: number; readonly by: string } | undefined
 }
 
-export async function* hunt(options: { seed: number; seeds: number; minutes: number }): AsyncGenerator<Hunted> {
+export async function* hunt(options: {
+  seed: number
+  seeds: number
+  minutes: number
+}): AsyncGenerator<Hunted> {
   for (const mutant of MUTANTS) {
     let found: Hunted['found']
     for (let seed = options.seed; seed < options.seed + options.seeds && found === undefined; seed++) {

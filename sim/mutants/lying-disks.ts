@@ -6,7 +6,12 @@ import type { Mutant, MutantPorts } from './mutant.ts'
 const T = 0x74
 const J = 0x6a
 
-function lying(name: string, breaks: string, write: (store: Store, ports: MutantPorts) => Store['write'], mix = 'crash'): Mutant {
+function lying(
+  name: string,
+  breaks: string,
+  write: (store: Store, ports: MutantPorts) => Store['write'],
+  mix = 'crash',
+): Mutant {
   return {
     name,
     breaks,
@@ -32,37 +37,70 @@ function wrapped(store: Store, write: Store['write']): Store {
 }
 
 export const LYING_DISKS: readonly Mutant[] = [
-  lying('ack-before-sync', 'a commit is acknowledged when it was handed to the disk', store => (ops, options) => {
-    // The caller reuses its buffers once it was told.
-    const kept = ops.map(op => (op.type === 'put' ? { ...op, value: op.value.slice() } : op))
-    store.write(kept, options).catch(() => undefined)
-    return Promise.resolve()
-  }),
+  lying(
+    'ack-before-sync',
+    'a commit is acknowledged when it was handed to the disk',
+    store => (ops, options) => {
+      // The caller reuses its buffers once it was told.
+      const kept = ops.map(op => (op.type === 'put' ? { ...op, value: op.value.slice() } : op))
+      store.write(kept, options).catch(() => undefined)
+      return Promise.resolve()
+    },
+  ),
   lying('no-sync', 'nothing is ever synced', store => ops => store.write(ops, { sync: false })),
-  lying('failed-sync-ignored', 'an fsync that failed is taken for one that did not', store => {
-    return (ops, options) => store.write(ops, options).catch(() => undefined)
-  }, 'disk'),
-  lying('spill-forgets', 'now and then a spill leaves a record out', (store, { random }) => (ops, options) => {
-    return store.write(ops.filter(op => op.key[0] !== T || op.type === 'del' || random.float() < 0.9), options)
-  }),
-  lying('journal-dropped-early', 'the journal goes before its records are in the index', store => (ops, options) => {
-    const held = ops.filter(op => op.key[0] === T)
-    if (held.length > 0) {
-      store.write(ops.filter(op => op.key[0] !== T), options).catch(() => undefined)
-      return new Promise((resolve, reject) => {
-        store.write([], { sync: false }).then(() => {
-          later.push(...held)
-          if (later.length < 400) resolve()
-          else store.write(later.splice(0), options).then(resolve, reject)
-        }, reject)
-      })
-    }
-    return store.write(ops, options)
-  }),
-  lying('torn-in-the-middle', 'now and then an acknowledged commit is cut short on the disk', (store, { random }) => (ops, options) => {
-    const torn = ops.map(op => (isBlob(op) && random.float() < 0.002 ? { ...op, value: op.value.slice(0, -3) } : op))
-    return store.write(torn, options)
-  }),
+  lying(
+    'failed-sync-ignored',
+    'an fsync that failed is taken for one that did not',
+    store => {
+      return (ops, options) => store.write(ops, options).catch(() => undefined)
+    },
+    'disk',
+  ),
+  lying(
+    'spill-forgets',
+    'now and then a spill leaves a record out',
+    (store, { random }) =>
+      (ops, options) => {
+        return store.write(
+          ops.filter(op => op.key[0] !== T || op.type === 'del' || random.float() < 0.9),
+          options,
+        )
+      },
+  ),
+  lying(
+    'journal-dropped-early',
+    'the journal goes before its records are in the index',
+    store => (ops, options) => {
+      const held = ops.filter(op => op.key[0] === T)
+      if (held.length > 0) {
+        store
+          .write(
+            ops.filter(op => op.key[0] !== T),
+            options,
+          )
+          .catch(() => undefined)
+        return new Promise((resolve, reject) => {
+          store.write([], { sync: false }).then(() => {
+            later.push(...held)
+            if (later.length < 400) resolve()
+            else store.write(later.splice(0), options).then(resolve, reject)
+          }, reject)
+        })
+      }
+      return store.write(ops, options)
+    },
+  ),
+  lying(
+    'torn-in-the-middle',
+    'now and then an acknowledged commit is cut short on the disk',
+    (store, { random }) =>
+      (ops, options) => {
+        const torn = ops.map(op =>
+          isBlob(op) && random.float() < 0.002 ? { ...op, value: op.value.slice(0, -3) } : op,
+        )
+        return store.write(torn, options)
+      },
+  ),
 ]
 
 const later: StoreOp[] = []

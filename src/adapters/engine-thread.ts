@@ -28,7 +28,9 @@ export interface EngineThreadData {
 }
 
 /** The first message: the engine runs, or why it does not. */
-export type EngineThreadReady = { readonly ready: true } | { readonly ready: false; readonly error: WireError }
+export type EngineThreadReady =
+  | { readonly ready: true }
+  | { readonly ready: false; readonly error: WireError }
 
 interface OpenStore {
   readonly store: Store
@@ -71,7 +73,8 @@ function optionsOf(data: EngineThreadData): Partial<EngineOptions> {
   }
 }
 
-if (workerData === null) throw new CarillonError('UNSUPPORTED', 'engine-thread is started by createNode, not by itself')
+if (workerData === null)
+  throw new CarillonError('UNSUPPORTED', 'engine-thread is started by createNode, not by itself')
 run(workerData as EngineThreadData).catch((error: unknown) => {
   throw error
 })

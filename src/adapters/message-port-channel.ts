@@ -27,7 +27,8 @@ export class MessagePortChannel implements WorkerChannel {
     if (this.#closed) return
     // Only a frame that has its buffer to itself may be transferred: the sender's other data would go with it.
     const { buffer } = bytes
-    if (buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength) this.#port.postMessage(bytes, [buffer])
+    if (buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength)
+      this.#port.postMessage(bytes, [buffer])
     else this.#port.postMessage(bytes)
   }
 

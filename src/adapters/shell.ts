@@ -89,7 +89,12 @@ export function runCommand(spec: CommandSpec, signal: AbortSignal): Promise<Comm
     }
     child.once('error', error => {
       signal.removeEventListener('abort', abort)
-      reject(new Error(`${shell} can't be started${spec.cwd === undefined ? '' : ` in ${spec.cwd}`}: ${error.message}`, { cause: error }))
+      reject(
+        new Error(
+          `${shell} can't be started${spec.cwd === undefined ? '' : ` in ${spec.cwd}`}: ${error.message}`,
+          { cause: error },
+        ),
+      )
     })
     child.once('close', done)
     child.once('exit', (code, ended) => {
@@ -106,11 +111,15 @@ export interface ShellHandlerOptions {
 }
 
 /** The handler of shell tasks; its payload is a CommandSpec. A command that fails, fails the attempt. */
-export function shellHandler(options: ShellHandlerOptions): (run: { readonly payload: unknown; readonly signal: AbortSignal }) => Promise<CommandResult> {
+export function shellHandler(
+  options: ShellHandlerOptions,
+): (run: { readonly payload: unknown; readonly signal: AbortSignal }) => Promise<CommandResult> {
   return async run => {
     const spec = commandOf(run.payload)
     if (!isAllowed(spec.command, options.allow)) {
-      throw fatal(`the command ${JSON.stringify(spec.command)} is not allowed on this node: its operator lists what is (commands)`)
+      throw fatal(
+        `the command ${JSON.stringify(spec.command)} is not allowed on this node: its operator lists what is (commands)`,
+      )
     }
     const result = await runCommand(spec, run.signal)
     if (result.exitCode !== 0) throw new CommandFailed(result)
@@ -125,13 +134,22 @@ function isAllowed(command: string, allow: ShellHandlerOptions['allow']): boolea
 
 function commandOf(payload: unknown): CommandSpec {
   const { command, shell, cwd, env, stdin } = (payload ?? {}) as Record<string, unknown>
-  if (typeof command !== 'string' || command === '') throw fatal('a shell task needs a command: { command: "..." }')
+  if (typeof command !== 'string' || command === '')
+    throw fatal('a shell task needs a command: { command: "..." }')
   for (const [field, value] of Object.entries({ shell, cwd, stdin })) {
-    if (value !== undefined && typeof value !== 'string') throw fatal(`${field} of a shell task is a text, not ${typeof value}`)
+    if (value !== undefined && typeof value !== 'string')
+      throw fatal(`${field} of a shell task is a text, not ${typeof value}`)
   }
-  const isEnv = typeof env === 'object' && env !== null && Object.values(env).every(value => typeof value === 'string')
+  const isEnv =
+    typeof env === 'object' && env !== null && Object.values(env).every(value => typeof value === 'string')
   if (env !== undefined && !isEnv) throw fatal('env of a shell task is an object of texts')
-  return { command, shell: shell as string, cwd: cwd as string, env: env as Record<string, string>, stdin: stdin as string }
+  return {
+    command,
+    shell: shell as string,
+    cwd: cwd as string,
+    env: env as Record<string, string>,
+    stdin: stdin as string,
+  }
 }
 
 /** Not to be tried again. */

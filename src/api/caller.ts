@@ -6,7 +6,7 @@
  */
 
 import { CarillonError } from '../errors.ts'
-import { ByteWriter, type ByteReader } from '../lib/bytes.ts'
+import { type ByteReader, ByteWriter } from '../lib/bytes.ts'
 import type { Random } from '../ports/random.ts'
 import { CALLER_BYTES, type DefinitionInput, writeDefinition } from '../task/definition.ts'
 import type { CallAnswers, CallRequest, ChangeRequest, EngineEvent } from '../wire/calls.ts'
@@ -106,7 +106,10 @@ export class Caller implements LinkUser {
    * Schedules the tasks, in order. Resolves once the engine has synced them, with what became of each; undefined
    * means that all were created.
    */
-  schedule(inputs: readonly DefinitionInput[], signal?: AbortSignal): Promise<readonly ScheduleAnswer[] | undefined> {
+  schedule(
+    inputs: readonly DefinitionInput[],
+    signal?: AbortSignal,
+  ): Promise<readonly ScheduleAnswer[] | undefined> {
     const refusal = this.#refusal(inputs.length, signal)
     if (refusal !== undefined) return Promise.reject(refusal)
     this.#outstanding += inputs.length
@@ -142,7 +145,10 @@ export class Caller implements LinkUser {
   }
 
   /** Makes the call, and resolves with its answer. */
-  call<M extends CallRequest['method']>(request: MethodRequest<M>, signal?: AbortSignal): Promise<CallAnswers[M]> {
+  call<M extends CallRequest['method']>(
+    request: MethodRequest<M>,
+    signal?: AbortSignal,
+  ): Promise<CallAnswers[M]> {
     const refusal = this.#refusal(0, signal)
     if (refusal !== undefined) return Promise.reject(refusal)
     const call = ++this.#call
@@ -302,7 +308,10 @@ export class Caller implements LinkUser {
 
 const ID_LETTERS = '0123456789abcdefghijklmnopqrstuvwxyz'
 /** Three letters of count: 46,656 ids a millisecond. */
-const COUNT_TEXT = Array.from({ length: 36 * 36 }, (_, i) => (ID_LETTERS[Math.floor(i / 36)] as string) + ID_LETTERS[i % 36])
+const COUNT_TEXT = Array.from(
+  { length: 36 * 36 },
+  (_, i) => (ID_LETTERS[Math.floor(i / 36)] as string) + ID_LETTERS[i % 36],
+)
 const ID_COUNTS = 36 * 36 * 36
 
 function readAnswers(reader: ByteReader, count: number): ScheduleAnswer[] {
@@ -327,7 +336,11 @@ function stoppedError(cause: CarillonError): CarillonError {
 }
 
 function abortError(signal: AbortSignal): CarillonError {
-  return new CarillonError('ABORTED', 'the call was aborted by its signal; what it asked for may have happened', { cause: signal.reason })
+  return new CarillonError(
+    'ABORTED',
+    'the call was aborted by its signal; what it asked for may have happened',
+    { cause: signal.reason },
+  )
 }
 
 function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

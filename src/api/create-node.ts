@@ -14,7 +14,7 @@ import { checkName } from '../task/validate.ts'
 import { LocalNode } from './local-node.ts'
 import { rebuiltError } from './rebuilt-error.ts'
 import { closeOnSignals } from './signals.ts'
-import type { CreateNodeOptions, Handlers, NoHandlers, Node } from './types.ts'
+import type { CreateNodeOptions, Handlers, Node, NoHandlers } from './types.ts'
 
 /** Options that belong to the mesh, which this version does not have. */
 const MESH_OPTIONS = ['listen', 'join', 'mesh', 'advertise', 'network', 'http'] as const
@@ -25,7 +25,9 @@ const MESH_OPTIONS = ['listen', 'join', 'mesh', 'advertise', 'network', 'http'] 
  * Rejects with INVALID, STORE_LOCKED (another process has the data directory), STORE_FORMAT, STORE_CORRUPT,
  * STORE_FULL, STORE_FAILED, or UNSUPPORTED.
  */
-export async function createNode<const H extends Handlers = NoHandlers>(options: CreateNodeOptions<H> = {}): Promise<Node<H>> {
+export async function createNode<const H extends Handlers = NoHandlers>(
+  options: CreateNodeOptions<H> = {},
+): Promise<Node<H>> {
   checkOptions(options)
   const { port1, port2 } = new MessageChannel()
   const thread = startThread({
@@ -41,7 +43,13 @@ export async function createNode<const H extends Handlers = NoHandlers>(options:
   died.catch(() => undefined)
   await Promise.race([ready(port1), died])
   const node = new LocalNode(
-    { channel: new MessagePortChannel(port1), random: new SystemRandom(), clock: new SystemClock(), thread, died },
+    {
+      channel: new MessagePortChannel(port1),
+      random: new SystemRandom(),
+      clock: new SystemClock(),
+      thread,
+      died,
+    },
     {
       worker: randomUUID(),
       profile: options.profile ?? 'balanced',
@@ -54,10 +62,15 @@ export async function createNode<const H extends Handlers = NoHandlers>(options:
 }
 
 function checkOptions(options: CreateNodeOptions<Handlers>): void {
-  if (typeof options !== 'object' || options === null) throw invalid('options', options, 'an object of node options')
+  if (typeof options !== 'object' || options === null)
+    throw invalid('options', options, 'an object of node options')
   for (const option of MESH_OPTIONS) {
     if ((options as Record<string, unknown>)[option] === undefined) continue
-    throw new CarillonError('UNSUPPORTED', `${option} is not there yet: this version runs one node by itself`, { field: option })
+    throw new CarillonError(
+      'UNSUPPORTED',
+      `${option} is not there yet: this version runs one node by itself`,
+      { field: option },
+    )
   }
   checkNodeShape(options)
   for (const [name, handler] of Object.entries(options.handlers ?? {})) {

@@ -10,7 +10,11 @@ export class NonRetryableError extends Error {
 
 /** False for a NonRetryableError, and for any error with `retryable: false`. */
 export function isRetryable(error: unknown): boolean {
-  return !(typeof error === 'object' && error !== null && (error as { retryable?: unknown }).retryable === false)
+  return !(
+    typeof error === 'object' &&
+    error !== null &&
+    (error as { retryable?: unknown }).retryable === false
+  )
 }
 
 const CAUSES_MAX = 4
@@ -28,7 +32,7 @@ export function thrownError(error: unknown): WireError {
       ...(typeof code === 'string' ? { code: code.slice(0, CODE_LENGTH_MAX) } : {}),
     }
   } catch {
-    return { name: 'Error', message: 'the handler threw something that can\'t be read' }
+    return { name: 'Error', message: "the handler threw something that can't be read" }
   }
 }
 

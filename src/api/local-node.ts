@@ -6,15 +6,15 @@ import type { Random } from '../ports/random.ts'
 import type { WorkerChannel } from '../ports/worker-channel.ts'
 import type { DefinitionInput } from '../task/definition.ts'
 import type { CommandOptions, TaskOptions } from '../task/options.ts'
-import { type Profile, PROFILES, PROFILE_TEXTS } from '../task/profile.ts'
+import { PROFILE_TEXTS, PROFILES, type Profile } from '../task/profile.ts'
 import { type OccurrenceSpec, occurrences } from '../task/recurrence.ts'
 import { checkFilterShape, invalid } from '../task/schema.ts'
 import { checkId, checkName, defineTask, hashText, type TaskDefaults } from '../task/validate.ts'
 import type { RunView, StatusView, TaskView } from '../task/views.ts'
 import type { CallAnswers, EngineEvent } from '../wire/calls.ts'
 import { Caller, type ScheduleAnswer } from './caller.ts'
-import { Listeners } from './listeners.ts'
 import { Link } from './link.ts'
+import { Listeners } from './listeners.ts'
 import { handlerError } from './rebuilt-error.ts'
 import type { HandlerRun } from './run.ts'
 import type { CallOptions, Handler, Handlers, Node, NodeEvents, Task, TasksFilter } from './types.ts'
@@ -42,7 +42,7 @@ const PAGE = 500
 const GRACE_MS = 10_000
 const GRACE_MS_MAX = 86_400_000
 
-export class LocalNode implements Omit<Node, "schedule" | "on" | "off"> {
+export class LocalNode implements Omit<Node, 'schedule' | 'on' | 'off'> {
   readonly closed: Promise<void>
   readonly #link: Link
   readonly #caller: Caller
@@ -62,9 +62,17 @@ export class LocalNode implements Omit<Node, "schedule" | "on" | "off"> {
     })
     this.closed.catch(() => undefined)
     this.#link = new Link(parts.channel)
-    this.#caller = new Caller({ link: this.#link, random: parts.random, now }, { outstandingMax: OUTSTANDING_MAX }, event => this.#onEvent(event))
+    this.#caller = new Caller(
+      { link: this.#link, random: parts.random, now },
+      { outstandingMax: OUTSTANDING_MAX },
+      event => this.#onEvent(event),
+    )
     const { worker, concurrency } = options
-    this.#worker = new Worker({ link: this.#link, clock }, { worker, window: WINDOW, concurrency }, (run, task, index) => this.#followUp(run, task, index))
+    this.#worker = new Worker(
+      { link: this.#link, clock },
+      { worker, window: WINDOW, concurrency },
+      (run, task, index) => this.#followUp(run, task, index),
+    )
     this.#defaults = {
       policy: PROFILES[options.profile],
       policyText: PROFILE_TEXTS[options.profile],
@@ -72,11 +80,15 @@ export class LocalNode implements Omit<Node, "schedule" | "on" | "off"> {
       now,
     }
     this.#link.start(this.#caller, this.#worker)
-    for (const [name, handler] of Object.entries(options.handlers)) this.#worker.add(name, handler as AnyHandler, undefined)
+    for (const [name, handler] of Object.entries(options.handlers))
+      this.#worker.add(name, handler as AnyHandler, undefined)
     parts.died.catch((error: CarillonError) => this.#died(error))
   }
 
-  schedule(tasks: TaskOptions | CommandOptions | readonly (TaskOptions | CommandOptions)[], options: CallOptions = {}): Promise<unknown> {
+  schedule(
+    tasks: TaskOptions | CommandOptions | readonly (TaskOptions | CommandOptions)[],
+    options: CallOptions = {},
+  ): Promise<unknown> {
     try {
       if (Array.isArray(tasks)) return this.#scheduleAll(tasks as readonly TaskOptions[], options)
       return this.#scheduleOne(tasks as TaskOptions, options)
@@ -89,7 +101,10 @@ export class LocalNode implements Omit<Node, "schedule" | "on" | "off"> {
     checkName(name, 'name')
     if (typeof handler !== 'function') throw invalid('handler', handler, 'a function')
     const { concurrency } = options
-    if (concurrency !== undefined && !(Number.isSafeInteger(concurrency) && concurrency >= 1 && concurrency <= 100_000)) {
+    if (
+      concurrency !== undefined &&
+      !(Number.isSafeInteger(concurrency) && concurrency >= 1 && concurrency <= 100_000)
+    ) {
       throw invalid('concurrency', concurrency, 'a whole number from 1 to 100000')
     }
     this.#worker.add(name, handler as unknown as AnyHandler, concurrency)
@@ -104,14 +119,21 @@ export class LocalNode implements Omit<Node, "schedule" | "on" | "off"> {
     checkFilterShape(rest)
     let after: string | undefined
     do {
-      const page: CallAnswers['tasks'] = await this.#caller.call<'tasks'>({ method: 'tasks', filter: rest, after, limit: PAGE }, signal)
+      const page: CallAnswers['tasks'] = await this.#caller.call<'tasks'>(
+        { method: 'tasks', filter: rest, after, limit: PAGE },
+        signal,
+      )
       yield* page.tasks
       after = page.after ?? undefined
     } while (after !== undefined)
   }
 
-  async runs(id: string, { signal, limit = 100 }: CallOptions & { readonly limit?: number | undefined } = {}): Promise<readonly RunView[]> {
-    if (!Number.isSafeInteger(limit) || limit < 1 || limit > 1000) throw invalid('limit', limit, 'a whole number from 1 to 1000')
+  async runs(
+    id: string,
+    { signal, limit = 100 }: CallOptions & { readonly limit?: number | undefined } = {},
+  ): Promise<readonly RunView[]> {
+    if (!Number.isSafeInteger(limit) || limit < 1 || limit > 1000)
+      throw invalid('limit', limit, 'a whole number from 1 to 1000')
     return (await this.#caller.call<'runs'>({ method: 'runs', id: checkId(id), limit }, signal)).runs
   }
 
@@ -224,7 +246,11 @@ export class LocalNode implements Omit<Node, "schedule" | "on" | "off"> {
     const { id: given, key } = task ?? {}
     if (given !== undefined || key !== undefined) {
       const field = given !== undefined ? 'id' : 'key'
-      throw invalid(field, given ?? key, `no ${field}: a follow-up's id comes from its run; use node.schedule() to choose one`)
+      throw invalid(
+        field,
+        given ?? key,
+        `no ${field}: a follow-up's id comes from its run; use node.schedule() to choose one`,
+      )
     }
     const input = defineTask(task, this.#defaults)
     const id = followUpId(run.idempotencyKey, index)
@@ -262,11 +288,21 @@ class ScheduledTask implements Task {
   }
 }
 
-const END_CODES = { failed: 'RUN_FAILED', cancelled: 'RUN_CANCELLED', missed: 'RUN_MISSED', skipped: 'RUN_MISSED', unknown: 'RUN_LOST' } as const
+const END_CODES = {
+  failed: 'RUN_FAILED',
+  cancelled: 'RUN_CANCELLED',
+  missed: 'RUN_MISSED',
+  skipped: 'RUN_MISSED',
+  unknown: 'RUN_LOST',
+} as const
 
 function endError(run: RunView): CarillonError {
   const code = END_CODES[run.state as keyof typeof END_CODES] ?? 'NO_RESULT'
   const cause = run.error === undefined ? undefined : handlerError(run.error)
   const why = cause === undefined ? '' : `: ${cause.message}`
-  return new CarillonError(code, `run ${run.id} of "${run.name}" is ${run.state} after ${run.attempt} attempts${why}`, { cause })
+  return new CarillonError(
+    code,
+    `run ${run.id} of "${run.name}" is ${run.state} after ${run.attempt} attempts${why}`,
+    { cause },
+  )
 }

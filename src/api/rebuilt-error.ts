@@ -5,7 +5,9 @@ import type { WireError } from '../wire/frame.ts'
 
 /** An engine's own error: code and message as they were thrown there. */
 export function rebuiltError(error: WireError): CarillonError {
-  return new CarillonError((error.code ?? 'ENGINE_STOPPED') as ErrorCode, error.message, { field: error.field })
+  return new CarillonError((error.code ?? 'ENGINE_STOPPED') as ErrorCode, error.message, {
+    field: error.field,
+  })
 }
 
 /** A handler's error, of whatever class it was: name, message and stack are the handler's. */

@@ -71,7 +71,8 @@ export class HandlerRun implements Run {
   get payload(): unknown {
     if (!this.#parsed) {
       const { source, payloadStart, payloadEnd } = this.message
-      this.#payload = payloadStart === payloadEnd ? undefined : JSON.parse(utf8Of(source, payloadStart, payloadEnd))
+      this.#payload =
+        payloadStart === payloadEnd ? undefined : JSON.parse(utf8Of(source, payloadStart, payloadEnd))
       this.#parsed = true
     }
     return this.#payload
@@ -106,7 +107,10 @@ export class HandlerRun implements Run {
   progress(value: unknown): void {
     if (this.#ended) return
     const json = JSON.stringify(value) ?? 'null'
-    if (json.length > LINE_MAX) throw new CarillonError('INVALID', `progress of ${json.length} characters, at most ${LINE_MAX}`, { field: 'progress' })
+    if (json.length > LINE_MAX)
+      throw new CarillonError('INVALID', `progress of ${json.length} characters, at most ${LINE_MAX}`, {
+        field: 'progress',
+      })
     this.#host.progress(this.message.handle, json)
   }
 
@@ -119,7 +123,10 @@ export class HandlerRun implements Run {
 
   schedule(task: TaskOptions): string {
     if (this.#ended) {
-      throw new CarillonError('CONFLICT', `run ${this.idempotencyKey} has ended: schedule follow-ups before the handler returns`)
+      throw new CarillonError(
+        'CONFLICT',
+        `run ${this.idempotencyKey} has ended: schedule follow-ups before the handler returns`,
+      )
     }
     this.#followUps ??= []
     if (this.#followUps.length >= FOLLOW_UPS_MAX) {

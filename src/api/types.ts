@@ -3,15 +3,22 @@
  * handler; a name without a handler stays possible, untyped. None of them names a type of a dependency.
  */
 
-import type { OccurrenceSpec } from '../task/recurrence.ts'
 import type { CommandOptions, TaskOptions } from '../task/options.ts'
 import type { Profile } from '../task/profile.ts'
+import type { OccurrenceSpec } from '../task/recurrence.ts'
 import type { TaskState } from '../task/task.ts'
 import type { RunView, StatusView, TaskView } from '../task/views.ts'
 import type { EngineEvent } from '../wire/calls.ts'
 import type { Run } from './run.ts'
 
-export type { CommandOptions, Duration, Instant, MisfireOptions, RetryOptions, TaskOptions } from '../task/options.ts'
+export type {
+  CommandOptions,
+  Duration,
+  Instant,
+  MisfireOptions,
+  RetryOptions,
+  TaskOptions,
+} from '../task/options.ts'
 
 /**
  * Runs one attempt. What it returns (or resolves to) is kept as the result, as JSON; what it throws fails the attempt,
@@ -24,8 +31,16 @@ export type Handlers = Readonly<Record<string, Handler>>
 /** No handler is known by type: every name is allowed. */
 export type NoHandlers = Record<never, never>
 
-type PayloadOf<H, Name> = Name extends keyof H ? (H[Name] extends (run: Run<infer Payload>) => unknown ? Payload : unknown) : unknown
-type ResultOf<H, Name> = Name extends keyof H ? (H[Name] extends (...args: never[]) => infer Result ? Awaited<Result> : unknown) : unknown
+type PayloadOf<H, Name> = Name extends keyof H
+  ? H[Name] extends (run: Run<infer Payload>) => unknown
+    ? Payload
+    : unknown
+  : unknown
+type ResultOf<H, Name> = Name extends keyof H
+  ? H[Name] extends (...args: never[]) => infer Result
+    ? Awaited<Result>
+    : unknown
+  : unknown
 
 /** A task for one of the handlers H, or for any other name. */
 export type TaskFor<H, Name extends string = string> = Name extends keyof H & string
@@ -83,7 +98,9 @@ export interface TasksFilter extends CallOptions {
 }
 
 /** What a node tells; see NodeEvents of each name. */
-export type NodeEvents = { [Type in EngineEvent['type']]: (event: Extract<EngineEvent, { type: Type }>) => void }
+export type NodeEvents = {
+  [Type in EngineEvent['type']]: (event: Extract<EngineEvent, { type: Type }>) => void
+}
 
 /** One node: schedules tasks, fires them on time, and runs their handlers in this thread. */
 export interface Node<H = NoHandlers> {
@@ -91,7 +108,10 @@ export interface Node<H = NoHandlers> {
    * Schedules a task. Resolves once it is synced to the disk. Rejects with INVALID (nothing was sent), STORE_FULL,
    * TOO_MANY, CONFLICT, or ENGINE_STOPPED.
    */
-  schedule<const Name extends string>(task: TaskFor<H, Name> & { readonly name: Name }, options?: CallOptions): Promise<Task<ResultOf<H, Name>>>
+  schedule<const Name extends string>(
+    task: TaskFor<H, Name> & { readonly name: Name },
+    options?: CallOptions,
+  ): Promise<Task<ResultOf<H, Name>>>
   schedule(task: CommandOptions, options?: CallOptions): Promise<Task>
   /**
    * Schedules many at once, which is much faster. All are checked before any is sent. If the engine refuses some, it
@@ -102,15 +122,25 @@ export interface Node<H = NoHandlers> {
     options?: CallOptions,
   ): Promise<TasksOf<H, List>>
   /** Sets the handler of a name, now or later. `concurrency`: its runs at a time in this process. */
-  handle<Payload = unknown>(name: string, handler: Handler<Payload>, options?: { readonly concurrency?: number | undefined }): void
+  handle<Payload = unknown>(
+    name: string,
+    handler: Handler<Payload>,
+    options?: { readonly concurrency?: number | undefined },
+  ): void
   /** A task that is scheduled, running, paused or dead; null if there is none of that id. */
   task(id: string, options?: CallOptions): Promise<TaskView | null>
   /** All tasks, or those that fit, page by page while you iterate. `state: 'dead'` is quick, other filters read every task. */
   tasks(filter?: TasksFilter): AsyncIterable<TaskView>
   /** Runs of a task, newest first: the open ones, and the ended ones that are still kept. */
-  runs(id: string, options?: CallOptions & { readonly limit?: number | undefined }): Promise<readonly RunView[]>
+  runs(
+    id: string,
+    options?: CallOptions & { readonly limit?: number | undefined },
+  ): Promise<readonly RunView[]>
   /** What run.log() wrote, of the latest runs of a task, or of one run. In memory only. */
-  logs(id: string, options?: CallOptions): Promise<ReadonlyArray<{ readonly run: string; readonly at: number; readonly line: string }>>
+  logs(
+    id: string,
+    options?: CallOptions,
+  ): Promise<ReadonlyArray<{ readonly run: string; readonly at: number; readonly line: string }>>
   /** Ends the task, or one run of it by its run id: nothing of it starts any more, and what runs is aborted. False if it had ended. */
   cancel(id: string, options?: CallOptions): Promise<boolean>
   /** Holds the task: runs under way go on, no scheduled one starts. */

@@ -15,7 +15,17 @@ import { Deque } from '../lib/bounded-queue.ts'
 import { type ByteReader, ByteWriter } from '../lib/bytes.ts'
 import type { Clock } from '../ports/clock.ts'
 import { MESSAGE } from '../wire/frame.ts'
-import { ABORT_REASONS, type AbortReason, errorText, type Hello, type OutcomeKind, RESULT_BYTES_MAX, readRun, type RunMessage, writeOutcome } from '../wire/work.ts'
+import {
+  ABORT_REASONS,
+  type AbortReason,
+  errorText,
+  type Hello,
+  type OutcomeKind,
+  RESULT_BYTES_MAX,
+  type RunMessage,
+  readRun,
+  writeOutcome,
+} from '../wire/work.ts'
 import { isRetryable, thrownError } from './handler-error.ts'
 import type { Link, LinkUser } from './link.ts'
 import { HandlerRun, type RunHost } from './run.ts'
@@ -173,7 +183,10 @@ export class Worker implements LinkUser {
     return {
       worker: this.#options.worker,
       window: this.#options.window,
-      handlers: this.#handlers.map(({ name, concurrency, prefetch }) => ({ name, window: concurrency + prefetch })),
+      handlers: this.#handlers.map(({ name, concurrency, prefetch }) => ({
+        name,
+        window: concurrency + prefetch,
+      })),
       running: [...this.#runs.keys()],
       events: this.#events,
     }
@@ -242,7 +255,8 @@ export class Worker implements LinkUser {
       const result = handler.handle(run)
       if (!isObject(result)) return this.#completed(handler, run, startedAt, result)
       // Anything with a `then` may call back twice, or throw: a promise around it does not.
-      const promise = result instanceof Promise ? result : isThenable(result) ? Promise.resolve(result) : undefined
+      const promise =
+        result instanceof Promise ? result : isThenable(result) ? Promise.resolve(result) : undefined
       if (promise === undefined) return this.#completed(handler, run, startedAt, result)
       promise.then(
         value => this.#completed(handler, run, startedAt, value),
@@ -360,15 +374,26 @@ function resultText(result: unknown): string | undefined {
     text = JSON.stringify(result)
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
-    throw new CarillonError('INVALID', `the handler completed, but its result can't be kept as JSON: ${why}`, { cause, field: 'result' })
+    throw new CarillonError(
+      'INVALID',
+      `the handler completed, but its result can't be kept as JSON: ${why}`,
+      { cause, field: 'result' },
+    )
   }
   if (text === undefined) {
-    throw new CarillonError('INVALID', `the handler completed, but its result is a ${typeof result}, which JSON has no place for`, { field: 'result' })
+    throw new CarillonError(
+      'INVALID',
+      `the handler completed, but its result is a ${typeof result}, which JSON has no place for`,
+      { field: 'result' },
+    )
   }
   const bytes = text.length > RESULT_BYTES_MAX / 3 ? Buffer.byteLength(text) : text.length
   if (bytes > RESULT_BYTES_MAX) {
-    throw new CarillonError('INVALID', `the handler completed, but its result has ${bytes} bytes of JSON; at most ${RESULT_BYTES_MAX} are kept`, { field: 'result' })
+    throw new CarillonError(
+      'INVALID',
+      `the handler completed, but its result has ${bytes} bytes of JSON; at most ${RESULT_BYTES_MAX} are kept`,
+      { field: 'result' },
+    )
   }
   return text
 }
-

@@ -8,10 +8,10 @@
  * A load that stops early, for want of room, lowers the position to the last entry it read.
  */
 
+import { getF64 } from '../lib/keys.ts'
 import type { Clock } from '../ports/clock.ts'
 import { dueFrom, dueIdOf } from '../store/keys.ts'
 import type { TaskStore } from '../store/task-store.ts'
-import { getF64 } from '../lib/keys.ts'
 import { NEVER, NOT_YET, type Run, type TaskRecord } from '../task/record.ts'
 
 export interface HorizonOptions {
@@ -86,7 +86,9 @@ export class Horizon<R extends Run> {
   /** Moves ahead if that is worth it; at most one such move is under way. */
   advance(now: number): void {
     if (this.#running !== undefined || this.#stopped) return
-    const wanted = this.#hungry ? this.#room() > this.#options.loadedMax / 2 : this.reachedTo < now + this.#options.aheadMs / 2
+    const wanted = this.#hungry
+      ? this.#room() > this.#options.loadedMax / 2
+      : this.reachedTo < now + this.#options.aheadMs / 2
     if (!wanted) return
     this.#running = this.#move(now + this.#options.aheadMs).finally(() => {
       this.#running = undefined
@@ -176,4 +178,3 @@ function keyAfter(range: number, position: Position): Uint8Array {
   for (let i = 0; i < position.id.length; i++) key[from.length + i] = position.id.charCodeAt(i)
   return position.id === '' ? from : key
 }
-

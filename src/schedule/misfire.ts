@@ -20,7 +20,15 @@ export interface CatchUp {
 
 /** Beyond this, missed instants are not counted one by one. */
 export const MISSED_COUNT_MAX = 10_000
-const WINDOWS_MS = [1000, 60_000, 3_600_000, 86_400_000, 31 * 86_400_000, 366 * 86_400_000, 10 * 366 * 86_400_000]
+const WINDOWS_MS = [
+  1000,
+  60_000,
+  3_600_000,
+  86_400_000,
+  31 * 86_400_000,
+  366 * 86_400_000,
+  10 * 366 * 86_400_000,
+]
 
 /** `next` is the first instant that was not reached in time; it is at or before `now`. */
 export function catchUp(recurrence: Recurrence, next: number, now: number, policy: MisfirePolicy): CatchUp {
@@ -28,7 +36,12 @@ export function catchUp(recurrence: Recurrence, next: number, now: number, polic
   const latest = latestUpTo(recurrence, next, now, wanted)
   const lastAt = latest.at(-1) as number
   const run = policy.kind === 'skip' ? [] : latest
-  return { run, missed: countUpTo(recurrence, next, now) - run.length, lastAt, next: recurrence.next(lastAt) ?? NEVER }
+  return {
+    run,
+    missed: countUpTo(recurrence, next, now) - run.length,
+    lastAt,
+    next: recurrence.next(lastAt) ?? NEVER,
+  }
 }
 
 /** The latest `count` instants in [first, now], oldest first: looks back through growing windows, so it is quick after years. */

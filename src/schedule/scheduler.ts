@@ -8,10 +8,10 @@
  * jump of the wall clock is noticed then at the latest.
  */
 
-import { TimingWheel } from './timing-wheel.ts'
 import type { Clock, Timer } from '../ports/clock.ts'
-import { type Precision, PRECISION_MS } from '../task/policy.ts'
+import { PRECISION_MS, type Precision } from '../task/policy.ts'
 import type { Run, TaskRecord } from '../task/record.ts'
+import { TimingWheel } from './timing-wheel.ts'
 import { WallClock } from './wall-clock.ts'
 
 export interface SchedulerOptions {

@@ -122,7 +122,8 @@ function* entriesOf(bytes: Uint8Array): Generator<BlobEntry> {
     const range = reader.u8() | (reader.u8() << 8)
     const n = reader.varuint()
     const length = reader.u32le()
-    if (length > reader.remaining) throw new CorruptBytes(`entry of ${length} bytes, ${reader.remaining} left`)
+    if (length > reader.remaining)
+      throw new CorruptBytes(`entry of ${length} bytes, ${reader.remaining} left`)
     const start = reader.position
     yield { kind, range, n, body: new ByteReader(bytes, start, start + length) }
     reader.position = start + length

@@ -202,7 +202,8 @@ export class History {
     const ring = this.#ringOf(ended.name, dead)
     ring.entries.push(entry)
     this.#byTask.set(ended.taskId, entry)
-    while (ring.entries.length > (dead ? this.#options.deadMax : this.#options.completedMax)) this.#evict(ring)
+    while (ring.entries.length > (dead ? this.#options.deadMax : this.#options.completedMax))
+      this.#evict(ring)
     return entry
   }
 
@@ -289,4 +290,3 @@ export function decodeEnded(bytes: Uint8Array, range: number): EndedRun {
   if (run === undefined) throw new CorruptBytes('an ended run without its run')
   return { taskId, name, range, life, firstLife: (flags & 1) !== 0, recurring: (flags & 2) !== 0, run }
 }
-

@@ -49,7 +49,11 @@ export class PatientStore {
     try {
       for (;;) {
         await new Promise<void>(resolve => this.#clock.setTimer(this.#retryMs, resolve))
-        if (this.#stopped) throw new CarillonError('STORE_FULL', 'stopped while the disk was full: what was not acknowledged is lost')
+        if (this.#stopped)
+          throw new CarillonError(
+            'STORE_FULL',
+            'stopped while the disk was full: what was not acknowledged is lost',
+          )
         try {
           await this.store.reopen()
           return

@@ -140,7 +140,8 @@ class Replay<R extends Run> {
     if (actor === undefined) throw new CorruptBytes(`blob ${blob.seq} was written by an unknown actor`)
     const steps: Step[] = []
     for (const { kind, range, n, body } of blob.entries()) {
-      if (kind !== ENTRY.change) throw new CorruptBytes(`entry of kind ${kind}, which this version doesn't know`)
+      if (kind !== ENTRY.change)
+        throw new CorruptBytes(`entry of kind ${kind}, which this version doesn't know`)
       if (range >= this.#input.identity.meta.ranges) throw new CorruptBytes(`range ${range}`)
       steps.push({ change: readChange(body), actor, range, n })
     }
@@ -152,7 +153,8 @@ class Replay<R extends Run> {
     const wanted = new Map<string, number>()
     for (const { change, range } of steps) {
       // Also of a task that was made in this journal: a spill may have been cut short after its record was written.
-      if (this.#records.has(change.id) || this.#tombstones.has(change.id) || this.#absent.has(change.id)) continue
+      if (this.#records.has(change.id) || this.#tombstones.has(change.id) || this.#absent.has(change.id))
+        continue
       wanted.set(change.id, range)
     }
     if (wanted.size === 0) return
@@ -204,7 +206,8 @@ class Replay<R extends Run> {
     const record = merged.kind === 'record' ? merged.record : (base as TaskRecord<R>)
     for (const run of change.runs) {
       if (run.state === 'queued') history.remove(record.id)
-      if (isRunEnd(run.state)) history.add(record, run, change.dropped || (record.nextAt === NEVER && !record.hasOpenRun))
+      if (isRunEnd(run.state))
+        history.add(record, run, change.dropped || (record.nextAt === NEVER && !record.hasOpenRun))
     }
     if (base !== undefined && record !== base) record.indexedDue = base.indexedDue
     const tombstone = this.#tombstones.get(change.id)
@@ -230,7 +233,11 @@ class Replay<R extends Run> {
     const { store, repair } = this.#input
     if (!repair) {
       const why = cause instanceof Error ? cause.message : String(cause)
-      throw new CarillonError('STORE_CORRUPT', `journal blob ${seq} is broken (${why}), and others follow it: ${REPAIR}`, { cause })
+      throw new CarillonError(
+        'STORE_CORRUPT',
+        `journal blob ${seq} is broken (${why}), and others follow it: ${REPAIR}`,
+        { cause },
+      )
     }
     const bytes = await store.get(journalKey(seq))
     this.#cut.push(seq)
@@ -241,7 +248,10 @@ class Replay<R extends Run> {
 
   async #missing(expected: number, found: number): Promise<void> {
     if (!this.#input.repair) {
-      throw new CarillonError('STORE_CORRUPT', `journal blobs ${expected} to ${found - 1} are missing: ${REPAIR}`)
+      throw new CarillonError(
+        'STORE_CORRUPT',
+        `journal blobs ${expected} to ${found - 1} are missing: ${REPAIR}`,
+      )
     }
     for (let seq = expected; seq < found; seq++) this.#cut.push(seq)
   }

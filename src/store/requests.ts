@@ -57,10 +57,14 @@ export class RequestLog {
   find(caller: string, n: number, madeAt: number, now: number): KnownRequest | undefined {
     const known = this.#callers.get(caller)
     for (const span of known?.spans ?? []) {
-      if (n >= span.from && n <= span.to) return span.answer === undefined ? KNOWN_PLAIN : { answer: span.answer }
+      if (n >= span.from && n <= span.to)
+        return span.answer === undefined ? KNOWN_PLAIN : { answer: span.answer }
     }
     if (madeAt < now - this.#windowMs || (known !== undefined && (n < known.mark || n <= known.forgotten))) {
-      throw new CarillonError('TOO_OLD', `request ${n} of ${caller} came after its window of ${this.#windowMs} ms`)
+      throw new CarillonError(
+        'TOO_OLD',
+        `request ${n} of ${caller} came after its window of ${this.#windowMs} ms`,
+      )
     }
     return undefined
   }

@@ -72,7 +72,9 @@ export class Spiller<R extends Run> {
       .catch((error: unknown) => {
         if (this.#stopped && isCarillonError(error, 'STORE_FULL')) return
         this.#parts.failed(
-          isCarillonError(error) ? error : new CarillonError('STORE_FAILED', `spill failed: ${String(error)}`, { cause: error }),
+          isCarillonError(error)
+            ? error
+            : new CarillonError('STORE_FAILED', `spill failed: ${String(error)}`, { cause: error }),
         )
       })
       .finally(() => {

@@ -21,7 +21,17 @@ import type { Run, TaskRecord } from '../task/record.ts'
 import { DirtyLists } from './dirty-list.ts'
 import { decodeEnded, type EndedRun, History, type HistoryOptions } from './history.ts'
 import { ADOPTED_SEGMENT, type AfterSync, Journal, type JournalOptions } from './journal.ts'
-import { allOf, CONTEXT_KEY, dueFrom, dueIdOf, endedKey, rangeOfKey, REQUESTS_KEY, taskIdOf, taskKey } from './keys.ts'
+import {
+  allOf,
+  CONTEXT_KEY,
+  dueFrom,
+  dueIdOf,
+  endedKey,
+  REQUESTS_KEY,
+  rangeOfKey,
+  taskIdOf,
+  taskKey,
+} from './keys.ts'
 import { type Identity, startIdentity } from './meta.ts'
 import { PatientStore } from './patient-store.ts'
 import { type Context, replay } from './replay.ts'
@@ -84,7 +94,11 @@ export class TaskStore<R extends Run> {
   #identity!: Identity
   #spiller!: Spiller<R>
 
-  constructor(ports: { store: Store; clock: Clock; random: Random }, options: TaskStoreOptions, host: TaskStoreHost<R>) {
+  constructor(
+    ports: { store: Store; clock: Clock; random: Random },
+    options: TaskStoreOptions,
+    host: TaskStoreHost<R>,
+  ) {
     this.#ports = ports
     this.options = options
     this.#host = host
@@ -109,7 +123,14 @@ export class TaskStore<R extends Run> {
     const makeRun = this.#host.makeRun.bind(this.#host)
     const { history } = this
     const replayed = await replay<R>({
-      store, identity, context, requests: this.requests, history, makeRun, repair, now: clock.now(),
+      store,
+      identity,
+      context,
+      requests: this.requests,
+      history,
+      makeRun,
+      repair,
+      now: clock.now(),
     })
     this.#journal = new Journal({ store: this.#patient, clock }, this.options.journal, this.#host, {
       actor: identity.actor,
@@ -293,7 +314,8 @@ export class TaskStore<R extends Run> {
       else runs.push(found)
     }
     const young = new Set(runs.map(each => each.run.instant))
-    for (const instant of record?.kept ?? []) if (!young.has(instant)) keys.push(endedKey(true, range, id, instant))
+    for (const instant of record?.kept ?? [])
+      if (!young.has(instant)) keys.push(endedKey(true, range, id, instant))
     for (const value of await this.#ports.store.getMany(keys)) {
       if (value !== undefined) runs.push(decodeEnded(value, range))
     }
@@ -379,7 +401,9 @@ export class TaskStore<R extends Run> {
       return record
     } catch (cause) {
       if (!(cause instanceof CorruptBytes)) throw cause
-      throw new CarillonError('STORE_CORRUPT', `the record of task "${id}" is broken: ${cause.message}`, { cause })
+      throw new CarillonError('STORE_CORRUPT', `the record of task "${id}" is broken: ${cause.message}`, {
+        cause,
+      })
     }
   }
 

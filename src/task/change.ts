@@ -17,8 +17,8 @@
  */
 
 import { type ByteReader, type ByteWriter, CorruptBytes } from '../lib/bytes.ts'
-import { CALLER_BYTES, Definition, DEFINITION_BYTES_MAX } from './definition.ts'
-import { Run, TaskRecord } from './record.ts'
+import { CALLER_BYTES, DEFINITION_BYTES_MAX, Definition } from './definition.ts'
+import { Run, type TaskRecord } from './record.ts'
 import { isRunEnd, RUN_STATES, type RunState } from './task.ts'
 
 const DEFINITION = 1
@@ -110,7 +110,9 @@ export interface Change {
   readonly life: number
   readonly firstLife: boolean
   readonly definition: Definition | undefined
-  readonly register: { readonly rev: number; readonly hlc: number; readonly paused: boolean; readonly cancelled: boolean } | undefined
+  readonly register:
+    | { readonly rev: number; readonly hlc: number; readonly paused: boolean; readonly cancelled: boolean }
+    | undefined
   readonly times: Times | undefined
   readonly runs: readonly Run[]
   readonly request: RequestMark | undefined
@@ -145,7 +147,8 @@ export function readChange(reader: ByteReader): Change {
   }
   if ((flags & REGISTER) !== 0) register = readRegister(reader)
   const times = (flags & TIMES) === 0 ? undefined : readTimes(reader)
-  const runs: Run[] = (flags & RUNS) === 0 ? [] : readRuns(reader, (instant, manual) => new Run(instant, manual))
+  const runs: Run[] =
+    (flags & RUNS) === 0 ? [] : readRuns(reader, (instant, manual) => new Run(instant, manual))
   let request: RequestMark | undefined
   if ((flags & REQUEST) !== 0) {
     let caller = ''
@@ -157,7 +160,8 @@ export function readChange(reader: ByteReader): Change {
 
 /** A definition of that many bytes. */
 export function readDefinition(reader: ByteReader, length: number): Definition {
-  if (length > DEFINITION_BYTES_MAX || length > reader.remaining) throw new CorruptBytes(`definition of ${length} bytes`)
+  if (length > DEFINITION_BYTES_MAX || length > reader.remaining)
+    throw new CorruptBytes(`definition of ${length} bytes`)
   return new Definition(reader, reader.position + length)
 }
 
@@ -215,7 +219,10 @@ function readRunState<R extends Run>(reader: ByteReader, make: (instant: number,
   return run
 }
 
-export function readRuns<R extends Run>(reader: ByteReader, make: (instant: number, manual: boolean) => R): R[] {
+export function readRuns<R extends Run>(
+  reader: ByteReader,
+  make: (instant: number, manual: boolean) => R,
+): R[] {
   const count = reader.varuint()
   if (count > RUNS_MAX) throw new CorruptBytes(`${count} runs`)
   const runs: R[] = []

@@ -15,7 +15,7 @@
  *   is its input, each further `%` a new line.
  */
 
-import { type CarillonError, isCarillonError } from '../errors.ts'
+import { isCarillonError } from '../errors.ts'
 import { parseCron } from './cron.ts'
 import {
   afterBlanks,

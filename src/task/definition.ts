@@ -48,7 +48,12 @@ export interface DefinitionInput {
 }
 
 /** Appends a definition. `caller` and `n` are its requestId. */
-export function writeDefinition(out: ByteWriter, input: DefinitionInput, caller: Uint8Array, n: number): void {
+export function writeDefinition(
+  out: ByteWriter,
+  input: DefinitionInput,
+  caller: Uint8Array,
+  n: number,
+): void {
   const recurring = input.schedule.kind !== 'at'
   out.u8(FORMAT)
   out.u8(
@@ -113,7 +118,8 @@ export class Definition {
     this.keyTtlMs = (this.flags & KEYED) === 0 ? 0 : reader.varuint()
     this.payloadStart = reader.position
     if (this.payloadStart > end) throw new CorruptBytes('definition longer than its frame')
-    if ((this.flags & PAYLOAD) === 0 && this.payloadStart !== end) throw new CorruptBytes('payload without its flag')
+    if ((this.flags & PAYLOAD) === 0 && this.payloadStart !== end)
+      throw new CorruptBytes('payload without its flag')
     reader.position = end
   }
 
@@ -141,7 +147,8 @@ export class Definition {
   get caller(): string {
     const at = this.start + 10
     let text = ''
-    for (let i = at; i < at + CALLER_BYTES; i++) text += (this.source[i] as number).toString(16).padStart(2, '0')
+    for (let i = at; i < at + CALLER_BYTES; i++)
+      text += (this.source[i] as number).toString(16).padStart(2, '0')
     return text
   }
 
@@ -159,7 +166,9 @@ const policies = new Map<string, Policy>()
 const schedules = new Map<string, Schedule>()
 
 function policyOf(text: string): Policy {
-  return interned(policies, text, () => Object.freeze({ ...DEFAULT_POLICY, ...(parseObject(text) as Partial<Policy>) }))
+  return interned(policies, text, () =>
+    Object.freeze({ ...DEFAULT_POLICY, ...(parseObject(text) as Partial<Policy>) }),
+  )
 }
 
 function scheduleOf(text: string): Schedule {
@@ -182,6 +191,7 @@ function parseObject(text: string): object {
   } catch (cause) {
     throw new CorruptBytes(`not JSON: ${text.slice(0, 80)}`, { cause })
   }
-  if (typeof value !== 'object' || value === null) throw new CorruptBytes(`not an object: ${text.slice(0, 80)}`)
+  if (typeof value !== 'object' || value === null)
+    throw new CorruptBytes(`not an object: ${text.slice(0, 80)}`)
   return value
 }

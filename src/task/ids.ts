@@ -15,14 +15,17 @@ export function runIdOf(taskId: string, life: number, firstLife: boolean, instan
 }
 
 /** Takes a run id apart; undefined if it is not one. */
-export function parseRunId(runId: string): { taskId: TaskId; life: number | undefined; instant: number } | undefined {
+export function parseRunId(
+  runId: string,
+): { taskId: TaskId; life: number | undefined; instant: number } | undefined {
   const at = runId.lastIndexOf('@')
   if (at <= 0) return undefined
   const instant = Number(runId.slice(at + 1))
   if (!Number.isSafeInteger(instant) || String(instant) !== runId.slice(at + 1)) return undefined
   const head = runId.slice(0, at)
   const tilde = head.lastIndexOf('~')
-  if (tilde <= 0 || head.indexOf('/', tilde) !== -1) return { taskId: head as TaskId, life: undefined, instant }
+  if (tilde <= 0 || head.indexOf('/', tilde) !== -1)
+    return { taskId: head as TaskId, life: undefined, instant }
   const life = Number(head.slice(tilde + 1))
   return Number.isSafeInteger(life) ? { taskId: head.slice(0, tilde) as TaskId, life, instant } : undefined
 }

@@ -58,7 +58,12 @@ export interface TaskOptions<Name extends string = string, Payload = unknown> {
   /** IANA zone of `cron`, and of an `at` without offset. Default: UTC. */
   readonly tz?: string | undefined
   /** What a DST night does to `cron`; see DstPolicy. */
-  readonly dst?: { readonly gap?: 'auto' | 'skip' | 'shift' | undefined; readonly overlap?: 'auto' | 'first' | 'second' | 'both' | undefined } | undefined
+  readonly dst?:
+    | {
+        readonly gap?: 'auto' | 'skip' | 'shift' | undefined
+        readonly overlap?: 'auto' | 'first' | 'second' | 'both' | undefined
+      }
+    | undefined
   /** Recurring: no occurrence before this instant. */
   readonly start?: Instant | undefined
   /** Recurring: no occurrence after this instant. */

@@ -1,7 +1,7 @@
 /** Profiles: what a task has that its user did not choose. */
 
-import { policyText } from './validate.ts'
 import type { Policy } from './policy.ts'
+import { policyText } from './validate.ts'
 
 export type Profile = 'performance' | 'balanced' | 'economy'
 

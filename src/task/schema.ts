@@ -10,7 +10,8 @@ import { CarillonError } from '../errors.ts'
 export const NAME_PATTERN = /^[A-Za-z0-9_.:-]{1,200}$/
 const NAME_TEXT = '1 to 200 of letters, digits and _ . : -'
 const DURATION_TEXT = "a duration: '500ms', '10m', '1h30m', ISO 8601 like 'PT10M', or milliseconds"
-const INSTANT_TEXT = "an instant: a Date, epoch milliseconds, or ISO 8601 like '2030-01-31T09:00:00Z' (without an offset it needs tz)"
+const INSTANT_TEXT =
+  "an instant: a Date, epoch milliseconds, or ISO 8601 like '2030-01-31T09:00:00Z' (without an offset it needs tz)"
 
 const name = (): TSchema => Type.String({ pattern: NAME_PATTERN.source, description: NAME_TEXT })
 const oneOf = (values: readonly string[]): TSchema =>
@@ -19,7 +20,10 @@ const oneOf = (values: readonly string[]): TSchema =>
     { description: `one of ${values.map(value => `'${value}'`).join(', ')}` },
   )
 const duration = (): TSchema => Type.Union([Type.String(), Type.Number()], { description: DURATION_TEXT })
-const instant = (): TSchema => Type.Union([Type.String(), Type.Number(), Type.Unsafe<Date>({ type: 'object' })], { description: INSTANT_TEXT })
+const instant = (): TSchema =>
+  Type.Union([Type.String(), Type.Number(), Type.Unsafe<Date>({ type: 'object' })], {
+    description: INSTANT_TEXT,
+  })
 const integer = (minimum: number, maximum: number): TSchema =>
   Type.Integer({ minimum, maximum, description: `a whole number from ${minimum} to ${maximum}` })
 const flag = (): TSchema => Type.Boolean({ description: 'true or false' })
@@ -44,7 +48,10 @@ const retry = Type.Union(
       'an object',
     ),
   ],
-  { description: 'false (one attempt), a number of attempts from 1 to 1000, or { kind, base, max, maxDelay, jitter }' },
+  {
+    description:
+      'false (one attempt), a number of attempts from 1 to 1000, or { kind, base, max, maxDelay, jitter }',
+  },
 )
 
 const TASK = object(
@@ -52,15 +59,30 @@ const TASK = object(
     id: name(),
     name: name(),
     payload: Type.Unknown(),
-    command: Type.String({ minLength: 1, maxLength: 64 * 1024, description: 'a shell command of 1 to 65536 characters' }),
+    command: Type.String({
+      minLength: 1,
+      maxLength: 64 * 1024,
+      description: 'a shell command of 1 to 65536 characters',
+    }),
     after: duration(),
     at: instant(),
     every: duration(),
     from: oneOf(['phase', 'completion']),
     anchor: instant(),
-    cron: Type.String({ minLength: 1, maxLength: 256, description: 'a cron pattern of 5 or 6 fields, or a macro like @daily' }),
-    tz: Type.String({ minLength: 1, maxLength: 100, description: "an IANA time zone such as 'Europe/Paris'" }),
-    dst: object({ gap: oneOf(['auto', 'skip', 'shift']), overlap: oneOf(['auto', 'first', 'second', 'both']) }, 'an object { gap, overlap }'),
+    cron: Type.String({
+      minLength: 1,
+      maxLength: 256,
+      description: 'a cron pattern of 5 or 6 fields, or a macro like @daily',
+    }),
+    tz: Type.String({
+      minLength: 1,
+      maxLength: 100,
+      description: "an IANA time zone such as 'Europe/Paris'",
+    }),
+    dst: object(
+      { gap: oneOf(['auto', 'skip', 'shift']), overlap: oneOf(['auto', 'first', 'second', 'both']) },
+      'an object { gap, overlap }',
+    ),
     start: instant(),
     end: instant(),
     max: integer(1, 1_000_000_000),
@@ -71,11 +93,20 @@ const TASK = object(
     retry,
     timeout: duration(),
     misfire: Type.Union(
-      [oneOf(['once', 'all', 'skip']), object({ kind: oneOf(['once', 'all', 'skip']), max: integer(1, 1000), after: duration() }, 'an object')],
+      [
+        oneOf(['once', 'all', 'skip']),
+        object(
+          { kind: oneOf(['once', 'all', 'skip']), max: integer(1, 1000), after: duration() },
+          'an object',
+        ),
+      ],
       { description: "'once', 'all', 'skip', or { kind, max, after }" },
     ),
     overlap: oneOf(['allow', 'skip', 'queue-one', 'cancel-old']),
-    tags: Type.Array(Type.String({ minLength: 1, maxLength: 100, description: 'a tag of 1 to 100 characters' }), { maxItems: 20, description: 'an array of at most 20 tags' }),
+    tags: Type.Array(
+      Type.String({ minLength: 1, maxLength: 100, description: 'a tag of 1 to 100 characters' }),
+      { maxItems: 20, description: 'an array of at most 20 tags' },
+    ),
     key: Type.String({ minLength: 1, maxLength: 512, description: 'a text of 1 to 512 characters' }),
     keyTtl: duration(),
   },
@@ -92,7 +123,8 @@ const NODE = object(
     repair: flag(),
     signals: flag(),
     commands: Type.Union([Type.Boolean(), Type.Array(Type.String({ minLength: 1 }))], {
-      description: 'true, false, or an array of the commands that are allowed (a trailing * stands for anything)',
+      description:
+        'true, false, or an array of the commands that are allowed (a trailing * stands for anything)',
     }),
   },
   'an object of node options',
@@ -137,9 +169,14 @@ function unknownField(schema: TSchema | undefined, path: readonly string[], at: 
   const field = fieldOf(at, path)
   const known = propertiesOf(schema)
   const wrong = path.at(-1) as string
-  const near = known.map(each => ({ each, distance: distance(each.toLowerCase(), wrong.toLowerCase()) })).sort((a, b) => a.distance - b.distance)[0]
-  const hint = near !== undefined && near.distance <= Math.max(2, wrong.length / 3) ? `did you mean ${near.each}? ` : ''
-  return new CarillonError('INVALID', `${field} is not known: ${hint}Allowed are ${known.join(', ')}`, { field })
+  const near = known
+    .map(each => ({ each, distance: distance(each.toLowerCase(), wrong.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance)[0]
+  const hint =
+    near !== undefined && near.distance <= Math.max(2, wrong.length / 3) ? `did you mean ${near.each}? ` : ''
+  return new CarillonError('INVALID', `${field} is not known: ${hint}Allowed are ${known.join(', ')}`, {
+    field,
+  })
 }
 
 /** The names that an object may have there; of a union, those of its objects. */
@@ -207,7 +244,13 @@ function distance(a: string, b: string): number {
   for (let i = 1; i <= a.length; i++) {
     const next = [i]
     for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min((next[j - 1] as number) + 1, (row[j] as number) + 1, (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1)))
+      next.push(
+        Math.min(
+          (next[j - 1] as number) + 1,
+          (row[j] as number) + 1,
+          (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1),
+        ),
+      )
     }
     row = next
   }

@@ -14,7 +14,15 @@
 import { CarillonError } from '../errors.ts'
 import { invariant } from '../invariant.ts'
 
-export const TASK_STATES = ['scheduled', 'running', 'paused', 'completed', 'cancelled', 'missed', 'dead'] as const
+export const TASK_STATES = [
+  'scheduled',
+  'running',
+  'paused',
+  'completed',
+  'cancelled',
+  'missed',
+  'dead',
+] as const
 export type TaskState = (typeof TASK_STATES)[number]
 
 /**
@@ -23,7 +31,17 @@ export type TaskState = (typeof TASK_STATES)[number]
  * missed (nobody was there in time, and the policy says not to catch up); skipped (overlap); unknown (strict: an
  * attempt was started, and whether it ended is not known).
  */
-export const RUN_STATES = ['queued', 'running', 'retrying', 'completed', 'failed', 'cancelled', 'missed', 'skipped', 'unknown'] as const
+export const RUN_STATES = [
+  'queued',
+  'running',
+  'retrying',
+  'completed',
+  'failed',
+  'cancelled',
+  'missed',
+  'skipped',
+  'unknown',
+] as const
 export type RunState = (typeof RUN_STATES)[number]
 export type RunEnd = 'completed' | 'failed' | 'cancelled' | 'missed' | 'skipped' | 'unknown'
 
@@ -57,6 +75,9 @@ export function checkMove(from: RunState, to: RunState): void {
 export function checkRequestedMove(runId: string, from: RunState, to: RunState): void {
   if (!canFollow(from, to)) {
     const allowed = RUN_STATES.filter(state => canFollow(state, to)).join(', ')
-    throw new CarillonError('CONFLICT', `run ${runId} is ${from}: only a run that is ${allowed} can become ${to}`)
+    throw new CarillonError(
+      'CONFLICT',
+      `run ${runId} is ${from}: only a run that is ${allowed} can become ${to}`,
+    )
   }
 }

@@ -38,7 +38,11 @@ const POLICY_BYTES_MAX = 8000
 const INSTANT_MAX = 8_640_000_000_000_000
 
 /** Throws INVALID. `at` names the argument in a refusal: '', or '[3]' in a list. */
-export function defineTask(options: TaskOptions | CommandOptions, defaults: TaskDefaults, at = ''): DefinitionInput {
+export function defineTask(
+  options: TaskOptions | CommandOptions,
+  defaults: TaskDefaults,
+  at = '',
+): DefinitionInput {
   try {
     return quickly(options, defaults, at) ?? carefully(options, defaults, at)
   } catch (error) {
@@ -67,7 +71,8 @@ function quickly(
   const madeAt = defaults.now()
   let instant = madeAt
   if (after !== undefined) {
-    if (given !== undefined || typeof after !== 'number' || !Number.isSafeInteger(after) || after < 0) return undefined
+    if (given !== undefined || typeof after !== 'number' || !Number.isSafeInteger(after) || after < 0)
+      return undefined
     instant = madeAt + after
   } else if (given !== undefined) {
     if (typeof given !== 'number' || !Number.isSafeInteger(given) || given < 0) return undefined
@@ -87,11 +92,16 @@ function quickly(
   }
 }
 
-function carefully(options: TaskOptions | CommandOptions, defaults: TaskDefaults, at: string): DefinitionInput {
+function carefully(
+  options: TaskOptions | CommandOptions,
+  defaults: TaskDefaults,
+  at: string,
+): DefinitionInput {
   checkTaskShape(options, at)
   const prefix = at === '' ? '' : `${at}.`
   const { command, ...rest } = options as TaskOptions & { command?: string }
-  const task: TaskOptions = command === undefined ? rest : { ...rest, name: rest.name ?? 'command', payload: { command } }
+  const task: TaskOptions =
+    command === undefined ? rest : { ...rest, name: rest.name ?? 'command', payload: { command } }
   if (command !== undefined && (rest.payload !== undefined || (rest.name ?? 'command') !== 'command')) {
     throw invalid(`${prefix}command`, command, 'a command alone, without a name or a payload')
   }
@@ -102,11 +112,16 @@ function carefully(options: TaskOptions | CommandOptions, defaults: TaskDefaults
   if (id !== undefined && key !== undefined) {
     throw invalid(`${prefix}key`, key, 'either an id or a key: the key makes the id')
   }
-  if (task.keyTtl !== undefined && key === undefined) throw invalid(`${prefix}keyTtl`, task.keyTtl, 'nothing here, as there is no key')
+  if (task.keyTtl !== undefined && key === undefined)
+    throw invalid(`${prefix}keyTtl`, task.keyTtl, 'nothing here, as there is no key')
   const schedule = scheduleOf(task, madeAt, prefix)
   const policy = policyText(policyOf(task, defaults.policy, schedule, prefix))
   if (Buffer.byteLength(policy) > POLICY_BYTES_MAX) {
-    throw invalid(`${prefix}tags`, task.tags, `tags that have at most ${POLICY_BYTES_MAX} bytes together, as JSON`)
+    throw invalid(
+      `${prefix}tags`,
+      task.tags,
+      `tags that have at most ${POLICY_BYTES_MAX} bytes together, as JSON`,
+    )
   }
   const taskId = key !== undefined ? idOfKey(task.name, key) : (id ?? defaults.mintId())
   if (schedule.kind !== 'at') checkFires(schedule, taskId, madeAt, prefix)
@@ -147,21 +162,29 @@ const RECURRING_ONLY = ['start', 'end', 'max', 'jitter'] as const
 
 function scheduleOf(task: TaskOptions, madeAt: number, prefix: string): Schedule {
   const given = KINDS.filter(kind => task[kind] !== undefined)
-  if (given.length > 1) throw invalid(`${prefix}${given[1]}`, task[given[1] as 'at'], `only one of ${KINDS.join(', ')}; ${given[0]} is given too`)
+  if (given.length > 1)
+    throw invalid(
+      `${prefix}${given[1]}`,
+      task[given[1] as 'at'],
+      `only one of ${KINDS.join(', ')}; ${given[0]} is given too`,
+    )
   const [kind] = given
   const recurring = kind === 'every' || kind === 'cron'
   for (const field of RECURRING_ONLY) {
-    if (task[field] !== undefined && !recurring) throw invalid(`${prefix}${field}`, task[field], 'it with every or cron only')
+    if (task[field] !== undefined && !recurring)
+      throw invalid(`${prefix}${field}`, task[field], 'it with every or cron only')
   }
   for (const field of ['from', 'anchor'] as const) {
-    if (task[field] !== undefined && kind !== 'every') throw invalid(`${prefix}${field}`, task[field], 'it with every only')
+    if (task[field] !== undefined && kind !== 'every')
+      throw invalid(`${prefix}${field}`, task[field], 'it with every only')
   }
   if (task.dst !== undefined && kind !== 'cron') throw invalid(`${prefix}dst`, task.dst, 'it with cron only')
   if (task.tz !== undefined) zone(task.tz, `${prefix}tz`)
   if (kind === undefined) return { kind: 'at', at: madeAt }
   if (kind === 'after') {
     const at = madeAt + duration(task.after, `${prefix}after`, 0)
-    if (at > INSTANT_MAX) throw invalid(`${prefix}after`, task.after, 'a duration that ends before the year 275760')
+    if (at > INSTANT_MAX)
+      throw invalid(`${prefix}after`, task.after, 'a duration that ends before the year 275760')
     return { kind: 'at', at }
   }
   if (kind === 'at') return { kind: 'at', at: instantOf(task.at as Instant, task.tz, `${prefix}at`) }
@@ -174,14 +197,16 @@ function scheduleOf(task: TaskOptions, madeAt: number, prefix: string): Schedule
   }
   const everyMs = duration(task.every, `${prefix}every`, 0)
   if (everyMs < EVERY_MS_MIN) throw invalid(`${prefix}every`, task.every, `${EVERY_MS_MIN} ms or more`)
-  const anchor = task.anchor === undefined ? (limits.start ?? 0) : instantOf(task.anchor, task.tz, `${prefix}anchor`)
+  const anchor =
+    task.anchor === undefined ? (limits.start ?? 0) : instantOf(task.anchor, task.tz, `${prefix}anchor`)
   return { kind: 'every', everyMs, from: task.from ?? 'phase', anchor, ...limits }
 }
 
 function recurringOf(task: TaskOptions, prefix: string): Recurring {
   const start = task.start === undefined ? undefined : instantOf(task.start, task.tz, `${prefix}start`)
   const end = task.end === undefined ? undefined : instantOf(task.end, task.tz, `${prefix}end`)
-  if (start !== undefined && end !== undefined && end < start) throw invalid(`${prefix}end`, task.end, 'an instant that is not before start')
+  if (start !== undefined && end !== undefined && end < start)
+    throw invalid(`${prefix}end`, task.end, 'an instant that is not before start')
   const jitterMs = duration(task.jitter, `${prefix}jitter`, 0)
   return {
     ...(start === undefined ? {} : { start }),
@@ -192,29 +217,46 @@ function recurringOf(task: TaskOptions, prefix: string): Recurring {
 }
 
 /** A schedule that would never fire is refused when it is made. */
-function checkFires(schedule: Exclude<Schedule, { kind: 'at' }>, id: string, madeAt: number, prefix: string): void {
+function checkFires(
+  schedule: Exclude<Schedule, { kind: 'at' }>,
+  id: string,
+  madeAt: number,
+  prefix: string,
+): void {
   if (recurrenceOf(schedule, id).next(madeAt) !== undefined) return
   const field = schedule.kind === 'cron' ? 'cron' : 'every'
   const value = schedule.kind === 'cron' ? schedule.pattern : schedule.everyMs
-  throw invalid(`${prefix}${field}`, value, 'a schedule that fires: within its start, end and dst this one never does')
+  throw invalid(
+    `${prefix}${field}`,
+    value,
+    'a schedule that fires: within its start, end and dst this one never does',
+  )
 }
 
-function policyOf(task: TaskOptions, profile: Partial<Policy>, schedule: Schedule, prefix: string): Partial<Policy> {
+function policyOf(
+  task: TaskOptions,
+  profile: Partial<Policy>,
+  schedule: Schedule,
+  prefix: string,
+): Partial<Policy> {
   const guarantee = task.guarantee ?? profile.guarantee ?? DEFAULT_POLICY.guarantee
   if (guarantee === 'at-most-once' && task.retry !== undefined && task.retry !== false) {
     throw invalid(`${prefix}retry`, task.retry, 'no retry: an at-most-once task is started once')
   }
   const policy: Record<string, unknown> = { ...profile, guarantee }
-  for (const field of ['precision', 'priority', 'overlap'] as const) if (task[field] !== undefined) policy[field] = task[field]
-  if (task.tags !== undefined) policy['tags'] = task.tags
-  if (task.retry !== undefined) policy['retry'] = retryOf(task.retry, `${prefix}retry`)
-  if (task.misfire !== undefined) policy['misfire'] = misfireOf(task.misfire, `${prefix}misfire`)
+  for (const field of ['precision', 'priority', 'overlap'] as const)
+    if (task[field] !== undefined) policy[field] = task[field]
+  if (task.tags !== undefined) policy.tags = task.tags
+  if (task.retry !== undefined) policy.retry = retryOf(task.retry, `${prefix}retry`)
+  if (task.misfire !== undefined) policy.misfire = misfireOf(task.misfire, `${prefix}misfire`)
   if (task.timeout !== undefined) {
     const timeoutMs = duration(task.timeout, `${prefix}timeout`, 0)
-    if (timeoutMs < 1 || timeoutMs > 2_147_483_647) throw invalid(`${prefix}timeout`, task.timeout, 'a duration from 1 ms to 24 days')
-    policy['timeoutMs'] = timeoutMs
+    if (timeoutMs < 1 || timeoutMs > 2_147_483_647)
+      throw invalid(`${prefix}timeout`, task.timeout, 'a duration from 1 ms to 24 days')
+    policy.timeoutMs = timeoutMs
   }
-  if (schedule.kind === 'at' && task.overlap !== undefined) throw invalid(`${prefix}overlap`, task.overlap, 'it with every or cron only')
+  if (schedule.kind === 'at' && task.overlap !== undefined)
+    throw invalid(`${prefix}overlap`, task.overlap, 'it with every or cron only')
   return policy as Partial<Policy>
 }
 
@@ -250,13 +292,15 @@ function duration(value: string | number | undefined, field: string, missing: nu
 /** ISO 8601 local time: date, and time if given. */
 const LOCAL = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,3})\d*)?)?)?$/
 const WITH_OFFSET = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})$/i
-const INSTANT_TEXT = "a Date, epoch milliseconds, or ISO 8601 like '2030-01-31T09:00:00Z' (without an offset it needs tz)"
+const INSTANT_TEXT =
+  "a Date, epoch milliseconds, or ISO 8601 like '2030-01-31T09:00:00Z' (without an offset it needs tz)"
 
 function instantOf(value: Instant, tz: string | undefined, field: string): number {
   let at = Number.NaN
   if (typeof value === 'number') at = value
   else if (value instanceof Date) at = value.getTime()
-  else if (typeof value === 'string' && WITH_OFFSET.test(value)) at = isDay(value) ? Date.parse(value) : Number.NaN
+  else if (typeof value === 'string' && WITH_OFFSET.test(value))
+    at = isDay(value) ? Date.parse(value) : Number.NaN
   else if (typeof value === 'string' && tz !== undefined) at = localInstant(value, tz)
   if (!Number.isFinite(at) || Math.abs(at) > INSTANT_MAX) throw invalid(field, value, INSTANT_TEXT)
   return Math.round(at)
@@ -272,10 +316,24 @@ function isDay(text: string): boolean {
 function localInstant(text: string, tz: string): number {
   const parts = LOCAL.exec(text)
   if (parts === null) return Number.NaN
-  const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(part => Number(part ?? 0)) as [number, number, number, number, number, number]
+  const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(part => Number(part ?? 0)) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ]
   const ms = Number((parts[7] ?? '0').padEnd(3, '0'))
   const check = new Date(Date.UTC(year, month - 1, day, hour, minute, second))
-  if (check.getUTCDate() !== day || check.getUTCMonth() !== month - 1 || hour > 23 || minute > 59 || second > 59) return Number.NaN
+  if (
+    check.getUTCDate() !== day ||
+    check.getUTCMonth() !== month - 1 ||
+    hour > 23 ||
+    minute > 59 ||
+    second > 59
+  )
+    return Number.NaN
   return instantOfLocal(tz, year, month, day, hour, minute, second, ms)
 }
 

@@ -3,9 +3,9 @@
  * ms. The words are those of task/task.ts.
  */
 
-import type { RunState, TaskState } from './task.ts'
 import type { Policy } from './policy.ts'
 import type { Schedule } from './schedule.ts'
+import type { RunState, TaskState } from './task.ts'
 
 export interface TaskView {
   readonly id: string
@@ -42,7 +42,12 @@ export interface RunView {
   /** When the next attempt starts, while it waits for one. */
   readonly retryAt: number | null
   readonly result?: unknown
-  readonly error?: { readonly name: string; readonly message: string; readonly code?: string | undefined; readonly stack?: string | undefined }
+  readonly error?: {
+    readonly name: string
+    readonly message: string
+    readonly code?: string | undefined
+    readonly stack?: string | undefined
+  }
   readonly progress?: unknown
 }
 

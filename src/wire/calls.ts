@@ -27,7 +27,12 @@ export type CallRequest =
   | (ChangeRequest & { readonly method: 'retry'; readonly id: string })
   | { readonly method: 'task'; readonly id: string }
   /** A page of tasks in the store's order; `after` is the cursor of the page before. */
-  | { readonly method: 'tasks'; readonly filter: TaskFilter; readonly after: string | undefined; readonly limit: number }
+  | {
+      readonly method: 'tasks'
+      readonly filter: TaskFilter
+      readonly after: string | undefined
+      readonly limit: number
+    }
   /** Runs of a task, newest first: open ones and those still kept. */
   | { readonly method: 'runs'; readonly id: string; readonly limit: number }
   /** Answered when the task (or run id) has ended; at once if it has. */
@@ -41,7 +46,12 @@ export type CallRequest =
   | { readonly method: 'close'; readonly graceMs: number }
 
 export interface CallAnswers {
-  cancel: { readonly id: string; readonly cancelled: boolean; readonly firm: boolean; readonly copies: number }
+  cancel: {
+    readonly id: string
+    readonly cancelled: boolean
+    readonly firm: boolean
+    readonly copies: number
+  }
   pause: { readonly id: string; readonly paused: boolean; readonly firm: boolean; readonly copies: number }
   resume: { readonly id: string; readonly resumed: boolean; readonly copies: number }
   trigger: { readonly id: string; readonly run: string; readonly copies: number }
@@ -60,10 +70,26 @@ export interface CallAnswers {
 export type EngineEvent =
   | { readonly type: 'run'; readonly run: RunView } // a run ended (sent only to clients whose hello asked for `events`)
   | { readonly type: 'retry'; readonly run: RunView; readonly nextAt: number } // an attempt failed and will be tried again
-  | { readonly type: 'late-end'; readonly run: string; readonly attempt: number; readonly ended: 'completed' | 'failed' }
+  | {
+      readonly type: 'late-end'
+      readonly run: string
+      readonly attempt: number
+      readonly ended: 'completed' | 'failed'
+    }
   | { readonly type: 'no-worker'; readonly name: string; readonly waiting: number } // nobody announced this handler
-  | { readonly type: 'missed'; readonly task: string; readonly count: number; readonly from: number; readonly to: number }
+  | {
+      readonly type: 'missed'
+      readonly task: string
+      readonly count: number
+      readonly from: number
+      readonly to: number
+    }
   | { readonly type: 'clock-jump'; readonly byMs: number }
   | { readonly type: 'store-full'; readonly full: boolean; readonly freeBytes: number }
-  | { readonly type: 'started'; readonly replayed: number; readonly startMs: number; readonly durable: boolean }
+  | {
+      readonly type: 'started'
+      readonly replayed: number
+      readonly startMs: number
+      readonly durable: boolean
+    }
   | { readonly type: 'stopped'; readonly error: WireError | null } // the last message of an engine

@@ -57,7 +57,13 @@ export interface WireError {
 /** An error as it crosses: what the other side needs to show it, or to branch on. */
 export function wireError(error: unknown): WireError {
   if (error instanceof CarillonError) {
-    return { name: error.name, message: error.message, code: error.code, field: error.field, stack: error.stack }
+    return {
+      name: error.name,
+      message: error.message,
+      code: error.code,
+      field: error.field,
+      stack: error.stack,
+    }
   }
   if (error instanceof Error) return { name: error.name, message: error.message, stack: error.stack }
   return { name: 'Error', message: String(error) }

@@ -58,7 +58,11 @@ export function writeRun(
 ): void {
   out.varuint(run.handle)
   out.varuint(run.handler)
-  out.u8((run.wantsStarted ? WANTS_STARTED : 0) | (run.fence === undefined ? 0 : FENCED) | (run.firstLife ? FIRST_LIFE : 0))
+  out.u8(
+    (run.wantsStarted ? WANTS_STARTED : 0) |
+      (run.fence === undefined ? 0 : FENCED) |
+      (run.firstLife ? FIRST_LIFE : 0),
+  )
   out.ascii(run.taskId)
   out.f64(run.life)
   out.f64(run.scheduledAt)
@@ -78,7 +82,8 @@ export function readRun(reader: ByteReader): RunMessage {
   const attempt = reader.varuint()
   const fence = (flags & FENCED) === 0 ? undefined : reader.ascii()
   const length = reader.varuint()
-  if (length > PAYLOAD_BYTES_MAX) throw new CorruptBytes(`a payload of ${length} bytes, at most ${PAYLOAD_BYTES_MAX}`)
+  if (length > PAYLOAD_BYTES_MAX)
+    throw new CorruptBytes(`a payload of ${length} bytes, at most ${PAYLOAD_BYTES_MAX}`)
   const payloadStart = reader.position
   reader.skip(length)
   return {
@@ -145,7 +150,8 @@ const NO_BYTES: Uint8Array = new Uint8Array(0)
 /** To make a view costs more than to read all the rest: most outcomes have no body. */
 function readBody(reader: ByteReader): Uint8Array {
   const length = reader.varuint()
-  if (length > RESULT_BYTES_MAX) throw new CorruptBytes(`a result of ${length} bytes, at most ${RESULT_BYTES_MAX}`)
+  if (length > RESULT_BYTES_MAX)
+    throw new CorruptBytes(`a result of ${length} bytes, at most ${RESULT_BYTES_MAX}`)
   return length === 0 ? NO_BYTES : reader.bytes(length)
 }
 

@@ -75,14 +75,18 @@ export class Calls {
       case 'runs':
         return session.answer(call, await this.#queries.runs(request.id, request.limit))
       case 'logs':
-        return session.answer(call, { logs: this.#logs.of(idOf(request.id), parseRunId(request.id) && request.id) })
+        return session.answer(call, {
+          logs: this.#logs.of(idOf(request.id), parseRunId(request.id) && request.id),
+        })
       case 'status':
         return session.answer(call, { status: this.#parts.status() })
       case 'close':
         await this.#parts.close(request.graceMs)
         return session.answer(call, {})
       default:
-        throw new CarillonError('INVALID', `unknown method "${(request as { method: string }).method}"`, { field: 'method' })
+        throw new CarillonError('INVALID', `unknown method "${(request as { method: string }).method}"`, {
+          field: 'method',
+        })
     }
   }
 
@@ -123,10 +127,12 @@ export class Calls {
       record = await this.#load(taskId)
     }
     const known = requests.find(caller, n, request.madeAt, this.#parts.now())
-    if (known?.answer !== undefined) return this.#answerSynced(session, call, JSON.parse(known.answer) as object)
+    if (known?.answer !== undefined)
+      return this.#answerSynced(session, call, JSON.parse(known.answer) as object)
     const refusal = method === 'cancel' || method === 'pause' ? undefined : this.#parts.refusal()
     if (refusal !== undefined) throw refusal
-    if (record === undefined && method === 'cancel' && store.lastLifeOf(taskId) === undefined) throw notFound(id)
+    if (record === undefined && method === 'cancel' && store.lastLifeOf(taskId) === undefined)
+      throw notFound(id)
     const answer = carryOut({ lifecycle, now, hlc, rearm, store, request: { caller, n } }, method, id, record)
     requests.add(caller, n, n, now(), JSON.stringify(answer))
     this.#answerSynced(session, call, answer)
@@ -142,7 +148,9 @@ export class Calls {
   async #revive(record: LiveRecord, id: string): Promise<void> {
     const instant = parseRunId(id)?.instant
     const kept = await this.#parts.store.endedRuns(record.id, record, Number.POSITIVE_INFINITY)
-    const failed = kept.find(({ run }) => (instant === undefined ? run.state === 'failed' : run.instant === instant))
+    const failed = kept.find(({ run }) =>
+      instant === undefined ? run.state === 'failed' : run.instant === instant,
+    )
     if (failed === undefined || record.gone || record.findRun(failed.run.instant) !== undefined) return
     if (instant === undefined && record.runs.some(run => run.state === 'failed')) return
     const { run } = failed

@@ -25,7 +25,12 @@ export interface CommandParts {
 }
 
 /** Carries the command out, and returns its answer. `record` is undefined if there is no such task now. */
-export function carryOut(parts: CommandParts, method: Command, id: string, record: LiveRecord | undefined): object {
+export function carryOut(
+  parts: CommandParts,
+  method: Command,
+  id: string,
+  record: LiveRecord | undefined,
+): object {
   if (method === 'cancel') return cancel(parts, id, record)
   if (record === undefined || record.cancelled) {
     throw new CarillonError('NOT_FOUND', `no task "${idOf(id)}" to ${method}: it never was, or it has ended`)
@@ -91,7 +96,11 @@ function resume(parts: CommandParts, record: LiveRecord): object {
 
 function trigger(parts: CommandParts, record: LiveRecord): object {
   const run = parts.lifecycle.occurrences.openManual(record, parts.now())
-  const answer = journaled(parts, record, [run], { id: record.id, run: parts.lifecycle.runId(run), copies: 1 })
+  const answer = journaled(parts, record, [run], {
+    id: record.id,
+    run: parts.lifecycle.runId(run),
+    copies: 1,
+  })
   parts.lifecycle.settle(record)
   return answer
 }
@@ -103,11 +112,17 @@ function retry(parts: CommandParts, id: string, record: LiveRecord): object {
       ? record.runs.findLast(each => each.state === 'failed' || each.state === 'unknown')
       : record.findRun(named.instant)
   if (run === undefined) {
-    throw new CarillonError('NOT_FOUND', `task "${record.id}" has no failed run${named === undefined ? '' : ` ${id}`} to retry`)
+    throw new CarillonError(
+      'NOT_FOUND',
+      `task "${record.id}" has no failed run${named === undefined ? '' : ` ${id}`} to retry`,
+    )
   }
   const runId = parts.lifecycle.runId(run)
   if (record.definition.policy.guarantee === 'at-most-once') {
-    throw new CarillonError('CONFLICT', `run ${runId} is at-most-once: it is never started again; schedule a new task`)
+    throw new CarillonError(
+      'CONFLICT',
+      `run ${runId} is at-most-once: it is never started again; schedule a new task`,
+    )
   }
   checkRequestedMove(runId, run.state, 'queued')
   parts.lifecycle.redrive(run)
@@ -117,9 +132,17 @@ function retry(parts: CommandParts, id: string, record: LiveRecord): object {
 }
 
 /** Writes what the command changed (a new version of the register, or runs) with its request; returns the answer. */
-function journaled(parts: CommandParts, record: LiveRecord, runs: readonly LiveRun[] | undefined, answer: object): object {
+function journaled(
+  parts: CommandParts,
+  record: LiveRecord,
+  runs: readonly LiveRun[] | undefined,
+  answer: object,
+): object {
   const request = { ...parts.request, answer: JSON.stringify(answer) }
-  parts.store.updated(record, runs === undefined ? { times: true, register: true, request } : { times: true, runs, request })
+  parts.store.updated(
+    record,
+    runs === undefined ? { times: true, register: true, request } : { times: true, runs, request },
+  )
   return answer
 }
 

@@ -81,12 +81,16 @@ export class Creation {
   /** Undefined: created. */
   #one(definition: Definition, caller: string, n: number): ScheduleResult | undefined {
     try {
-      if (this.#parts.store.requests.find(caller, n, definition.madeAt, this.#parts.now()) !== undefined) return undefined // it came before: created then
+      if (this.#parts.store.requests.find(caller, n, definition.madeAt, this.#parts.now()) !== undefined)
+        return undefined // it came before: created then
       return this.#carryOut(definition)
     } catch (error) {
       if (isCarillonError(error)) return error
       if (error instanceof CorruptBytes) {
-        return new CarillonError('INVALID', `the definition of "${definition.id}" can't be read: ${error.message}`)
+        return new CarillonError(
+          'INVALID',
+          `the definition of "${definition.id}" can't be read: ${error.message}`,
+        )
       }
       throw error
     }
@@ -167,7 +171,11 @@ export class Creation {
     const recurrence = this.#parts.lifecycle.occurrences.recurrence(record)
     const first = recurrence?.next(Math.floor(definition.madeAt))
     if (first === undefined) {
-      throw new CarillonError('INVALID', `task "${record.id}" would never fire: its schedule has no instant left`, { field: 'schedule' })
+      throw new CarillonError(
+        'INVALID',
+        `task "${record.id}" would never fire: its schedule has no instant left`,
+        { field: 'schedule' },
+      )
     }
     return first
   }

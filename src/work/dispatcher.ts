@@ -3,11 +3,15 @@
  * each attempt to its end. It knows nothing of tasks: what an outcome means is its host's.
  *
  * A run is in one place at a time (DueRun.place), and every run that was offered ends in exactly one call of its host:
- * outcome, timedOut or lost; or it is taken back (withdraw, abort). Fair between handlers: they take turns, so that a
- * busy one does not starve the others of a worker's window.
+ * outcome, timedOut or lost, or its claim is refused; or it is taken back (withdraw, abort). Fair between handlers:
+ * they take turns, so that a busy one does not starve the others of a worker's window. Workers take turns as well.
+ *
+ * A timeout runs from the start of the handler. An attempt that waits in its worker, as the handler's thread is busy,
+ * has not started, and has no timeout.
  */
 
 import { invariant } from '../invariant.ts'
+import { Deque } from '../lib/bounded-queue.ts'
 import type { Clock, Timer } from '../ports/clock.ts'
 import { TimingWheel } from '../schedule/timing-wheel.ts'
 import type { AbortReason, OutcomeMessage } from '../wire/work.ts'
@@ -18,32 +22,37 @@ import { type Attempt, type ConnectionHost, type Credit, WorkerConnection } from
 export interface DispatcherOptions {
   /** Most runs that wait; who offers asks for room first. More: more memory, fewer reads of the index. */
   readonly queueMax: number
-  /** Payload bytes that one worker holds. */
+  /** Payload bytes that one worker holds; it may be exceeded by one payload. */
   readonly inFlightBytesMax: number
 }
 
-/** Runs of one handler that are handed out before the next handler's turn. */
-const TURN = 64
+/** Most runs of one handler that are handed out before the next handler's turn. */
+const TURN_MAX = 64
+
+const NO_BYTES = new Uint8Array(0)
 
 export class Dispatcher<R extends DueRun> implements ConnectionHost<R> {
   readonly #clock: Clock
   readonly #options: DispatcherOptions
   readonly runs: DispatcherHost<R>
+  /** By handler: those where runs wait, and those that a worker announced and that have been used. */
   readonly #queues = new Map<string, RunQueue<R>>()
-  /** Queues that have something, in the order of their turns. */
-  #turns: RunQueue<R>[] = []
-  readonly #workers: WorkerConnection<R>[] = []
+  /** Queues that have something, in the order of their turns; without those that nobody announced. */
+  readonly #turns = new Deque<RunQueue<R>>()
+  readonly #workers: Array<WorkerConnection<R>> = []
   #nextWorker = 0
-  /** Who holds an attempt that is not over. */
-  readonly #holders = new Map<number, WorkerConnection<R>>()
-  #queued = 0
-  #claiming = 0
+  #queuedCount = 0
+  #claimingCount = 0
+  #sentCount = 0
+  /** Queued runs whose claim is synced: their worker went away before they were sent. */
+  readonly #claimed = new Set<R>()
   #nextHandle = 1
   #paused = false
-  readonly #deadlines: TimingWheel<{ readonly run: R; readonly handle: number }>
-  /** Attempt -> its place among the deadlines. */
-  readonly #deadlineOf = new Map<number, number>()
+  #stopped = false
+  readonly #deadlines: TimingWheel<Attempt<R>>
   #timer: Timer | undefined
+  /** When the timer fires, on the monotonic clock. */
+  #timerAt = Number.POSITIVE_INFINITY
 
   constructor(ports: { clock: Clock }, options: DispatcherOptions, host: DispatcherHost<R>) {
     this.#clock = ports.clock
@@ -61,208 +70,296 @@ export class Dispatcher<R extends DueRun> implements ConnectionHost<R> {
 
   /** How many more runs may be offered. */
   get room(): number {
-    return this.#options.queueMax - this.#queued
+    return this.#options.queueMax - this.#queuedCount
   }
 
   /** Queues a run; it goes out with the next flush() for which there is credit. */
   offer(run: R): void {
     invariant(run.place === 'idle', 'a run is offered once at a time')
-    let queue = this.#queues.get(run.name)
-    if (queue === undefined) {
-      queue = new RunQueue<R>(run.name)
-      this.#queues.set(run.name, queue)
-    }
-    if (queue.waiting === 0 && !this.#turns.includes(queue)) this.#turns.push(queue)
-    run.place = 'queued'
+    run.handle = this.#nextHandle++
+    const queue = this.#enqueue(run)
     queue.push(run)
-    this.#queued++
   }
 
   /** Takes a run back that was not sent; false if it is not waiting here. */
   withdraw(run: R): boolean {
-    if (run.place === 'queued') {
-      this.#queued--
-      ;(this.#queues.get(run.name) as RunQueue<R>).waiting--
-    } else if (run.place !== 'claiming') return false
-    run.place = 'idle'
+    if (run.place !== 'queued' && run.place !== 'claiming') return false
+    const { queue } = run
+    // What a claim had reserved comes back when it is answered.
+    this.#letGo(run)
+    if (queue === undefined) return true
+    this.#queuedCount--
+    this.#claimed.delete(run)
+    queue.withdraw()
+    if (queue.waiting === 0 && queue.told) this.#queues.delete(queue.name)
     return true
   }
 
   /** The attempt of a sent run is over; its worker is told, and what it answers later is a late end. */
   abort(run: R, reason: AbortReason): void {
-    const worker = this.#holders.get(run.handle)
-    invariant(run.place === 'sent' && worker !== undefined, 'only a sent run is aborted')
-    worker.abort(run.handle, this.runs.label(run), reason)
-    this.#over(run)
+    invariant(run.place === 'sent', 'only a sent run is aborted')
+    const holder = this.#workers.find(worker => worker.attempts.has(run.handle))
+    const attempt = holder?.attempts.get(run.handle)
+    invariant(holder !== undefined && attempt !== undefined, 'a sent run is with a worker')
+    holder.abort(attempt, this.runs.label(run), reason)
+    this.#over(attempt)
   }
 
   /** Hands out what can be handed out; called at the end of every turn. */
   flush(): void {
-    if (this.#paused) return
-    for (let idle = 0; this.#turns.length > 0 && idle < this.#turns.length; ) {
+    if (this.#paused || this.#turns.length === 0) return
+    const turn = this.#turnLength()
+    // It ends when all that are left have had a turn in a row without effect.
+    for (let idle = 0; idle < this.#turns.length; ) {
       const queue = this.#turns.shift() as RunQueue<R>
-      const sent = queue.waiting === 0 ? 0 : this.#handOut(queue)
-      if (queue.waiting === 0) continue
-      this.#turns.push(queue)
-      idle = sent === 0 ? idle + 1 : 0
+      const count = this.#handOut(queue, turn)
+      if (count > 0) idle = 0
+      if (queue.waiting > 0 && (count > 0 || this.#isAnnounced(queue.name))) {
+        this.#turns.push(queue)
+        if (count === 0) idle++
+      } else this.#leaveTurns(queue)
     }
-    for (const queue of this.#turns) this.#tellNoWorker(queue)
   }
 
-  /** Hands out no more; what was sent goes on. */
+  /** Hands out no more; what was sent, or is being claimed, goes on. */
   pause(): void {
     this.#paused = true
   }
 
   stop(): void {
     this.#paused = true
+    this.#stopped = true
     this.#timer?.cancel()
+    this.#timer = undefined
   }
 
   counts(): { queued: number; running: number; withoutWorker: Array<{ name: string; waiting: number }> } {
     const withoutWorker = [...this.#queues.values()]
       .filter(queue => queue.waiting > 0 && !this.#isAnnounced(queue.name))
       .map(({ name, waiting }) => ({ name, waiting }))
-    return { queued: this.#queued, running: this.#holders.size + this.#claiming, withoutWorker }
+    return { queued: this.#queuedCount, running: this.#sentCount + this.#claimingCount, withoutWorker }
   }
 
   /** Runs that are with a worker. */
   runningRuns(): R[] {
-    return [...this.#holders].map(([handle, worker]) => (worker.attempts.get(handle) as Attempt<R>).run)
+    const runs: R[] = []
+    for (const { attempts } of this.#workers) {
+      for (const { run, over } of attempts.values()) if (over === undefined) runs.push(run)
+    }
+    return runs
   }
 
   // --- ConnectionHost
 
   announced(connection: WorkerConnection<R>): void {
-    for (const queue of this.#queues.values()) {
-      if (!queue.told || !connection.credits.has(queue.name)) continue
+    for (const name of connection.credits.keys()) {
+      const queue = this.#queues.get(name)
+      if (queue === undefined || !queue.told) continue
       queue.told = false
-      this.runs.noWorker(queue.name, 0)
+      this.#joinTurns(queue)
+      this.runs.noWorker(name, 0)
     }
   }
 
-  started(run: R, handle: number, at: number): void {
-    this.runs.started(run, at)
-    if (run.timeoutMs <= 0) return
-    this.#deadlineOf.set(handle, this.#deadlines.add(this.#clock.monotonic() + run.timeoutMs, { run, handle }))
-    this.#armDeadline()
+  started(attempt: Attempt<R>, at: number): void {
+    this.runs.started(attempt.run, at)
+    if (attempt.timeoutMs <= 0) return
+    const due = this.#clock.monotonic() + attempt.timeoutMs
+    attempt.deadline = this.#deadlines.add(due, attempt)
+    if (due < this.#timerAt) this.#setTimer(due)
   }
 
   ended(attempt: Attempt<R>, outcome: OutcomeMessage): void {
-    const { run, over } = attempt
-    if (over !== undefined) {
-      if (outcome.kind !== 'unstarted') this.runs.lateEnd(over, attempt.number, outcome.kind)
-      return
-    }
-    this.#over(run)
-    this.runs.outcome(run, outcome)
+    if (attempt.over === undefined) {
+      this.#over(attempt)
+      this.runs.outcome(attempt.run, outcome)
+    } else if (outcome.kind !== 'unstarted') this.runs.lateEnd(attempt.over, attempt.number, outcome.kind)
   }
 
   closed(connection: WorkerConnection<R>): void {
-    const at = this.#workers.indexOf(connection)
-    if (at >= 0) this.#workers.splice(at, 1)
-    for (const { run, over } of connection.attempts.values()) {
-      if (over !== undefined) continue
-      this.#over(run)
-      this.runs.lost(run)
+    // What the host does about one attempt may end another (abort), so the worker stays known until all are over.
+    for (const attempt of connection.attempts.values()) {
+      if (attempt.over !== undefined) continue
+      attempt.over = ''
+      if (attempt.isSent) {
+        this.#over(attempt)
+        this.runs.lost(attempt.run)
+      } else this.#unsent(attempt)
+    }
+    this.#workers.splice(this.#workers.indexOf(connection), 1)
+    for (const name of connection.credits.keys()) {
+      const queue = this.#queues.get(name)
+      if (queue !== undefined && !queue.inTurns && !queue.told) this.#leaveTurns(queue)
     }
   }
 
-  // --- handing out
+  // --- queues
 
-  /** At most a turn's worth; returns how many. */
-  #handOut(queue: RunQueue<R>): number {
-    for (let sent = 0; sent < TURN; sent++) {
-      const worker = this.#workerFor(queue.name)
-      if (worker === undefined) return sent
-      const run = queue.shift()
-      if (run === undefined) return sent
-      this.#queued--
-      this.#send(worker, worker.credits.get(queue.name) as Credit, run)
+  #enqueue(run: R): RunQueue<R> {
+    let queue = this.#queues.get(run.name)
+    if (queue === undefined) {
+      queue = new RunQueue<R>(run.name)
+      this.#queues.set(run.name, queue)
     }
-    return TURN
+    run.place = 'queued'
+    run.queue = queue
+    this.#queuedCount++
+    if (!queue.told) this.#joinTurns(queue)
+    return queue
   }
 
-  /** A worker with credit for this handler; they take turns. */
-  #workerFor(name: string): WorkerConnection<R> | undefined {
-    const count = this.#workers.length
-    for (let i = 0; i < count; i++) {
-      const at = (this.#nextWorker + i) % count
-      const worker = this.#workers[at] as WorkerConnection<R>
-      const credit = worker.credits.get(name)
-      if (credit === undefined || credit.used >= credit.window || worker.room <= 0) continue
-      if (worker.inFlightBytes >= this.#options.inFlightBytesMax) continue
-      this.#nextWorker = (at + 1) % count
-      return worker
-    }
-    return undefined
+  /** A run whose claim was not used goes first again, and needs no other. */
+  #putBack(run: R): void {
+    this.#claimed.add(run)
+    this.#enqueue(run).unshift(run)
   }
 
-  #send(worker: WorkerConnection<R>, credit: Credit, run: R): void {
-    worker.reserve(credit)
-    if (!run.strict) return this.#start(worker, credit, run)
-    run.place = 'claiming'
-    this.#claiming++
-    this.runs.claim(run, go => {
-      this.#claiming--
-      // Meanwhile the run may have been taken back, and the worker may have gone.
-      const wanted = run.place === 'claiming'
-      if (wanted && go && this.#workers.includes(worker)) return this.#start(worker, credit, run)
-      worker.unreserve(credit)
-      if (!wanted) return
-      run.place = 'idle'
-      if (go) this.runs.lost(run)
-    })
-  }
-
-  #start(worker: WorkerConnection<R>, credit: Credit, run: R): void {
-    const handle = this.#nextHandle++
-    run.place = 'sent'
-    run.handle = handle
-    this.#holders.set(handle, worker)
-    this.runs.starting(run)
-    worker.start(handle, run, credit)
-  }
-
-  #over(run: R): void {
-    this.#holders.delete(run.handle)
-    const deadline = this.#deadlineOf.size === 0 ? undefined : this.#deadlineOf.get(run.handle)
-    if (deadline !== undefined) {
-      this.#deadlines.cancel(deadline)
-      this.#deadlineOf.delete(run.handle)
-    }
+  #letGo(run: R): void {
     run.place = 'idle'
     run.handle = 0
+    run.queue = undefined
   }
 
-  #isAnnounced(name: string): boolean {
-    return this.#workers.some(worker => worker.credits.has(name))
+  #joinTurns(queue: RunQueue<R>): void {
+    if (queue.inTurns) return
+    queue.inTurns = true
+    this.#turns.push(queue)
   }
 
-  #tellNoWorker(queue: RunQueue<R>): void {
-    if (queue.told || queue.waiting === 0 || this.#isAnnounced(queue.name)) return
+  /** The queue is empty, or nobody announced its handler. */
+  #leaveTurns(queue: RunQueue<R>): void {
+    queue.inTurns = false
+    if (this.#isAnnounced(queue.name)) return
+    if (queue.waiting === 0) {
+      this.#queues.delete(queue.name)
+      return
+    }
     queue.told = true
     this.runs.noWorker(queue.name, queue.waiting)
   }
 
+  #isAnnounced(name: string): boolean {
+    return this.#workers.some(worker => worker.isOpen && worker.credits.has(name))
+  }
+
+  // --- handing out
+
+  /** How many runs of a handler go out in one turn: where room is short, each handler gets its part of it. */
+  #turnLength(): number {
+    let room = 0
+    for (const worker of this.#workers) room += Math.max(0, worker.room)
+    return Math.min(TURN_MAX, Math.max(1, Math.floor(room / this.#turns.length)))
+  }
+
+  /** At most a turn's worth; returns how many. */
+  #handOut(queue: RunQueue<R>, turn: number): number {
+    for (let count = 0; count < turn; count++) {
+      const credit = queue.waiting > 0 ? this.#creditFor(queue.name) : undefined
+      if (credit === undefined) return count
+      this.#send(credit, queue.shift() as R)
+    }
+    return turn
+  }
+
+  /** Of a worker that takes a run of this handler; they take turns. */
+  #creditFor(name: string): Credit<R> | undefined {
+    const workers = this.#workers
+    let at = this.#nextWorker
+    for (let left = workers.length; left > 0; left--) {
+      if (at >= workers.length) at = 0
+      const worker = workers[at++] as WorkerConnection<R>
+      const credit = worker.credits.get(name)
+      if (credit === undefined || credit.used >= credit.window || worker.room <= 0) continue
+      if (worker.inFlightBytes >= this.#options.inFlightBytesMax) continue
+      this.#nextWorker = at
+      return credit
+    }
+    return undefined
+  }
+
+  #send(credit: Credit<R>, run: R): void {
+    const { payloadBytes } = run
+    this.#queuedCount--
+    run.queue = undefined
+    credit.worker.reserve(credit, payloadBytes)
+    if (!run.strict || this.#claimed.delete(run)) this.#start(credit, run, payloadBytes)
+    else this.#claim(credit, run, payloadBytes)
+  }
+
+  #claim(credit: Credit<R>, run: R, payloadBytes: number): void {
+    const { handle } = run
+    const { worker } = credit
+    let isAnswered = false
+    run.place = 'claiming'
+    this.#claimingCount++
+    this.runs.claim(run, go => {
+      invariant(!isAnswered, 'a claim is answered once')
+      isAnswered = true
+      this.#claimingCount--
+      // Meanwhile the run may have been taken back, and even offered again; and the worker may have gone.
+      const isWanted = run.handle === handle
+      if (isWanted && go && worker.isOpen) return this.#start(credit, run, payloadBytes)
+      worker.unreserve(credit, payloadBytes)
+      if (!isWanted) return
+      if (go) this.#putBack(run)
+      else this.#letGo(run)
+    })
+  }
+
+  #start(credit: Credit<R>, run: R, payloadBytes: number): void {
+    run.place = 'sent'
+    this.#sentCount++
+    this.runs.starting(run)
+    credit.worker.start(run, credit, payloadBytes)
+  }
+
+  // --- ends
+
+  #over(attempt: Attempt<R>): void {
+    this.#sentCount--
+    if (attempt.deadline !== 0) this.#deadlines.cancel(attempt.deadline)
+    this.#letGo(attempt.run)
+  }
+
+  /** Its worker went away and never got it. */
+  #unsent(attempt: Attempt<R>): void {
+    const { run, handle } = attempt
+    if (run.strict) {
+      this.#sentCount--
+      this.#putBack(run)
+      return
+    }
+    this.#over(attempt)
+    this.runs.outcome(run, {
+      handle,
+      kind: 'unstarted',
+      startedAt: 0,
+      endedAt: 0,
+      body: NO_BYTES,
+      followUps: [],
+    })
+  }
+
   // --- timeouts
 
-  #armDeadline(): void {
+  #setTimer(at: number): void {
     this.#timer?.cancel()
     this.#timer = undefined
-    const at = this.#deadlines.nextDue()
-    if (!Number.isFinite(at)) return
-    this.#timer = this.#clock.setTimer(Math.min(60_000, at - this.#clock.monotonic()), () => this.#expire())
+    this.#timerAt = at
+    if (this.#stopped || at === Number.POSITIVE_INFINITY) return
+    this.#timer = this.#clock.setTimer(at - this.#clock.monotonic(), () => this.#expire())
   }
 
   #expire(): void {
-    const due: Array<{ readonly run: R; readonly handle: number }> = []
+    const due: Array<Attempt<R>> = []
     this.#deadlines.advance(this.#clock.monotonic(), due, Number.POSITIVE_INFINITY)
-    for (const { run, handle } of due) {
-      this.#deadlineOf.delete(handle)
+    for (const attempt of due) {
+      // What the host did about one of them may have ended another.
+      if (attempt.over !== undefined) continue
+      const { run } = attempt
       this.abort(run, 'timeout')
       this.runs.timedOut(run)
     }
-    this.#armDeadline()
+    this.#setTimer(this.#deadlines.nextDue())
   }
 }

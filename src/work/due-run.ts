@@ -2,7 +2,6 @@
 
 import type { ByteWriter } from '../lib/bytes.ts'
 import type { OutcomeKind, OutcomeMessage } from '../wire/work.ts'
-import type { RunQueue } from './run-queue.ts'
 
 /**
  * A run that is due. Its owner keeps what else it needs on it. The dispatcher reads what describes it when it is
@@ -24,7 +23,15 @@ export interface DueRun {
   /** Names this offer of it, and the attempt that comes of it; 0 while idle. Only the dispatcher sets it. */
   handle: number
   /** Where it waits while queued. Only the dispatcher sets it. */
-  queue: RunQueue<DueRun> | undefined
+  queue: Line | undefined
+}
+
+/** Where runs wait (run-queue.ts). */
+export interface Line {
+  readonly name: string
+  readonly waiting: number
+  readonly told: boolean
+  withdraw(): void
 }
 
 export interface DispatcherHost<R extends DueRun> {

@@ -17,8 +17,8 @@ import { Histogram } from '../lib/histogram.ts'
 import type { Clock, Timer } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
 import type { TaskStore } from '../store/task-store.ts'
-import { runIdOf } from '../task/ids.ts'
 import type { RequestMark } from '../task/change.ts'
+import { runIdOf } from '../task/ids.ts'
 import { NEVER, NO_BYTES } from '../task/record.ts'
 import { retryDelayMs } from '../task/retry.ts'
 import { checkMove, isRunEnd, type RunEnd, type RunState } from '../task/task.ts'
@@ -231,7 +231,11 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
 
   timedOut(run: LiveRun): void {
     const { timeoutMs } = run
-    const error: WireError = { name: 'TimeoutError', message: `the handler did not end within ${timeoutMs} ms`, code: 'TIMEOUT' }
+    const error: WireError = {
+      name: 'TimeoutError',
+      message: `the handler did not end within ${timeoutMs} ms`,
+      code: 'TIMEOUT',
+    }
     this.#failed(run, this.#parts.now(), Buffer.from(JSON.stringify(error)), false)
   }
 
@@ -245,7 +249,12 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   }
 
   lateEnd(label: string, attempt: number, kind: OutcomeKind): void {
-    this.#parts.emit({ type: 'late-end', run: label, attempt, ended: kind === 'completed' ? 'completed' : 'failed' })
+    this.#parts.emit({
+      type: 'late-end',
+      run: label,
+      attempt,
+      ended: kind === 'completed' ? 'completed' : 'failed',
+    })
   }
 
   progress(run: LiveRun, json: string): void {
@@ -300,6 +309,8 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
       runs.push(run)
     }
     this.#parts.store.history.remove(record.id)
+    // Of a dead task that is cancelled something is kept too: it tells the id's next life from this one.
+    if (runs.length === 0) this.#keep(cancelledLike(record, now), true)
     for (const run of runs) this.#keep(run, true)
     this.#parts.store.ended(record, undefined, { register: true, runs, request })
     this.#parts.rearm(record)
@@ -355,7 +366,10 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     this.#keep(run, false)
     record.close()
     if (!record.gone) this.#parts.rearm(record)
-    const held = record.definition.policy.overlap === 'queue-one' ? record.runs.find(each => each.state === 'queued' && each.place === 'idle') : undefined
+    const held =
+      record.definition.policy.overlap === 'queue-one'
+        ? record.runs.find(each => each.state === 'queued' && each.place === 'idle')
+        : undefined
     if (held !== undefined) this.#offer(held)
   }
 
@@ -435,3 +449,12 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   }
 }
 
+/** The last run of an ended task, as cancelled. */
+function cancelledLike(record: LiveRecord, now: number): LiveRun {
+  const last = record.runs.at(-1)
+  const run = new LiveRun(record, last?.instant ?? Math.floor(now), last?.manual ?? false)
+  run.state = 'cancelled'
+  run.attempt = last?.attempt ?? 0
+  run.endedAt = now
+  return run
+}

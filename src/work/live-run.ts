@@ -11,6 +11,7 @@ export class LiveRun extends Run implements DueRun {
   readonly record: LiveRecord
   place: DueRun['place'] = 'idle'
   handle = 0
+  queue: DueRun['queue'] = undefined
   /** Attempts that the journal knows of; behind `attempt` until the next lazy write. */
   journaledAttempts = 0
   /** Latest progress, JSON. */

@@ -49,7 +49,8 @@ export class Occurrences {
     const recurrence = this.recurrence(record)
     if (recurrence === undefined) {
       const late = now - record.next
-      if (late > policy.misfire.afterMs && policy.misfire.kind === 'skip') return this.#missOneShot(record, now)
+      if (late > policy.misfire.afterMs && policy.misfire.kind === 'skip')
+        return this.#missOneShot(record, now)
       this.#open(record, record.next, NEVER)
       return
     }
@@ -73,7 +74,8 @@ export class Occurrences {
     const { policy, schedule } = record.definition
     if (schedule.kind === 'every' && schedule.from === 'completion') {
       // There is at most one, and what follows depends on its end.
-      if (policy.misfire.kind !== 'skip') return this.#open(record, record.next, this.#nextAfter(record, recurrence, record.next))
+      if (policy.misfire.kind !== 'skip')
+        return this.#open(record, record.next, this.#nextAfter(record, recurrence, record.next))
       const first = record.next
       record.next = recurrence.next(now) ?? NEVER
       return this.#parts.missed(record, 1, first, first)
@@ -115,7 +117,8 @@ export class Occurrences {
     before.push(run)
     if (open.length === 0) return
     const waiting = open.some(each => each.state === 'queued' && each.place !== 'sent')
-    const pass = overlap === 'skip' || (overlap === 'queue-one' && waiting) || open.length >= this.#openRunsMax
+    const pass =
+      overlap === 'skip' || (overlap === 'queue-one' && waiting) || open.length >= this.#openRunsMax
     if (pass) this.#parts.end(run, 'skipped', now)
     else if (overlap === 'cancel-old') for (const old of open) this.#parts.cancelRun(old, 'overlap')
   }
@@ -123,7 +126,8 @@ export class Occurrences {
   /** Opens a run by hand. */
   openManual(record: LiveRecord, at: number): LiveRun {
     let instant = Math.floor(at)
-    while (record.findRun(instant) !== undefined || instant === record.lastAt || instant === record.next) instant++
+    while (record.findRun(instant) !== undefined || instant === record.lastAt || instant === record.next)
+      instant++
     const run = new LiveRun(record, instant, true)
     record.runs.push(run)
     record.expiresAt = NEVER

@@ -107,7 +107,11 @@ export class Queries {
   #cursor(after: string): { range: number; id: string } {
     const [, range, id] = /^(\d{1,5})\/(.{1,255})$/.exec(after) ?? []
     if (range === undefined || id === undefined) {
-      throw new CarillonError('INVALID', `after is "${after}": give back the cursor that the page before came with`, { field: 'after' })
+      throw new CarillonError(
+        'INVALID',
+        `after is "${after}": give back the cursor that the page before came with`,
+        { field: 'after' },
+      )
     }
     return { range: Number(range), id }
   }

@@ -6,7 +6,7 @@
  */
 
 import { Deque } from '../lib/bounded-queue.ts'
-import type { DueRun } from './due-run.ts'
+import type { DueRun, Line } from './due-run.ts'
 
 /** So many withdrawn runs may keep their places, whatever else waits. */
 const WITHDRAWN_MAX = 64
@@ -18,7 +18,7 @@ interface Level<R> {
   readonly handles: Deque<number>
 }
 
-export class RunQueue<R extends DueRun> {
+export class RunQueue<R extends DueRun> implements Line {
   readonly name: string
   /** Highest priority first. Almost always there is one. */
   #levels: Array<Level<R>> = []

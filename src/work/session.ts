@@ -152,4 +152,3 @@ function parseRequest(text: string): CallRequest {
   }
   return value as CallRequest
 }
-

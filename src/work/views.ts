@@ -61,7 +61,11 @@ function viewOf(task: string, name: string, id: string, run: Run): RunView {
     startedAt: run.startedAt === 0 ? null : run.startedAt,
     endedAt: ended ? run.endedAt : null,
     retryAt: run.state === 'retrying' ? run.retryAt : null,
-    ...(body === undefined ? {} : run.state === 'completed' ? { result: body } : { error: body as RunView['error'] & object }),
+    ...(body === undefined
+      ? {}
+      : run.state === 'completed'
+        ? { result: body }
+        : { error: body as RunView['error'] & object }),
   }
 }
 

@@ -27,7 +27,10 @@ export class Waiters {
   /** Throws TOO_MANY. */
   add(key: string, waiter: Waiter): void {
     if (this.#count >= this.#max) {
-      throw new CarillonError('TOO_MANY', `${this.#max} calls already wait for results: await fewer at a time`)
+      throw new CarillonError(
+        'TOO_MANY',
+        `${this.#max} calls already wait for results: await fewer at a time`,
+      )
     }
     this.#count++
     const known = this.#byKey.get(key)

@@ -9,7 +9,13 @@
 
 import { type ByteReader, ByteWriter, CorruptBytes } from '../lib/bytes.ts'
 import { ITEMS_MAX, MESSAGE } from '../wire/frame.ts'
-import { ABORT_REASONS, type AbortReason, type Hello, type OutcomeMessage, readOutcome } from '../wire/work.ts'
+import {
+  ABORT_REASONS,
+  type AbortReason,
+  type Hello,
+  type OutcomeMessage,
+  readOutcome,
+} from '../wire/work.ts'
 import type { DispatcherHost, DueRun } from './due-run.ts'
 
 const HELLO_BYTES_MAX = 4 * 1024 * 1024
@@ -281,7 +287,8 @@ function parseHello(text: string): Hello {
     throw new CorruptBytes('a hello that is not JSON', { cause })
   }
   const { handlers, window, events } = hello ?? {}
-  const areHandlers = Array.isArray(handlers) && handlers.every(each => typeof each?.name === 'string' && isCount(each.window))
+  const areHandlers =
+    Array.isArray(handlers) && handlers.every(each => typeof each?.name === 'string' && isCount(each.window))
   if (!areHandlers || !isCount(window) || typeof events !== 'boolean') {
     throw new CorruptBytes('a hello without its handlers and windows')
   }

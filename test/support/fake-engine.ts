@@ -148,7 +148,9 @@ export class FakeEngine {
       case MESSAGE.schedule: {
         const call = reader.varuint()
         const mark = reader.varuint()
-        const definitions = Array.from({ length: reader.varuint() }, () => readDefinition(reader))
+        const definitions = Array.from({ length: reader.varuint() }, () =>
+          readDefinition(reader, reader.u32le()),
+        )
         this.heard.push({ type: 'schedule', call, mark, definitions })
         return this.onSchedule({ call, mark, definitions })
       }
