@@ -5,12 +5,13 @@
 
 import type { EngineOptions } from '../src/config.ts'
 import { Engine } from '../src/engine.ts'
+import { isCarillonError } from '../src/errors.ts'
+import { SeededRandom } from '../src/lib/seeded-random.ts'
 import type { Random } from '../src/ports/random.ts'
 import { channelPair } from './channel.ts'
 import type { SimulatedClient } from './client.ts'
 import type { Boot, History } from './history.ts'
 import { ProcessStore, SimulatedProcess, type StoreHook } from './process.ts'
-import { SeededRandom } from './seeded.ts'
 import { type CrashOptions, type SimulatedDisk, SimulatedStore } from './simulated-store.ts'
 import type { Trace } from './trace.ts'
 import type { VirtualClock } from './virtual-clock.ts'
@@ -135,7 +136,10 @@ export class SimulatedNode {
     const { trace, history } = this.#ports
     const why = error instanceof Error ? error.message : String(error)
     trace.note(`the engine died: ${why}`)
-    if (this.mayDie === undefined) {
+    // A start needs a little space; without it, it says so, and is tried again like any other start.
+    const noSpaceToStart = !this.#ready && isCarillonError(error, 'STORE_FULL')
+    if (noSpaceToStart) history.count('starts without space')
+    else if (this.mayDie === undefined) {
       const stack =
         error instanceof Error ? (error.cause instanceof Error ? error.cause.stack : error.stack) : ''
       history.fault(`the engine died: ${why}\n${stack ?? ''}`)

@@ -107,7 +107,8 @@ export class Engine implements SessionHost {
       { store: this.#store, clock },
       all.horizon,
       record => this.#lifecycle.adopt(record),
-      () => all.horizon.loadedMax - this.#store.size,
+      // A full queue would defer what is loaded, and lower the cursor again: no loading until there is room.
+      () => (this.#dispatcher.room <= 0 ? 0 : all.horizon.loadedMax - this.#store.size),
     )
     this.#lifecycle = new Lifecycle(all.lifecycle, {
       store: this.#store,

@@ -222,8 +222,8 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     }
   }
 
+  /** The worker gave it back untouched. A strict run is claimed anew, with a newer fence, before it starts. */
   #unstarted(run: LiveRun): void {
-    if (run.strict) return this.#attemptLost(run, 'the worker gave this attempt back')
     run.attempt--
     this.#move(run, 'queued')
     this.settle(run.record)

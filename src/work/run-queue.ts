@@ -38,6 +38,11 @@ export class RunQueue<R extends DueRun> implements Line {
     return this.#waiting
   }
 
+  /** Places that are taken, also by withdrawn runs. */
+  get length(): number {
+    return this.#waiting + this.#withdrawn
+  }
+
   push(run: R): void {
     const { runs, handles } = this.#levelOf(run.priority)
     runs.push(run)

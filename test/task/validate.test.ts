@@ -279,7 +279,7 @@ describe('payloads', () => {
 })
 
 describe('refusals name the field, the value and what is allowed', () => {
-  test.each<[unknown, string, RegExp | string, RegExp | string]>([
+  test.each<[unknown, RegExp | string, RegExp | string, RegExp | string]>([
     [{}, 'name', 'undefined', /name of a handler|1 to 200/],
     [{ name: '' }, 'name', '""', '1 to 200'],
     [{ name: 'a b' }, 'name', '"a b"', /letters, digits/],
