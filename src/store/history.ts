@@ -140,7 +140,7 @@ export class History {
 
   get deadCount(): number {
     let count = 0
-    for (const ring of this.#deadRings.values()) count += ring.entries.length
+    for (const _ of this.dead()) count++
     return count
   }
 

@@ -124,6 +124,9 @@ function retry(parts: CommandParts, id: string, record: LiveRecord): object {
       `run ${runId} is at-most-once: it is never started again; schedule a new task`,
     )
   }
+  // An attempt that is lost goes back to the queue as well, but nobody may ask for that while it runs.
+  if (!isRunEnd(run.state))
+    throw new CarillonError('CONFLICT', `run ${runId} is ${run.state}: it has not failed`)
   checkRequestedMove(runId, run.state, 'queued')
   parts.lifecycle.redrive(run)
   const answer = journaled(parts, record, [run], { id: record.id, run: runId, copies: 1 })
