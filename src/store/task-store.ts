@@ -90,6 +90,8 @@ export class TaskStore<R extends Run> {
   readonly #tombstones = new Map<string, TaskRecord<R>>()
   readonly #dirty = new DirtyLists<R>()
   readonly #patient: PatientStore
+  /** Dead tasks that were too many already when the store was read. */
+  #evictedEarly: string[] | undefined = []
   #journal!: Journal
   #identity!: Identity
   #spiller!: Spiller<R>
@@ -102,7 +104,7 @@ export class TaskStore<R extends Run> {
     this.#ports = ports
     this.options = options
     this.#host = host
-    this.history = new History(options.history, taskId => host.evictedDead(taskId))
+    this.history = new History(options.history, taskId => this.#evictedDead(taskId))
     this.requests = new RequestLog(options.requestWindowMs)
     this.#patient = new PatientStore(ports.store, ports.clock, options.fullRetryMs, full => {
       this.#journal.setFull(full)
@@ -164,6 +166,9 @@ export class TaskStore<R extends Run> {
       failed: error => this.#host.failed(error),
       done: () => this.#host.stir(),
     })
+    const evicted = this.#evictedEarly ?? []
+    this.#evictedEarly = undefined
+    for (const taskId of evicted) this.#host.evictedDead(taskId)
     return { replayedChanges: replayed.changes, cut: replayed.cut, fresh: identity.fresh }
   }
 
@@ -383,6 +388,12 @@ export class TaskStore<R extends Run> {
     const n = this.#journal.end(record.range)
     record.include(this.#identity.actor.index, n)
     this.#dirty.add(record, this.#journal.segment)
+  }
+
+  /** While the store is read nothing can be journaled yet. */
+  #evictedDead(taskId: string): void {
+    if (this.#evictedEarly === undefined) this.#host.evictedDead(taskId)
+    else this.#evictedEarly.push(taskId)
   }
 
   #spilled(record: TaskRecord<R>): void {
