@@ -116,7 +116,8 @@ export class Occurrences {
     const open = before.filter(each => !isRunEnd(each.state))
     before.push(run)
     if (open.length === 0) return
-    const waiting = open.some(each => each.state === 'queued' && each.place !== 'sent')
+    // One that was started before, and lost its worker or its process, is the one under way.
+    const waiting = open.some(each => each.state === 'queued' && each.attempt === 0)
     const pass =
       overlap === 'skip' || (overlap === 'queue-one' && waiting) || open.length >= this.#openRunsMax
     if (pass) this.#parts.end(run, 'skipped', now)
