@@ -8,13 +8,14 @@ export class NonRetryableError extends Error {
   readonly retryable = false
 }
 
-/** False for a NonRetryableError, and for any error with `retryable: false`. */
+/** False for a NonRetryableError, and for any error with `retryable: false`. Never throws. */
 export function isRetryable(error: unknown): boolean {
-  return !(
-    typeof error === 'object' &&
-    error !== null &&
-    (error as { retryable?: unknown }).retryable === false
-  )
+  if (typeof error !== 'object' || error === null) return true
+  try {
+    return (error as { retryable?: unknown }).retryable !== false
+  } catch {
+    return true
+  }
 }
 
 const CAUSES_MAX = 4
