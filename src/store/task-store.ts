@@ -18,6 +18,7 @@ import type { Random } from '../ports/random.ts'
 import type { Store, StoreCursor } from '../ports/store.ts'
 import { type Update, writeCreated, writeEnded, writeUpdate } from '../task/change.ts'
 import type { Run, TaskRecord } from '../task/record.ts'
+import { isRunEnd } from '../task/task.ts'
 import { DirtyLists } from './dirty-list.ts'
 import { decodeEnded, type EndedRun, History, type HistoryOptions } from './history.ts'
 import { ADOPTED_SEGMENT, type AfterSync, Journal, type JournalOptions } from './journal.ts'
@@ -251,7 +252,7 @@ export class TaskStore<R extends Run> {
   /** The record was changed: journals what `update` names of it. */
   updated(record: TaskRecord<R>, update: Update<R>): void {
     invariant(!record.gone, 'an ended record does not change')
-    writeUpdate(this.#journal.begin(record.range), record, update)
+    writeUpdate(this.#journal.begin(record.range), record, withOpenRuns(record, update))
     this.#journaled(record)
   }
 
@@ -432,6 +433,20 @@ export class TaskStore<R extends Run> {
     }
     this.history.adopt(entries)
   }
+}
+
+/**
+ * The times of a change say that the instants of the open runs were reached: those that no change names yet come along,
+ * or a crash would take them for done.
+ */
+function withOpenRuns<R extends Run>(record: TaskRecord<R>, update: Update<R>): Update<R> {
+  if (update.times !== true) return update
+  const named = update.runs ?? []
+  for (const run of named) run.written = true
+  const unnamed = record.runs.filter(run => !run.written && !isRunEnd(run.state))
+  if (unnamed.length === 0) return update
+  for (const run of unnamed) run.written = true
+  return { ...update, runs: [...unnamed, ...named].sort((a, b) => a.instant - b.instant) }
 }
 
 function isAfter(a: { range: number; id: string }, b: { range: number; id: string }): boolean {

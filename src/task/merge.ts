@@ -6,7 +6,7 @@
 
 import { invariant } from '../invariant.ts'
 import type { Change } from './change.ts'
-import { NEVER, NOT_YET, type Run, TaskRecord } from './record.ts'
+import { NOT_YET, type Run, TaskRecord } from './record.ts'
 import { isRunEnd } from './task.ts'
 
 export type Merged<R extends Run> =
@@ -88,8 +88,6 @@ function takeRun<R extends Run>(record: TaskRecord<R>, change: Run, options: Mer
   if (run === undefined) {
     run = options.makeRun(record, change.instant, change.manual)
     record.runs.push(run)
-    if (!change.manual && change.instant > record.lastAt) record.lastAt = change.instant
-    if (!record.definition.recurring && !change.manual && change.instant === record.next) record.next = NEVER
   } else if (run.state === 'completed' || (isRunEnd(run.state) && change.attempt < run.attempt)) {
     return
   }

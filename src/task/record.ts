@@ -37,6 +37,8 @@ export class Run {
   fence = 0
   /** JSON: the result of a completed run, else the latest error. */
   body: Uint8Array = NO_BYTES
+  /** A change that was journaled names it. Not part of what is kept. */
+  written = false
 
   constructor(instant: number, manual: boolean) {
     this.instant = instant
