@@ -63,6 +63,11 @@ class Entry {
   }
 }
 
+function endedRunOf(record: TaskRecord, run: Run, recurring: boolean): EndedRun {
+  const { id, range, life, firstLife, definition } = record
+  return { taskId: id, name: definition.name, range, life, firstLife, recurring, run }
+}
+
 function endedOf(entry: Entry): EndedRun {
   const { taskId, name, range, life, firstLife, run } = entry
   return { taskId, name, range, life, firstLife, recurring: false, run: run as Run }
@@ -96,18 +101,13 @@ export class History {
 
   /** Keeps the ended run of a record; `last` if its task has ended with it. */
   add(record: TaskRecord, run: Run, last: boolean): void {
-    const { definition } = record
-    const ended: EndedRun = {
-      taskId: record.id,
-      name: definition.name,
-      range: record.range,
-      life: record.life,
-      firstLife: record.firstLife,
-      recurring: definition.recurring && !last,
-      run,
-    }
-    if (ended.recurring) this.#addRecurring(record, ended)
-    else this.#addOneShot(ended)
+    if (record.definition.recurring && !last) this.addKept(record, run)
+    else this.#addOneShot(endedRunOf(record, run, false))
+  }
+
+  /** Keeps an ended run of a task that goes on; it may have been kept before. */
+  addKept(record: TaskRecord, run: Run): void {
+    this.#addRecurring(record, endedRunOf(record, run, true))
   }
 
   /** The kept run of a one-shot, or of a recurring task while it is young; 'stored' if the index has it. */

@@ -2,8 +2,9 @@
  * Replay: from the index and the blobs of earlier boots to the records that live.
  *
  * Blobs are applied in order, from the one where the meta says that the journal begins. They must follow each other
- * without a gap. A broken last blob is a torn write that nobody was told of: it is cut. A broken one before the last
- * stops the start (STORE_CORRUPT); a repair sets it aside and goes on without it, as a new store.
+ * without a gap. A broken last blob is a torn write that nobody was told of: it is cut. A broken one before the last,
+ * or one whose sum is right and which still can't be read, stops the start (STORE_CORRUPT); a repair sets it aside and
+ * goes on without it, as a new store.
  *
  * A change is applied only above the version at hand (its dot is not in the record). A change whose base is gone is
  * one of a task that ended later: either the index's context covers its dot, or its end follows in this same journal.
@@ -70,7 +71,7 @@ class Replay<R extends Run> {
   readonly #records = new Map<string, TaskRecord<R>>()
   readonly #tombstones = new Map<string, TaskRecord<R>>()
   readonly #seen: Context = new Map()
-  /** Ids with a change that had no base; their end must follow. */
+  /** Ids with a change that had no base; their end, or a new life, must follow. */
   readonly #baseless = new Set<string>()
   /** Ids that the index doesn't have. */
   readonly #absent = new Set<string>()
@@ -86,14 +87,14 @@ class Replay<R extends Run> {
     const { store, identity } = this.#input
     const firstSeq = identity.meta.journalFrom
     let seq = firstSeq
-    let broken: { seq: number; cause: unknown } | undefined
+    let broken: { seq: number; cause: unknown; isTorn: boolean } | undefined
     const cursor = store.cursor({ ...allOf('j'), gte: journalKey(firstSeq) })
     try {
       for (;;) {
         const page = await cursor.next(8)
         if (page.length === 0) break
         for (const [key, bytes] of page) {
-          if (broken !== undefined) await this.#setAside(broken.seq, broken.cause)
+          if (broken !== undefined) await this.#setAside(broken.seq, broken.cause, 'and others follow it')
           broken = undefined
           const at = numberOf(key)
           if (at !== seq) await this.#missing(seq, at)
@@ -101,7 +102,7 @@ class Replay<R extends Run> {
             await this.#apply(at, bytes)
           } catch (error) {
             if (!(error instanceof CorruptBytes)) throw error
-            broken = { seq: at, cause: error }
+            broken = { seq: at, cause: error, isTorn: !isWhole(bytes) }
           }
           seq = at + 1
         }
@@ -109,7 +110,11 @@ class Replay<R extends Run> {
     } finally {
       await cursor.close()
     }
-    if (broken !== undefined) await this.#cutTail(broken.seq)
+    if (broken?.isTorn === true) {
+      await this.#cutTail(broken.seq)
+      // Its number is the next blob's: a gap would look like a blob that was lost.
+      seq = broken.seq
+    } else if (broken !== undefined) await this.#setAside(broken.seq, broken.cause, 'and its sum is right')
     this.#checkBaseless()
     await store.clear({ gte: allOf('j').gte, lt: journalKey(firstSeq) })
     return {
@@ -149,7 +154,7 @@ class Replay<R extends Run> {
   }
 
   async #loadBases(steps: readonly Step[]): Promise<void> {
-    const { store, makeRun } = this.#input
+    const { store } = this.#input
     const wanted = new Map<string, number>()
     for (const { change, range } of steps) {
       // Also of a task that was made in this journal: a spill may have been cut short after its record was written.
@@ -166,9 +171,26 @@ class Replay<R extends Run> {
         this.#absent.add(id)
         continue
       }
-      const record = decodeSnapshot<R>(value, range, makeRun)
+      const record = this.#decode(id, range, value)
+      if (record === undefined) this.#absent.add(id)
+      else this.#records.set(id, record)
+    }
+  }
+
+  /** A broken record of the index is no fault of the blob that changes it: that one must not be cut for it. */
+  #decode(id: string, range: number, value: Uint8Array): TaskRecord<R> | undefined {
+    try {
+      const record = decodeSnapshot<R>(value, range, this.#input.makeRun)
       record.indexedDue = record.dueAt
-      this.#records.set(id, record)
+      return record
+    } catch (cause) {
+      if (!(cause instanceof CorruptBytes)) throw cause
+      if (this.#input.repair) return undefined
+      throw new CarillonError(
+        'STORE_CORRUPT',
+        `the record of task "${id}" is broken (${cause.message}): ${REPAIR}`,
+        { cause },
+      )
     }
   }
 
@@ -192,8 +214,14 @@ class Replay<R extends Run> {
       const { caller, n: number, answer } = change.request
       requests.add(caller, number, number, this.#input.now, answer)
     }
-    const base = this.#records.get(change.id)
-    if (base?.includes(actor, n)) return
+    let base = this.#records.get(change.id)
+    if (base?.includes(actor, n)) return this.#keepOf(base, change)
+    if (base !== undefined && change.definition === undefined && change.life > base.life) {
+      // The index is a life behind: the start of this one is no longer in the journal, since its end is.
+      base.life = change.life
+      this.#drop(base)
+      base = undefined
+    }
     if (base === undefined && this.#covers(actor, range, n)) {
       return // ended and dropped, and the index knows it
     }
@@ -204,6 +232,11 @@ class Replay<R extends Run> {
       return
     }
     const record = merged.kind === 'record' ? merged.record : (base as TaskRecord<R>)
+    if (change.definition !== undefined && record !== base) {
+      // A new life takes the place of the one before, and of what was kept of it.
+      history.remove(record.id)
+      this.#baseless.delete(record.id)
+    }
     for (const run of change.runs) {
       if (run.state === 'queued') history.remove(record.id)
       if (isRunEnd(run.state))
@@ -217,10 +250,28 @@ class Replay<R extends Run> {
       this.#records.set(change.id, record)
       return
     }
-    if (record.definition.recurring) history.removeRecurring(record)
-    this.#records.delete(change.id)
     this.#baseless.delete(change.id)
-    if (!Number.isNaN(record.indexedDue)) this.#tombstones.set(change.id, record)
+    this.#drop(record)
+  }
+
+  #drop(record: TaskRecord<R>): void {
+    if (record.kept.length > 0) this.#input.history.removeRecurring(record)
+    this.#records.delete(record.id)
+    if (!Number.isNaN(record.indexedDue)) this.#tombstones.set(record.id, record)
+  }
+
+  /** The index has this change, but perhaps not yet what is kept of it: that is written when a spill ends. */
+  #keepOf(record: TaskRecord<R>, change: Change): void {
+    const { history } = this.#input
+    if (change.life !== record.life) return
+    if (change.definition !== undefined && change.register?.rev === 1) history.remove(record.id)
+    for (const run of change.runs) {
+      const now = record.findRun(run.instant)
+      if (run.state === 'queued') history.remove(record.id)
+      else if (!isRunEnd(run.state)) continue
+      else if (record.kept.includes(run.instant)) history.addKept(record, run)
+      else if (now?.state === run.state && now.attempt === run.attempt) history.add(record, run, true)
+    }
   }
 
   /** The last blob is torn: it was never acknowledged, and goes. */
@@ -229,13 +280,13 @@ class Replay<R extends Run> {
     await this.#input.store.write([{ type: 'del', key: journalKey(seq) }], { sync: true })
   }
 
-  async #setAside(seq: number, cause: unknown): Promise<void> {
+  async #setAside(seq: number, cause: unknown, whyNotTorn: string): Promise<void> {
     const { store, repair } = this.#input
     if (!repair) {
       const why = cause instanceof Error ? cause.message : String(cause)
       throw new CarillonError(
         'STORE_CORRUPT',
-        `journal blob ${seq} is broken (${why}), and others follow it: ${REPAIR}`,
+        `journal blob ${seq} is broken (${why}), ${whyNotTorn}: ${REPAIR}`,
         { cause },
       )
     }
@@ -263,6 +314,16 @@ class Replay<R extends Run> {
       'STORE_CORRUPT',
       `the journal changes ${this.#baseless.size} tasks that neither it nor the index has, such as "${id}": ${REPAIR}`,
     )
+  }
+}
+
+/** True if its bytes are those that were written, whatever they say. */
+function isWhole(bytes: Uint8Array): boolean {
+  try {
+    openBlob(bytes)
+    return true
+  } catch {
+    return false
   }
 }
 
