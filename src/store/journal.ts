@@ -39,6 +39,8 @@ export interface JournalOptions {
 export interface JournalHost {
   /** The disk failed: the engine must stop. Called once. */
   failed(error: CarillonError): void
+  /** Somebody was told outside of a turn that a write is done: have one ended, as a claim may start its run now. */
+  stir(): void
 }
 
 /** Blobs of earlier boots are the first segment; a boot's own begin with the second. */
@@ -250,6 +252,7 @@ export class Journal {
     const callbacks = this.#committing
     this.#committing = []
     for (const callback of callbacks) callback()
+    if (callbacks.length > 0) this.#host.stir()
     this.flush()
   }
 

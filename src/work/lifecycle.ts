@@ -226,6 +226,11 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   #unstarted(run: LiveRun): void {
     run.attempt--
     this.#move(run, 'queued')
+    // What is journaled says that it runs: after the next start it would count as lost, though nobody entered it.
+    if (run.journaledAttempts > run.attempt) {
+      run.journaledAttempts = run.attempt
+      this.#parts.store.updated(run.record, { times: true, runs: [run] })
+    }
     this.settle(run.record)
   }
 

@@ -170,6 +170,7 @@ describe('follow-up tasks', () => {
   })
 
   test('are there after a crash if and only if the completion is', async () => {
+    const seen = new Set<number>()
     for (const seed of Array.from({ length: 30 }, (_, i) => `follow-up ${i}`)) {
       const crashing = new Bed({}, { seed })
       crashing.handle('parent', run => run.schedule({ name: 'child', after: '1h' }))
@@ -184,8 +185,10 @@ describe('follow-up tasks', () => {
       const [run] = await crashing.done(crashing.node.runs('p'))
       const children = (await crashing.done(listed(crashing.node.tasks({ name: 'child' })))).length
       expect([run?.state, children]).toEqual(['completed', run?.result === 'again' ? 0 : 1])
+      seen.add(children)
       await crashing.stop()
     }
+    expect(seen).toEqual(new Set([0, 1]))
   })
 
   test('can be many, delayed, and recurring, and have follow-ups of their own', async () => {
