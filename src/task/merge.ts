@@ -50,7 +50,8 @@ export function applyChange<R extends Run>(
     takeVersion(record, change, actor)
     if (change.definition !== undefined && change.times !== undefined) record.next = change.times.next
   }
-  if (change.times !== undefined) takeTimes(record, change.times)
+  const lost = change.definition !== undefined && record.definition !== change.definition
+  if (change.times !== undefined && !lost) takeTimes(record, change.times)
   for (const run of change.runs) takeRun(record, run, options)
   record.include(actor, n)
   if (change.runs.length > 0) record.close()
