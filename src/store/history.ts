@@ -48,6 +48,8 @@ class Entry {
   readonly dead: boolean
   /** Undefined once the index has it. */
   run: Run | undefined
+  /** The index has it, or a batch that writes it is under way. */
+  isInIndex: boolean
   gone = false
 
   constructor(ended: EndedRun, kept: Run | undefined) {
@@ -60,6 +62,7 @@ class Entry {
     this.endedAt = ended.run.endedAt
     this.dead = ended.run.state === 'failed' || ended.run.state === 'unknown'
     this.run = kept
+    this.isInIndex = kept === undefined
   }
 }
 
@@ -76,7 +79,9 @@ function endedOf(entry: Entry): EndedRun {
 interface Ring {
   readonly name: string
   readonly dead: boolean
-  readonly entries: Deque<Entry>
+  entries: Deque<Entry>
+  /** How many of them are gone, and do not count. */
+  gone: number
 }
 
 const FORMAT = 1
@@ -111,11 +116,11 @@ export class History {
   }
 
   /** The kept run of a one-shot, or of a recurring task while it is young; 'stored' if the index has it. */
-  find(taskId: string): EndedRun | { readonly stored: Uint8Array } | undefined {
+  find(taskId: string): EndedRun | { readonly stored: Uint8Array; readonly life: number } | undefined {
     const entry = this.#byTask.get(taskId)
     if (entry === undefined) return undefined
     if (entry.run !== undefined) return endedOf(entry)
-    return { stored: endedKey(false, entry.range, entry.taskId, entry.instant) }
+    return { stored: endedKey(false, entry.range, entry.taskId, entry.instant), life: entry.life }
   }
 
   /** Runs of a recurring task that the index does not have yet, oldest first. */
@@ -129,6 +134,9 @@ export class History {
     if (entry === undefined) return
     entry.gone = true
     this.#forget(entry)
+    const ring = this.#ringOf(entry.name, entry.dead)
+    ring.gone++
+    if (ring.gone > GONE_MAX && ring.gone > ring.entries.length / 2) dropGone(ring)
   }
 
   /** Task ids of the dead, oldest first. */
@@ -162,7 +170,10 @@ export class History {
     this.#deletes = []
     const entries = this.#unstored.filter(entry => !entry.gone && entry.run !== undefined)
     this.#unstored = []
-    for (const entry of entries) ops.push(putOf(out, endedOf(entry)))
+    for (const entry of entries) {
+      ops.push(putOf(out, endedOf(entry)))
+      entry.isInIndex = true
+    }
     const young = this.#young
     for (const list of young.values()) for (const ended of list) ops.push(putOf(out, ended))
     const stored = (): void => {
@@ -202,7 +213,7 @@ export class History {
     const ring = this.#ringOf(ended.name, dead)
     ring.entries.push(entry)
     this.#byTask.set(ended.taskId, entry)
-    while (ring.entries.length > (dead ? this.#options.deadMax : this.#options.completedMax))
+    while (ring.entries.length - ring.gone > (dead ? this.#options.deadMax : this.#options.completedMax))
       this.#evict(ring)
     return entry
   }
@@ -211,7 +222,7 @@ export class History {
     const rings = dead ? this.#deadRings : this.#rings
     let ring = rings.get(name)
     if (ring === undefined) {
-      ring = { name, dead, entries: new Deque<Entry>() }
+      ring = { name, dead, entries: new Deque<Entry>(), gone: 0 }
       rings.set(name, ring)
     }
     return ring
@@ -219,7 +230,11 @@ export class History {
 
   #evict(ring: Ring): void {
     const entry = ring.entries.shift()
-    if (entry === undefined || entry.gone) return
+    if (entry === undefined) return
+    if (entry.gone) {
+      ring.gone--
+      return
+    }
     entry.gone = true
     this.#forget(entry)
     if (entry.dead) this.#evictedDead(entry.taskId)
@@ -227,7 +242,7 @@ export class History {
 
   #forget(entry: Entry): void {
     if (this.#byTask.get(entry.taskId) === entry) this.#byTask.delete(entry.taskId)
-    if (entry.run === undefined) this.#deletes.push(endedKey(false, entry.range, entry.taskId, entry.instant))
+    if (entry.isInIndex) this.#deletes.push(endedKey(false, entry.range, entry.taskId, entry.instant))
     entry.run = undefined
   }
 
@@ -249,7 +264,8 @@ export class History {
       const instant = kept.shift() as number
       const at = young.findIndex(each => each.run.instant === instant)
       if (at >= 0) young.splice(at, 1)
-      else this.#deletes.push(endedKey(true, record.range, record.id, instant))
+      // Also of a young one: a batch that writes it may be under way.
+      this.#deletes.push(endedKey(true, record.range, record.id, instant))
     }
   }
 
@@ -258,6 +274,16 @@ export class History {
     this.#young.delete(record.id)
     for (const instant of record.kept) this.#deletes.push(endedKey(true, record.range, record.id, instant))
   }
+}
+
+/** Below this many it is not worth it to look for those that are gone. */
+const GONE_MAX = 16
+
+function dropGone(ring: Ring): void {
+  const entries = new Deque<Entry>()
+  for (const entry of ring.entries) if (!entry.gone) entries.push(entry)
+  ring.entries = entries
+  ring.gone = 0
 }
 
 function putOf(out: ByteWriter, ended: EndedRun): StoreOp {

@@ -212,9 +212,7 @@ export class TaskStore<R extends Run> {
   lastLifeOf(id: string): number | undefined {
     const before = this.#records.get(id) ?? this.#tombstones.get(id)
     if (before !== undefined) return before.life
-    const ended = this.history.find(id)
-    if (ended === undefined) return undefined
-    return 'stored' in ended ? 0 : ended.life
+    return this.history.find(id)?.life
   }
 
   /** The records of these ids, from memory or the index. Loaded ones are in memory from now on. */

@@ -62,6 +62,9 @@ export function definition(id: string, options: DefinitionOptions = {}): Definit
   return new Definition(new ByteReader(bytes), bytes.length)
 }
 
+/** The process died while somebody waited for it. */
+export class Crashed extends Error {}
+
 /** Sees every call that changes the disk, before it is made; what it returns is called instead. */
 export type WriteHook = (call: 'write' | 'clear', sync: boolean, ops: readonly StoreOp[]) => void
 
@@ -81,6 +84,7 @@ export class StoreBed {
   holds: (record: TaskRecord) => boolean = () => false
   onWrite: WriteHook = () => undefined
   #life = 0
+  #alive = false
 
   constructor(options: Partial<TaskStoreOptions> = {}, seed: number | string = 1) {
     this.options = { ...OPTIONS, ...options }
@@ -91,6 +95,7 @@ export class StoreBed {
   /** A new process on the disk. */
   async open(options: Partial<TaskStoreOptions> = {}): Promise<Started> {
     const life = ++this.#life
+    this.#alive = true
     const { clock, disk } = this
     this.failures = []
     this.fullness = []
@@ -123,15 +128,22 @@ export class StoreBed {
     return this.started
   }
 
+  /** False from a crash on, until it is opened again. */
+  get isAlive(): boolean {
+    return this.#alive
+  }
+
   /** The process dies; nothing of it is heard again. */
   crash(options: CrashOptions = {}): void {
     this.#life++
+    this.#alive = false
     this.disk.crash(options)
   }
 
   async close(): Promise<void> {
     await this.run(this.tasks.stop())
     this.#life++
+    this.#alive = false
   }
 
   /** Turns the clock until the promise is settled; a minute is more than anything here may take. */
@@ -141,16 +153,21 @@ export class StoreBed {
       settled = true
     }
     promise.then(settle, settle)
-    if (!(await this.clock.runUntil(() => settled, 60_000)))
-      throw new Error('it hangs: nothing settled in a minute')
+    if (!this.#alive) throw new Crashed()
+    const life = this.#life
+    const over = (): boolean => settled || life !== this.#life
+    if (!(await this.clock.runUntil(over, 60_000))) throw new Error('it hangs: nothing settled in a minute')
+    if (life !== this.#life) throw new Crashed()
     return promise
   }
 
   /** Ends the turn, and waits until everything is synced, and all that can be spilled is. */
   async settle(): Promise<void> {
+    const life = this.#life
     this.tasks.flush()
     await this.run(this.tasks.journal.drain())
     await this.clock.advanceBy(200)
+    if (life !== this.#life) throw new Crashed()
   }
 
   /** Appends a change by `act`, ends the turn, and waits for it to be synced. */
@@ -171,11 +188,13 @@ export class StoreBed {
 
   /** Overwrites a value of the disk while no process has it. */
   async overwrite(key: Uint8Array, value: Uint8Array | undefined): Promise<void> {
+    this.#alive = true
     const store = new SimulatedStore(this.disk)
     await this.run(store.open())
     const op: StoreOp = value === undefined ? { type: 'del', key } : { type: 'put', key, value }
     await this.run(store.write([op], { sync: true }))
     await this.run(store.close())
+    this.#alive = false
   }
 }
 
