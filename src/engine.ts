@@ -24,7 +24,7 @@ import type { StatusView } from './task/views.ts'
 import type { CallRequest, EngineEvent } from './wire/calls.ts'
 import { wireError } from './wire/frame.ts'
 import { Calls } from './work/calls.ts'
-import { Creation, type Results } from './work/creation.ts'
+import { Creation, type Results, unsynced } from './work/creation.ts'
 import { Dispatcher } from './work/dispatcher.ts'
 import { Lifecycle } from './work/lifecycle.ts'
 import { type LiveRecord, LiveRun } from './work/live-run.ts'
@@ -68,6 +68,9 @@ export class Engine implements SessionHost {
     totalBytes: Number.POSITIVE_INFINITY,
   }
   #lowSpace = false
+  /** A write has met a full disk, and waits. */
+  #writesWait = false
+  #toldFull = false
   #housekeepingAt = 0
 
   constructor(ports: EnginePorts, options: Partial<EngineOptions> = {}) {
@@ -336,13 +339,18 @@ export class Engine implements SessionHost {
   // --- calls
 
   #acknowledge(session: Session, call: number, results: Results, count: number): void {
-    this.#store.afterSync(error => {
-      const tell = (): void =>
-        session.scheduled(call, error === undefined ? results : new Array(count).fill(error), count)
-      // Callers have a bounded number of calls under way: a late answer slows them down.
-      if (error === undefined && this.#store.isBehind) this.#heldBack.push(tell)
-      else tell()
-    })
+    const refused = results.filter(result => result instanceof CarillonError).length
+    // Nothing of it was kept, so there is nothing to wait for: a full disk may keep others waiting.
+    if (refused === count) session.scheduled(call, results, count)
+    else {
+      this.#store.afterSync(error => {
+        const told = error === undefined ? results : unsynced(results, count, error)
+        const tell = (): void => session.scheduled(call, told, count)
+        // Callers have a bounded number of calls under way: a late answer slows them down.
+        if (error === undefined && this.#store.isBehind) this.#heldBack.push(tell)
+        else tell()
+      })
+    }
     this.stir()
   }
 
@@ -377,17 +385,23 @@ export class Engine implements SessionHost {
   }
 
   #full(full: boolean): void {
-    this.#emit({ type: 'store-full', full, freeBytes: this.#space.freeBytes })
+    this.#writesWait = full
+    this.#tellFull()
   }
 
   async #lookAtSpace(): Promise<void> {
     this.#space = await this.#store.space()
     const { freeBytes, totalBytes } = this.#space
-    const low = freeBytes < Math.min(this.options.freeBytesMin, totalBytes * this.options.freeShareMax)
-    if (low !== this.#lowSpace) {
-      this.#lowSpace = low
-      this.#emit({ type: 'store-full', full: low, freeBytes })
-    }
+    this.#lowSpace = freeBytes < Math.min(this.options.freeBytesMin, totalBytes * this.options.freeShareMax)
+    this.#tellFull()
+  }
+
+  /** Told when new work is refused, and when it is taken again. */
+  #tellFull(): void {
+    const full = this.#writesWait || this.#lowSpace
+    if (full === this.#toldFull) return
+    this.#toldFull = full
+    this.#emit({ type: 'store-full', full, freeBytes: this.#space.freeBytes })
   }
 
   #status(): StatusView {

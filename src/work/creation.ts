@@ -183,6 +183,11 @@ export class Creation {
 
 export type Results = ReadonlyArray<ScheduleResult | undefined>
 
+/** What was refused stays refused; of the rest nobody knows. */
+export function unsynced(results: Results, count: number, error: CarillonError): Results {
+  return Array.from({ length: count }, (_, i) => (results[i] instanceof CarillonError ? results[i] : error))
+}
+
 /** All were created. */
 const NOTHING_SPECIAL: Results = Object.freeze([])
 
