@@ -152,7 +152,7 @@ export class History {
 
   constructor(clock: VirtualClock) {
     this.#clock = clock
-    this.offsets.push({ at: 0, offset: clock.now() - clock.monotonic() })
+    this.offsets.push({ at: 0, offset: clock.wallOffset })
   }
 
   story(id: string, loose = false): Story {
@@ -173,8 +173,7 @@ export class History {
   }
 
   jumped(): void {
-    const offset = this.#clock.now() - this.#clock.monotonic()
-    this.offsets.push({ at: this.#clock.monotonic(), offset })
+    this.offsets.push({ at: this.#clock.monotonic(), offset: this.#clock.wallOffset })
   }
 
   /** Opens a disturbance; the returned function ends it. */

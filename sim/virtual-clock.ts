@@ -78,6 +78,11 @@ export class VirtualClock implements Clock {
     this.#wallOffsetMs += ms
   }
 
+  /** The wall clock less the monotonic clock, exactly: now() cuts off what is below a millisecond. */
+  get wallOffset(): number {
+    return this.#wallOffsetMs
+  }
+
   /** How many timers and deferred callbacks are waiting. */
   get pending(): number {
     return this.#live

@@ -293,6 +293,7 @@ function engineOptions(draw: Random): Partial<EngineOptions> {
       pageMax: pick([3, 50, 500]),
     },
     dispatcher: { ...dispatcher, queueMax: pick([60, 100_000]) },
+    backlogMax: pick([20, 50_000]),
     lifecycle,
     freeBytesMin: 1_000_000,
     freeShareMax: 1,

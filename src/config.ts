@@ -17,6 +17,8 @@ export interface EngineOptions {
   readonly dispatcher: DispatcherOptions
   readonly lifecycle: LifecycleOptions
   readonly calls: CallsOptions
+  /** Most due records that wait in memory for room in the queue. More: more memory, fewer reads of the index. */
+  readonly backlogMax: number
   /** New work is refused below this much free space, bytes. More: earlier; less: the disk itself says so, later. */
   readonly freeBytesMin: number
   /** But never more than this share of the disk. */
@@ -51,9 +53,10 @@ export const DEFAULT_OPTIONS: EngineOptions = {
     repair: false,
   },
   scheduler: { sleepMsMax: 1000, sliceMax: 4096, sliceMs: 5 },
-  horizon: { aheadMs: 60_000, loadedMax: 200_000, pageMax: 500 },
+  horizon: { aheadMs: 60_000, loadedMax: 250_000, pageMax: 500 },
   dispatcher: { queueMax: 100_000, inFlightBytesMax: 32 * 1024 * 1024 },
   lifecycle: { lazyStartMs: 5, openRunsMax: 1000, deadMs: 30 * 86_400_000 },
+  backlogMax: 50_000,
   freeBytesMin: 64 * 1024 * 1024,
   freeShareMax: 0.1,
   housekeepingMs: 1000,

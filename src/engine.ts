@@ -23,6 +23,7 @@ import { isRunEnd } from './task/task.ts'
 import type { StatusView } from './task/views.ts'
 import type { CallRequest, EngineEvent } from './wire/calls.ts'
 import { wireError } from './wire/frame.ts'
+import { Backlog } from './work/backlog.ts'
 import { Calls } from './work/calls.ts'
 import { Creation, type Results, unsynced } from './work/creation.ts'
 import { Dispatcher } from './work/dispatcher.ts'
@@ -36,6 +37,9 @@ export interface EnginePorts {
   /** Opened by the caller; the engine closes it when it stops. */
   readonly store: Store
 }
+
+/** What was passed over is read again when this share of the queue has room for it. */
+const READ_AGAIN_SHARE = 1 / 8
 
 export class Engine implements SessionHost {
   readonly options: EngineOptions
@@ -51,8 +55,8 @@ export class Engine implements SessionHost {
   readonly #creation: Creation
   readonly #calls: Calls
   readonly #sessions = new Set<Session>()
-  /** Due records that found no room in the queue. */
-  readonly #deferred = new Set<LiveRecord>()
+  readonly #roomFor = (name: string): number => this.#dispatcher.roomFor(name)
+  readonly #backlog: Backlog
   /** Answers that wait until the index has caught up with the journal. */
   readonly #heldBack: Array<() => void> = []
   #resolve!: () => void
@@ -106,13 +110,12 @@ export class Engine implements SessionHost {
       clockJumped: byMs => this.#emit({ type: 'clock-jump', byMs }),
     })
     const now = (): number => this.#now()
-    this.#horizon = new Horizon<LiveRun>(
-      { store: this.#store, clock },
-      all.horizon,
-      record => this.#lifecycle.adopt(record),
-      // A full queue would defer what is loaded, and lower the cursor again: no loading until there is room.
-      () => (this.#dispatcher.room <= 0 ? 0 : all.horizon.loadedMax - this.#store.size),
-    )
+    this.#backlog = new Backlog(all.backlogMax)
+    this.#horizon = new Horizon<LiveRun>({ store: this.#store, clock }, all.horizon, {
+      loaded: record => this.#lifecycle.adopt(record),
+      wantsBack: () => this.#backlog.wantsBack(this.#roomFor, all.dispatcher.queueMax * READ_AGAIN_SHARE),
+      readAgain: () => this.#backlog.readAgain(),
+    })
     this.#lifecycle = new Lifecycle(all.lifecycle, {
       store: this.#store,
       clock,
@@ -159,8 +162,7 @@ export class Engine implements SessionHost {
     this.#state = 'running'
     await this.#lookAtSpace()
     for (const record of [...this.#store.records()]) this.#lifecycle.adopt(record)
-    this.#horizon.advance(this.#clock.now())
-    await this.#horizon.running
+    await this.#horizon.advance(this.#clock.now())
     this.#scheduler.start()
     const startMs = this.#clock.monotonic() - from
     this.#emit({
@@ -260,6 +262,7 @@ export class Engine implements SessionHost {
       this.#store.flush()
       if (this.#heldBack.length > 0 && !this.#store.isBehind)
         for (const tell of this.#heldBack.splice(0)) tell()
+      if (this.#backlog.size > 0 || this.#backlog.hasPassedOver) this.#takeBacklog()
       this.#dispatcher.flush()
       for (const session of this.#sessions) session.flush()
       this.#store.flush()
@@ -270,12 +273,8 @@ export class Engine implements SessionHost {
   }
 
   #slept(now: number): void {
-    this.#takeDeferred()
-    this.#horizon.advance(now)
-    this.#horizon.running?.then(
-      () => this.stir(),
-      (error: unknown) => this.failed(error),
-    )
+    this.#takeBacklog()
+    this.#advanceHorizon(now)
     if (now - this.#housekeepingAt >= this.options.housekeepingMs || now < this.#housekeepingAt) {
       this.#housekeepingAt = now
       this.#store.history.sweep(now)
@@ -284,23 +283,24 @@ export class Engine implements SessionHost {
     }
   }
 
-  /** Records that found no room get it now, a queue's half at a time. */
-  #takeDeferred(): void {
-    if (this.#deferred.size === 0 || this.#dispatcher.room < this.options.dispatcher.queueMax / 2) return
-    for (const record of this.#deferred) {
-      if (this.#dispatcher.room <= 0) return
-      this.#deferred.delete(record)
-      this.#lifecycle.settle(record)
-    }
+  #advanceHorizon(now: number): void {
+    this.#horizon.advance(now)?.then(
+      () => this.stir(),
+      (error: unknown) => this.failed(error),
+    )
+  }
+
+  /** What found no room in the queue gets it now, if there is some. */
+  #takeBacklog(): void {
+    if (this.#backlog.size > 0) this.#backlog.take(this.#roomFor, record => this.#lifecycle.settle(record))
+    if (this.#backlog.hasPassedOver) this.#advanceHorizon(this.#scheduler.wall.now())
   }
 
   // --- who is in memory, and armed
 
   #rearm(record: LiveRecord): void {
-    if (record.gone) {
-      this.#deferred.delete(record)
-      return this.#scheduler.disarm(record)
-    }
+    this.#backlog.remove(record)
+    if (record.gone) return this.#scheduler.disarm(record)
     let due = NEVER
     if (!record.paused) due = record.nextAt
     for (const run of record.runs) if (run.state === 'retrying' && run.retryAt < due) due = run.retryAt
@@ -311,19 +311,22 @@ export class Engine implements SessionHost {
 
   #defer(record: LiveRecord): void {
     this.#scheduler.disarm(record)
-    this.#deferred.add(record)
-    this.#horizon.lower(record.range, record.dueAt, record.id)
+    this.#backlog.add(record)
   }
 
   #holds(record: LiveRecord): boolean {
-    if (this.#deferred.has(record)) return false
-    for (const run of record.runs) if (!isRunEnd(run.state)) return true
-    return this.#horizon.covers(record.range, record.dueAt, record.id)
+    let isOpen = false
+    for (const run of record.runs) {
+      if (run.place !== 'idle') return true
+      if (!isRunEnd(run.state)) isOpen = true
+    }
+    if (this.#backlog.isLeaving(record)) return false
+    return isOpen || this.#horizon.covers(record.range, record.dueAt, record.id)
   }
 
   #evicted(record: LiveRecord): void {
     this.#scheduler.disarm(record)
-    this.#deferred.delete(record)
+    if (this.#backlog.left(record)) this.#horizon.passedOver(record.range, record.indexedDue, record.id)
   }
 
   #evictDead(taskId: string): void {
@@ -422,7 +425,7 @@ export class Engine implements SessionHost {
         armed: this.#scheduler.armed,
         dead: this.#store.history.deadCount,
       },
-      runs: { queued: queued + this.#deferred.size, running },
+      runs: { queued: queued + this.#backlog.size, running },
       counters: { ...this.#lifecycle.counters, commits: this.#store.journal.commits },
       latenessMs: { p50: lateness.percentile(50), p99: lateness.percentile(99), max: lateness.max },
       wakeUps: this.#scheduler.wakeUps,

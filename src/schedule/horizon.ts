@@ -3,23 +3,45 @@
  * ahead of time. Ten million tasks for next month cost no memory.
  *
  * Rule (PROTOCOLS, store order, and trace 22): per range there is a position; every index entry at or before it is
- * in memory, hence armed. To move it: (i) raise it in memory, so that what is spilled from now on below it stays in
- * memory; (ii) wait for the spill under way; (iii) open the cursor, which is a snapshot, and load what lies between.
+ * in memory, or was passed over. To move it: (i) raise it in memory, so that what is spilled from now on below it stays
+ * in memory; (ii) wait for the spill under way; (iii) open the cursor, which is a snapshot, and load what lies between.
  * A load that stops early, for want of room, lowers the position to the last entry it read.
+ *
+ * Passed over is what was due and found no room in the queue, when it left memory. The range's mark lies at or before
+ * the first such entry; when there is room, what lies between the mark and the position is read again.
  */
 
 import { getF64 } from '../lib/keys.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { StoreCursor } from '../ports/store.ts'
 import { dueFrom, dueIdOf } from '../store/keys.ts'
-import type { TaskStore } from '../store/task-store.ts'
 import { NEVER, NOT_YET, type Run, type TaskRecord } from '../task/record.ts'
 
 export interface HorizonOptions {
   /** How far ahead entries are held in memory, ms. More: more memory, fewer cursors. */
   readonly aheadMs: number
-  /** Most records loaded from the index that are in memory at a time. */
+  /** Most records in memory, whatever for, up to which more are loaded. More: more memory. */
   readonly loadedMax: number
   readonly pageMax: number
+}
+
+/** What the horizon asks of the task store. */
+export interface HorizonStore<R extends Run> {
+  readonly size: number
+  spillsIdle(): Promise<void>
+  dueCursor(range: number, from: Uint8Array, ltDue: number): StoreCursor
+  loadDue(keys: readonly Uint8Array[]): Promise<ReadonlyArray<{ readonly record: TaskRecord<R> | undefined }>>
+  /** Lets a record go that nobody holds. */
+  release(record: TaskRecord<R>): void
+}
+
+export interface HorizonHost<R extends Run> {
+  /** A record was loaded, or found in memory. */
+  loaded(record: TaskRecord<R>): void
+  /** True if the queue has room for something that was passed over. */
+  wantsBack(): boolean
+  /** All that was passed over is about to be read again; the returned function is called with true if it was. */
+  readAgain(): (whole: boolean) => void
 }
 
 interface Position {
@@ -30,37 +52,33 @@ interface Position {
 /** A due key up to its id. */
 const DUE_AT = 3
 const PAGES_A_TURN = 8
+/** A move that stopped for want of room goes on when this share of loadedMax is free. */
+const ROOM_SHARE = 1 / 8
 
 export class Horizon<R extends Run> {
-  readonly #store: TaskStore<R>
+  readonly #store: HorizonStore<R>
   readonly #clock: Clock
   readonly #options: HorizonOptions
-  /** Called for each record that was loaded, or found in memory. */
-  readonly #loaded: (record: TaskRecord<R>) => void
-  /** How many more records may be loaded. */
-  readonly #room: () => number
+  readonly #host: HorizonHost<R>
   #positions: Position[] = []
+  /** By range. */
+  readonly #marks = new Map<number, Position>()
   #running: Promise<void> | undefined
   #hungry = false
   #stopped = false
-  /** The range that is being read, and where it was lowered to meanwhile. */
-  #reading = -1
-  #lowered: Position | undefined
   #nextRange = 0
-  /** Everything due before this is in memory. */
+  /** Everything due before this is in memory, or was passed over. */
   reachedTo = NOT_YET
 
   constructor(
-    ports: { store: TaskStore<R>; clock: Clock },
+    ports: { store: HorizonStore<R>; clock: Clock },
     options: HorizonOptions,
-    loaded: (record: TaskRecord<R>) => void,
-    room: () => number,
+    host: HorizonHost<R>,
   ) {
     this.#store = ports.store
     this.#clock = ports.clock
     this.#options = options
-    this.#loaded = loaded
-    this.#room = room
+    this.#host = host
   }
 
   start(ranges: number): void {
@@ -70,39 +88,44 @@ export class Horizon<R extends Run> {
   /** True if an index entry of this record would not be read any more: it has to stay in memory. */
   covers(range: number, due: number, id: string): boolean {
     if (due === NEVER) return false
-    const position = this.#positions[range] as Position
-    return due < position.due || (due === position.due && id <= position.id)
+    return !isBefore(this.#positions[range] as Position, { due, id })
   }
 
-  /** There was no room to queue this record: once it is spilled it may leave memory, and is read again later. */
-  lower(range: number, due: number, id: string): void {
-    this.#hungry = true
-    if (!this.covers(range, due, id)) return
-    const position = { due, id: id.slice(0, -1) }
-    this.#positions[range] = position
-    if (range === this.#reading) this.#lowered = lowest(this.#lowered, position)
+  /** A due record for which there was no room has left memory: it is read again when there is some. */
+  passedOver(range: number, due: number, id: string): void {
+    // The mark is a position: what follows it is read.
+    this.#mark(range, { due, id: id.slice(0, -1) })
   }
 
-  /** Moves ahead if that is worth it; at most one such move is under way. */
-  advance(now: number): void {
-    if (this.#running !== undefined || this.#stopped) return
-    const wanted = this.#hungry
-      ? this.#room() > this.#options.loadedMax / 2
-      : this.reachedTo < now + this.#options.aheadMs / 2
-    if (!wanted) return
-    this.#running = this.#move(now + this.#options.aheadMs).finally(() => {
+  /**
+   * Moves ahead, or reads again, if that is worth it; at most one of them is under way. Returns what it began: what
+   * goes wrong there (a broken record, a failed disk) is for the caller.
+   */
+  advance(now: number): Promise<void> | undefined {
+    if (this.#running !== undefined || this.#stopped) return undefined
+    const { aheadMs, loadedMax } = this.#options
+    let work: Promise<void> | undefined
+    if (this.#hungry ? this.#room > loadedMax * ROOM_SHARE : this.reachedTo < now + aheadMs / 2)
+      work = this.#move(now + aheadMs)
+    else if (this.#marks.size > 0 && this.#room > 0 && this.#host.wantsBack()) work = this.#readAgain()
+    this.#running = work?.finally(() => {
       this.#running = undefined
     })
-  }
-
-  /** What goes wrong in a move (a broken record, a failed disk) reaches the caller here. */
-  get running(): Promise<void> | undefined {
     return this.#running
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
     await this.#running?.catch(() => undefined)
+  }
+
+  get #room(): number {
+    return this.#options.loadedMax - this.#store.size
+  }
+
+  #mark(range: number, position: Position): void {
+    const mark = this.#marks.get(range)
+    if (mark === undefined || isBefore(position, mark)) this.#marks.set(range, position)
   }
 
   /** Every range up to `target`; a few pages each in turn, so that none waits for another's backlog. */
@@ -114,12 +137,12 @@ export class Horizon<R extends Run> {
       const rest: number[] = []
       for (const range of behind) {
         if (this.#stopped) return
-        if (this.#room() <= 0) {
+        if (this.#room <= 0) {
           this.#hungry = true
           this.#nextRange = range
           return
         }
-        if (!(await this.#read(range, target))) rest.push(range)
+        if (!(await this.#advanceRange(range, target))) rest.push(range)
       }
       behind = rest
     }
@@ -129,44 +152,79 @@ export class Horizon<R extends Run> {
   }
 
   /** Reads a range up to the target; false if there is more than a few pages. */
-  async #read(range: number, target: number): Promise<boolean> {
-    const position = this.#positions[range] as Position
-    if (position.due >= target) return true
-    const from = keyAfter(range, position)
+  async #advanceRange(range: number, target: number): Promise<boolean> {
+    const from = this.#positions[range] as Position
+    if (from.due >= target) return true
     this.#positions[range] = { due: target, id: '' }
-    this.#reading = range
-    this.#lowered = undefined
-    await this.#store.spillsIdle()
-    const cursor = this.#store.dueCursor(range, from, target)
-    let last = position
+    let reached = from
     try {
-      for (let page = 0; page < PAGES_A_TURN; page++) {
-        const max = Math.min(this.#options.pageMax, Math.max(1, this.#room()))
+      reached = await this.#read(range, from, target, PAGES_A_TURN, () => this.#room > 0)
+    } finally {
+      this.#positions[range] = reached
+    }
+    return reached.due >= target
+  }
+
+  /** What was passed over, range by range, as long as there is room for some of it. */
+  async #readAgain(): Promise<void> {
+    const done = this.#host.readAgain()
+    let whole = false
+    const goesOn = (): boolean => !this.#stopped && this.#room > 0 && this.#host.wantsBack()
+    try {
+      for (const [range, mark] of [...this.#marks]) {
+        if (!goesOn()) return
+        const target = (this.#positions[range] as Position).due
+        // What is passed over meanwhile sets the mark anew.
+        this.#marks.delete(range)
+        let reached = mark
+        try {
+          reached = await this.#read(range, mark, target, Number.POSITIVE_INFINITY, goesOn)
+        } finally {
+          if (reached.due < target) this.#mark(range, reached)
+        }
+        if (reached.due < target) return
+      }
+      whole = true
+    } finally {
+      done(whole)
+    }
+  }
+
+  /** Loads what lies after `from` and before `target`, while `goesOn`; returns how far it came. */
+  async #read(
+    range: number,
+    from: Position,
+    target: number,
+    pages: number,
+    goesOn: () => boolean,
+  ): Promise<Position> {
+    await this.#store.spillsIdle()
+    const cursor = this.#store.dueCursor(range, keyAfter(range, from), target)
+    let reached = from
+    try {
+      for (let page = 0; page < pages; page++) {
+        const max = Math.min(this.#options.pageMax, Math.max(1, this.#room))
         const entries = await cursor.next(max)
         for (const { record } of await this.#store.loadDue(entries.map(([key]) => key))) {
-          if (record !== undefined) this.#loaded(record)
+          if (record === undefined) continue
+          this.#host.loaded(record)
+          this.#store.release(record)
         }
-        if (entries.length < max) {
-          last = { due: target, id: '' }
-          return true
-        }
+        if (entries.length < max) return { due: target, id: '' }
         const key = (entries.at(-1) as [Uint8Array, Uint8Array])[0]
-        last = { due: getF64(key, DUE_AT), id: dueIdOf(key) }
-        if (this.#room() <= 0) break
+        reached = { due: getF64(key, DUE_AT), id: dueIdOf(key) }
+        if (!goesOn()) break
         await new Promise<void>(resolve => this.#clock.defer(resolve))
       }
-      return false
+      return reached
     } finally {
-      this.#positions[range] = lowest(this.#lowered, last)
-      this.#reading = -1
       await cursor.close()
     }
   }
 }
 
-function lowest(a: Position | undefined, b: Position): Position {
-  if (a === undefined) return b
-  return a.due < b.due || (a.due === b.due && a.id < b.id) ? a : b
+function isBefore(a: Position, b: Position): boolean {
+  return a.due < b.due || (a.due === b.due && a.id < b.id)
 }
 
 /** The first key after a position. */

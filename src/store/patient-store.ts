@@ -6,7 +6,7 @@
 
 import { CarillonError, isCarillonError } from '../errors.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { Store, StoreOp } from '../ports/store.ts'
+import type { KeyRange, Store, StoreOp } from '../ports/store.ts'
 
 export class PatientStore {
   readonly store: Store
@@ -27,11 +27,19 @@ export class PatientStore {
     return this.#recovery !== undefined
   }
 
-  async write(ops: readonly StoreOp[], sync: boolean): Promise<void> {
+  write(ops: readonly StoreOp[], sync: boolean): Promise<void> {
+    return this.#patiently(() => this.store.write(ops, { sync }))
+  }
+
+  clear(range: KeyRange): Promise<void> {
+    return this.#patiently(() => this.store.clear(range))
+  }
+
+  async #patiently(carryOut: () => Promise<void>): Promise<void> {
     for (;;) {
       if (this.#recovery !== undefined) await this.#recovery
       try {
-        return await this.store.write(ops, { sync })
+        return await carryOut()
       } catch (error) {
         if (!isCarillonError(error, 'STORE_FULL')) throw error
         this.#recovery ??= this.#recover()

@@ -174,7 +174,7 @@ export class Spiller<R extends Run> {
     kept.stored()
     for (const record of ended) if (tombstones.get(record.id) === record) tombstones.delete(record.id)
     journal.dropOldest()
-    await store.store.clear({ gte: journalKey(segment.firstSeq), lt: journalKey(journalFrom) })
+    await store.clear({ gte: journalKey(segment.firstSeq), lt: journalKey(journalFrom) })
   }
 }
 

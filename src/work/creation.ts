@@ -8,6 +8,7 @@ import { invariant } from '../invariant.ts'
 import { ByteReader, CorruptBytes } from '../lib/bytes.ts'
 import type { TaskStore } from '../store/task-store.ts'
 import { Definition } from '../task/definition.ts'
+import type { Policy } from '../task/policy.ts'
 import { NEVER, NOT_YET, TaskRecord } from '../task/record.ts'
 import { isRunEnd } from '../task/task.ts'
 import type { ScheduleStatus } from '../wire/frame.ts'
@@ -193,7 +194,12 @@ const NOTHING_SPECIAL: Results = Object.freeze([])
 
 /** Equal but for when and by whom it was asked: to schedule the same again, at every start of a program, changes nothing. */
 function sameDefinition(a: Definition, b: Definition): boolean {
-  if (a.name !== b.name || a.scheduleText !== b.scheduleText || a.policy !== b.policy) return false
+  if (a.name !== b.name || a.scheduleText !== b.scheduleText || !samePolicy(a.policy, b.policy)) return false
   if (!Object.is(a.at, b.at) || a.keyTtlMs !== b.keyTtlMs) return false
   return Buffer.compare(a.payload, b.payload) === 0
+}
+
+/** Policies of the same text are mostly the same object. */
+function samePolicy(a: Policy, b: Policy): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b)
 }

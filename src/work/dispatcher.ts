@@ -68,9 +68,13 @@ export class Dispatcher<R extends DueRun> implements ConnectionHost<R> {
     return connection
   }
 
-  /** How many more runs may be offered. */
-  get room(): number {
-    return this.#options.queueMax - this.#queuedCount
+  /**
+   * How many more runs of a handler may be offered: as many may wait as there is room left for the others. So one whose
+   * worker is away takes half of the queue at most, two take a third each, and the rest goes on.
+   */
+  roomFor(name: string): number {
+    const free = this.#options.queueMax - this.#queuedCount
+    return Math.max(0, free - (this.#queues.get(name)?.waiting ?? 0))
   }
 
   /** Queues a run; it goes out with the next flush() for which there is credit. */

@@ -112,7 +112,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     if (this.#isOver(record)) {
       if (record.expiresAt === NEVER) record.expiresAt = this.#expiryOf(record)
       if (record.expiresAt <= now || record.expiresAt === NEVER) return this.#drop(record)
-    } else if (this.dispatcher.room <= 0 && record.dueAt <= now) {
+    } else if (this.dispatcher.roomFor(record.definition.name) <= 0 && record.dueAt <= now) {
       return this.#parts.defer(record)
     } else {
       if (!record.paused && record.nextAt <= now) this.occurrences.reached(record, now)

@@ -130,13 +130,15 @@ describe('Dispatcher: who gets what', () => {
     expect(bed.dispatcher.counts()).toEqual({ queued: 1, running: 0, withoutWorker: [] })
   })
 
-  test('room is what the queue still takes; what was sent does not count', () => {
-    const bed = new TestBed({ queueMax: 10 })
+  test('a handler has room for as many as stay free for the others; what was sent does not count', () => {
+    const bed = new TestBed({ queueMax: 20 })
     const worker = bed.worker({ a: 4 })
+    expect(bed.dispatcher.roomFor('a')).toBe(20)
     bed.offer(10, 'a')
-    expect(bed.dispatcher.room).toBe(0)
+    expect(bed.dispatcher.roomFor('a')).toBe(0)
+    expect(bed.dispatcher.roomFor('b')).toBe(10)
     bed.turn(worker)
-    expect(bed.dispatcher.room).toBe(4)
+    expect(bed.dispatcher.roomFor('a')).toBe(8)
     expect(bed.dispatcher.counts()).toEqual({ queued: 6, running: 4, withoutWorker: [] })
     expect(bed.dispatcher.runningRuns().map(run => run.id)).toEqual(['a1', 'a2', 'a3', 'a4'])
   })
