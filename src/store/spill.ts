@@ -98,16 +98,27 @@ export class Spiller<R extends Run> {
     const { journal, dirty } = this.#parts
     const segment = journal.oldestClosed
     if (segment === undefined) return
-    await journal.drain()
+    await this.#drained()
     const records = dirty.listOf(segment.number)
     for (let at = 0; at < records.length && !this.#stopped; ) at = await this.#chunk(records, at)
     if (this.#stopped) return
     await this.#finish(segment)
   }
 
+  /** Callers are told after a while that the disk is full; a spill waits on. */
+  async #drained(): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#parts.journal.drain()
+      } catch (error) {
+        if (this.#stopped || !isCarillonError(error, 'STORE_FULL')) throw error
+      }
+    }
+  }
+
   /** Writes a chunk of the records, and returns where the next begins. */
   async #chunk(records: readonly TaskRecord<R>[], from: number): Promise<number> {
-    const { store, journal, dirty, spilled } = this.#parts
+    const { store, dirty, spilled } = this.#parts
     const ops: StoreOp[] = []
     const chunk: TaskRecord<R>[] = []
     let bytes = 0
@@ -121,7 +132,7 @@ export class Spiller<R extends Run> {
     }
     if (chunk.length === 0) return at
     this.#writing = new Set(chunk)
-    await journal.drain()
+    await this.#drained()
     await store.write(ops, false)
     this.count++
     this.#writing = new Set()
@@ -168,7 +179,7 @@ export class Spiller<R extends Run> {
       { type: 'put', key: REQUESTS_KEY, value: requests.encode() },
       { type: 'put', key: META_KEY, value: encodeMeta({ ...meta, journalFrom }) },
     )
-    await journal.drain()
+    await this.#drained()
     await store.write(ops, true)
     this.count++
     kept.stored()

@@ -5,7 +5,7 @@
 
 import { type CrashOptions, SimulatedDisk, SimulatedStore } from '../../sim/simulated-store.ts'
 import { VirtualClock } from '../../sim/virtual-clock.ts'
-import type { CarillonError } from '../../src/errors.ts'
+import { type CarillonError, isCarillonError } from '../../src/errors.ts'
 import { ByteReader, ByteWriter } from '../../src/lib/bytes.ts'
 import { SeededRandom } from '../../src/lib/seeded-random.ts'
 import type { Store, StoreOp } from '../../src/ports/store.ts'
@@ -118,7 +118,7 @@ export class StoreBed {
         failed: error => void (life === this.#life && this.failures.push(error)),
         stir: () =>
           queueMicrotask(() => {
-            if (life === this.#life) tasks.flush()
+            if (life === this.#life && this.failures.length === 0) tasks.flush()
           }),
       },
     )
@@ -165,15 +165,20 @@ export class StoreBed {
   async settle(): Promise<void> {
     const life = this.#life
     this.tasks.flush()
-    await this.run(this.tasks.journal.drain())
+    await this.drain()
     await this.clock.advanceBy(200)
     if (life !== this.#life) throw new Crashed()
   }
 
-  /** Appends a change by `act`, ends the turn, and waits for it to be synced. */
-  async synced(act: () => void): Promise<void> {
-    act()
-    await this.run(this.tasks.journal.drain())
+  /** Waits until everything is synced, for space on the disk too. */
+  async drain(): Promise<void> {
+    for (;;) {
+      try {
+        return await this.run(this.tasks.journal.drain())
+      } catch (error) {
+        if (!isCarillonError(error, 'STORE_FULL')) throw error
+      }
+    }
   }
 
   /** The values on the disk under a letter, by key. */
