@@ -23,7 +23,7 @@ import { invariant } from '../invariant.ts'
 import { civilFromDays, daysFromCivil, weekdayOf } from './zone.ts'
 
 /** Lists of all 60 seconds and 60 minutes would be longer, and are better written with a step. */
-const PATTERN_LENGTH_MAX = 256
+export const PATTERN_LENGTH_MAX = 256
 const PATTERN_CACHE_MAX = 2048
 /** Every day and weekday of the calendar comes again within 40 years (29 February on a Monday, across the year 2100). */
 const SEARCH_MONTHS_MAX = 41 * 12

@@ -5,6 +5,7 @@
  */
 
 import { hash32 } from '../lib/hash.ts'
+import { PATTERN_LENGTH_MAX } from './cron.ts'
 
 export const MACROS: ReadonlyMap<string, string> = new Map([
   ['@yearly', '0 0 1 1 *'],
@@ -134,7 +135,8 @@ export function patternOf(fields: readonly string[], seed: string): string | { r
   const done: string[] = []
   for (const [i, field] of fields.entries()) {
     const text = field.toLowerCase().replace(/(?<!\d)0+(?=\d)/g, '')
-    if (!text.includes('~')) {
+    // What is too long for cron.ts is left for it to refuse: each pick reads the whole line.
+    if (!text.includes('~') || text.length > PATTERN_LENGTH_MAX) {
       done.push(text)
       continue
     }
