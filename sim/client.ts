@@ -419,6 +419,7 @@ export class SimulatedClient {
   #onEvent(event: EngineEvent): void {
     this.#history.count(`event ${event.type}`)
     if (event.type === 'late-end') return
+    if (event.type === 'missed') this.#history.story(event.task).missed += event.count
     if (event.type === 'run') this.ended(event.run, 'event')
     else if (event.type !== 'retry') this.#trace.note(`event ${JSON.stringify(event).slice(0, 200)}`)
   }

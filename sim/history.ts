@@ -70,6 +70,8 @@ export interface Story {
   readonly ops: Op[]
   readonly attempts: Attempt[]
   readonly ends: End[]
+  /** Instants that the engine said were passed over as missed. */
+  missed: number
   /** Made by a completed run: its story begins there. */
   parent: { readonly runId: string; readonly spec: Spec; readonly attempts: Attempt[] } | undefined
 }
@@ -147,6 +149,8 @@ export class History {
   listedAgain: readonly TaskView[] = []
   status: StatusView | undefined
   timersLeft = 0
+  /** The engine's queue is so short that what is due may wait for room until it counts as missed. */
+  queueIsShort = false
   /** runs() at the end, of some tasks. */
   readonly runsOf = new Map<string, readonly RunView[]>()
 
@@ -158,7 +162,7 @@ export class History {
   story(id: string, loose = false): Story {
     let story = this.stories.get(id)
     if (story === undefined) {
-      story = { id, loose, ops: [], attempts: [], ends: [], parent: undefined }
+      story = { id, loose, ops: [], attempts: [], ends: [], missed: 0, parent: undefined }
       this.stories.set(id, story)
     }
     return story

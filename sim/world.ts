@@ -157,10 +157,12 @@ class World {
         { number, handlers, window, events: true, repeatShare },
       )
     })
+    const engine = engineOptions(draw)
+    history.queueIsShort = engine.dispatcher.queueMax < 1000
     this.#node = new SimulatedNode(
       { clock, random: stream(options, 'node'), history, trace, disk },
       this.#clients,
-      engineOptions(draw),
+      engine,
       hook,
     )
     this.#workload = new Workload({ clock, random: stream(options, 'workload'), history }, this.#clients, {
@@ -270,7 +272,7 @@ class World {
 }
 
 /** Small segments, a near horizon and few ranges, so that spills and moves happen all the time. */
-function engineOptions(draw: Random): Partial<EngineOptions> {
+function engineOptions(draw: Random): Partial<EngineOptions> & Pick<EngineOptions, 'dispatcher'> {
   const pick = <T>(items: readonly T[]): T => items[Math.floor(draw.float() * items.length)] as T
   const { store, dispatcher, lifecycle } = DEFAULT_OPTIONS
   return {

@@ -72,6 +72,9 @@ export function excuse(
   if (max >= policy.retry.max && attempts.length > 0) return 'out of attempts'
   if (story.ends.some(end => end.state === 'failed' && attempts[0]?.runId === end.runId)) return 'failed'
   if (redriven(story, due, history.endedAt)) return 'driven by hand'
+  if (attempts.length === 0 && history.queueIsShort && policy.misfire.kind === 'skip') {
+    if (story.missed > 0 || story.ends.some(end => end.state === 'missed')) return 'found no room in time'
+  }
   return undefined
 }
 

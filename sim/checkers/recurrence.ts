@@ -174,6 +174,8 @@ function checkBatch(
       )
     return
   }
+  // Those that found no room in time are missed like any other.
+  if (history.queueIsShort && story.missed > 0) return
   for (const each of batch) {
     const attempts = runsAt(story, each.instant).flat()
     const why = excuse(history, story, attempts, version, each.due)
