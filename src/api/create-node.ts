@@ -87,7 +87,14 @@ function commandHandler(options: CreateNodeOptions<Handlers>): Handlers {
 
 function startThread(data: EngineThreadData): Thread {
   const entry = new URL(`../adapters/engine-thread${extname(import.meta.url)}`, import.meta.url)
-  return new Thread(entry, { workerData: data, transferList: [data.port], name: 'carillon' })
+  // A thread inherits this process's flags, and can't be started from a file with the flag of a text (`node -e`).
+  const isText = process.execArgv.some(flag => flag.startsWith('--input-type'))
+  return new Thread(entry, {
+    workerData: data,
+    transferList: [data.port],
+    name: 'carillon',
+    ...(isText ? { execArgv: [] } : {}),
+  })
 }
 
 /** The thread's first message: whether the engine could start. */
