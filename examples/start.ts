@@ -33,13 +33,7 @@ async function main(): Promise<void> {
     commands: crontab.entries.map(entry => entry.command),
     handlers: { heartbeat, 'email.send': sendEmail, 'report.build': buildReport },
   })
-  say(
-    `carillon: one node, data in ${relative(dataDir)}, started in ${Math.round(performance.now() - began)} ms. Ctrl-C ends it.\n`,
-  )
-
-  const before = new Map<string, number>()
-  for await (const task of node.tasks()) if (task.nextAt !== null) before.set(task.id, task.nextAt)
-  if (before.size > 0) say(`  ${before.size} tasks were kept from the last start`)
+  // Before anything is awaited: what was caught up at the start is told first.
   node.on('missed', ({ task, count, from, to }) =>
     say(`  caught up: ${task} passed over ${count} from ${time(from)} to ${time(to)} while nobody was here`),
   )
@@ -47,6 +41,13 @@ async function main(): Promise<void> {
   node.on('retry', ({ run, nextAt }) => say(`${lineOf(run)}; attempt ${run.attempt + 1} at ${time(nextAt)}`))
   node.on('no-worker', ({ name, waiting }) => say(`  nobody runs "${name}": ${waiting} waiting`))
 
+  say(
+    `carillon: one node, data in ${relative(dataDir)}, started in ${Math.round(performance.now() - began)} ms. Ctrl-C ends it.\n`,
+  )
+
+  const before = new Map<string, number>()
+  for await (const task of node.tasks()) if (task.nextAt !== null) before.set(task.id, task.nextAt)
+  if (before.size > 0) say(`  ${before.size} tasks were kept from the last start`)
   for (const { line, reason } of crontab.refused)
     say(`  ${relative(crontabPath)}:${line} is not taken: ${reason}`)
   for (const { line, text } of crontab.warnings) say(`  ${relative(crontabPath)}:${line}: ${text}`)

@@ -41,6 +41,9 @@ export interface EnginePorts {
 /** What was passed over is read again when this share of the queue has room for it. */
 const READ_AGAIN_SHARE = 1 / 8
 
+/** Most events that wait for the first client; a start after a long time away can miss instants of many tasks. */
+const UNTOLD_MAX = 1000
+
 export class Engine implements SessionHost {
   readonly options: EngineOptions
   /** Resolves after stop(); rejects if the engine dies. Never unhandled. */
@@ -55,6 +58,8 @@ export class Engine implements SessionHost {
   readonly #creation: Creation
   readonly #calls: Calls
   readonly #sessions = new Set<Session>()
+  /** What happened before the first client was there to be told. */
+  #untold: EngineEvent[] | undefined = []
   readonly #roomFor = (name: string): number => this.#dispatcher.roomFor(name)
   readonly #backlog: Backlog
   /** Answers that wait until the index has caught up with the journal. */
@@ -178,6 +183,8 @@ export class Engine implements SessionHost {
   attach(channel: WorkerChannel): void {
     const session = new Session(channel, this.#dispatcher.attach(), this)
     this.#sessions.add(session)
+    for (const event of this.#untold ?? []) session.event(event)
+    this.#untold = undefined
     session.start()
   }
 
@@ -361,6 +368,7 @@ export class Engine implements SessionHost {
 
   #emit(event: EngineEvent): void {
     const ofRuns = event.type === 'run' || event.type === 'retry'
+    if (this.#untold !== undefined && this.#untold.length < UNTOLD_MAX && !ofRuns) this.#untold.push(event)
     for (const session of this.#sessions) if (!ofRuns || session.connection.wantsEvents) session.event(event)
   }
 

@@ -151,6 +151,15 @@ describe('misfire: what was due while nobody was there', () => {
     expect(scheduledOf('a')).toEqual([HOUR])
   })
 
+  test('is told to who listens right after the start', async () => {
+    await schedule({ every: '1h' })
+    await bed.away(5 * HOUR)
+    expect(bed.eventsOf('missed')).toEqual([
+      { type: 'missed', task: 'a', count: 4, from: BEGAN_AT + HOUR, to: BEGAN_AT + 5 * HOUR },
+    ])
+    expect(bed.eventsOf('started').at(-1)).toMatchObject({ durable: true })
+  })
+
   test('is told to who listens, with its span', async () => {
     const task = { every: '1m', misfire: 'skip' } as const
     await schedule(task)

@@ -1,0 +1,142 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createNode } from '../../src/index.ts'
+
+/** The main job as its user starts and ends it. Everything here is real, so the tests run side by side. */
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const running = new Set<Started>()
+let parent: string
+
+beforeAll(async () => {
+  parent = await mkdtemp(join(tmpdir(), 'carillon-start-'))
+})
+
+afterAll(async () => {
+  for (const each of running) each.signalGroup('SIGKILL')
+  await rm(parent, { recursive: true, force: true })
+})
+
+/** `npm start`, in a process group of its own, as a shell starts it. */
+class Started {
+  output = ''
+  readonly #npm: ChildProcess
+  readonly #closed: Promise<unknown>
+
+  constructor(...args: string[]) {
+    this.#npm = spawn('npm', ['start', '--', ...args], {
+      cwd: root,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    running.add(this)
+    this.#closed = once(this.#npm, 'close').finally(() => running.delete(this))
+    for (const stream of [this.#npm.stdout, this.#npm.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.output += text
+      })
+    }
+  }
+
+  async says(text: string | RegExp): Promise<void> {
+    await expect.poll(() => this.output, { timeout: 20_000, interval: 20 }).toMatch(text)
+  }
+
+  /** What Ctrl-C in a terminal does. */
+  signalGroup(signal: NodeJS.Signals): void {
+    process.kill(-(this.#npm.pid as number), signal)
+  }
+
+  /** What a process manager does. */
+  signalNpm(signal: NodeJS.Signals): void {
+    this.#npm.kill(signal)
+  }
+
+  /** Its exit code, once the whole group has let go of its output; and how long that took. */
+  async ended(): Promise<{ code: number | null; ms: number }> {
+    const from = performance.now()
+    await this.#closed
+    return { code: this.#npm.exitCode, ms: performance.now() - from }
+  }
+
+  get groupIsGone(): boolean {
+    try {
+      process.kill(-(this.#npm.pid as number), 0)
+      return false
+    } catch {
+      return true
+    }
+  }
+}
+
+describe.concurrent('npm start', () => {
+  test('runs its crontab and its handlers, says which lines it does not take, and ends after --for', async () => {
+    const data = join(parent, 'for')
+    const crontab = join(parent, 'two-lines')
+    await writeFile(crontab, '* * * * * echo "from the shell"\n61 * * * * echo never\n')
+    // No line of a crontab fires within a second, so one of its commands is due from the start.
+    const node = await createNode({ dataDir: data })
+    await node.schedule({ command: 'echo "from the shell"', retry: false })
+    await node.close()
+    const started = new Started('--crontab', crontab, '--data', data, '--for', '3')
+    expect((await started.ended()).code).toBe(0)
+    expect(started.output).toMatch(/one node, data in .*for, started in \d+ ms/)
+    expect(started.output).toMatch(/two-lines:2 is not taken: .*61/)
+    expect(started.output).toMatch(
+      /next from .*two-lines:\s+\d{4}-\d\d-\d\dT\d\d:\d\dZ +echo "from the shell"/,
+    )
+    expect(started.output).toMatch(/\d\d:\d\d:\d\d {2}\d+ ms +command from the shell/)
+    expect(started.output).toMatch(/heartbeat completed \{"late":\d+\}/)
+    expect(started.output).toMatch(/email.send retrying \(attempt 1\)/)
+    expect(started.output).toContain('what is scheduled stays')
+  })
+
+  test.each([
+    ['Ctrl-C', 'signalGroup', 'SIGINT'],
+    ["SIGTERM to npm's own process", 'signalNpm', 'SIGTERM'],
+  ] as const)('%s ends it within seconds, in an orderly way', async (_, send, signal) => {
+    const data = join(parent, signal)
+    const started = new Started('--data', data)
+    await started.says('heartbeat completed')
+    started[send](signal)
+    const { code, ms } = await started.ended()
+    expect(code).toBe(0)
+    expect(ms).toBeLessThan(5000)
+    expect(started.output).toContain('what is scheduled stays, and goes on at the next start')
+    expect(started.groupIsGone).toBe(true)
+
+    const again = new Started('--data', data, '--for', '1')
+    expect((await again.ended()).code).toBe(0)
+    expect(again.output).toMatch(/\d+ tasks were kept from the last start/)
+  })
+
+  test('a second start says what it caught up', async () => {
+    const data = join(parent, 'caught-up')
+    const node = await createNode({ dataDir: data })
+    const misfire = { kind: 'once', after: '100ms' } as const
+    await node.schedule({ id: 'often', name: 'heartbeat', payload: { host: 'x' }, every: '200ms', misfire })
+    await node.close()
+    await new Promise(resolve => setTimeout(resolve, 1500))
+    const started = new Started('--data', data, '--for', '1')
+    expect((await started.ended()).code).toBe(0)
+    expect(started.output).toMatch(
+      /caught up: often passed over \d+ from \d\d:\d\d:\d\d to \d\d:\d\d:\d\d while nobody was here/,
+    )
+    expect(started.output).toContain('1 tasks were kept from the last start')
+  })
+
+  test('a directory that is in use is said in one line', async () => {
+    const data = join(parent, 'in-use')
+    const node = await createNode({ dataDir: data })
+    const second = new Started('--data', data)
+    expect((await second.ended()).code).toBe(1)
+    expect(second.output).toMatch(/carillon: the data directory .*in-use is in use by process \d+ on host/)
+    expect(second.output).not.toMatch(/\n +at /)
+    await node.close()
+  })
+})
