@@ -9,6 +9,7 @@
 
 import { Deque } from '../lib/bounded-queue.ts'
 import { ByteReader, type ByteWriter, CorruptBytes } from '../lib/bytes.ts'
+import { crc32 } from '../lib/crc32.ts'
 import type { StoreOp } from '../ports/store.ts'
 import { readRuns, writeRunState } from '../task/change.ts'
 import { Run, type TaskRecord } from '../task/record.ts'
@@ -294,12 +295,14 @@ function putOf(out: ByteWriter, ended: EndedRun): StoreOp {
 export function encodeEnded(out: ByteWriter, ended: EndedRun): Uint8Array {
   out.reset()
   out.u8(FORMAT)
+  out.u32le(0)
   out.ascii(ended.taskId)
   out.ascii(ended.name)
   out.f64(ended.life)
   out.u8((ended.firstLife ? 1 : 0) | (ended.recurring ? 2 : 0))
   out.varuint(1)
   writeRunState(out, ended.run)
+  out.patchU32(1, crc32(out.view().subarray(5)))
   return out.take()
 }
 
@@ -308,6 +311,8 @@ export function decodeEnded(bytes: Uint8Array, range: number): EndedRun {
   const reader = new ByteReader(bytes)
   const format = reader.u8()
   if (format !== FORMAT) throw new CorruptBytes(`ended run format ${format}, known is ${FORMAT}`)
+  const sum = reader.u32le()
+  if (sum !== crc32(bytes.subarray(5))) throw new CorruptBytes('the ended run does not match its checksum')
   const taskId = reader.ascii()
   const name = reader.ascii()
   const life = reader.f64()

@@ -5,12 +5,16 @@
  */
 
 import { CarillonError } from '../errors.ts'
+import { CorruptBytes } from '../lib/bytes.ts'
 import type { Random } from '../ports/random.ts'
 import type { Store } from '../ports/store.ts'
 import { type Actor, START_ID_BYTES, STORE_ID_BYTES } from './blob.ts'
 import { actorKey, allOf, META_KEY, numberOf } from './keys.ts'
+import { openJson, sealJson } from './sealed.ts'
 
 const FORMAT = 1
+/** A range is written in two bytes. */
+const RANGES_MAX = 65_536
 
 export interface Meta {
   readonly format: number
@@ -74,28 +78,24 @@ export function actorName(actor: Pick<Actor, 'store' | 'boot' | 'startId'>): str
 }
 
 export function encodeMeta(meta: Meta): Uint8Array {
-  return Buffer.from(JSON.stringify(meta))
+  return sealJson(meta)
 }
 
 function decodeMeta(bytes: Uint8Array): Meta {
-  let meta: Partial<Meta>
-  try {
-    meta = JSON.parse(Buffer.from(bytes).toString()) as Partial<Meta>
-  } catch (cause) {
-    throw new CarillonError('STORE_CORRUPT', "the store's meta record can't be read", { cause })
-  }
-  if (meta.format !== FORMAT) {
-    throw new CarillonError(
-      'STORE_FORMAT',
-      `the store has format ${String(meta.format)}, this Carillon knows ${FORMAT}: use the version that wrote it`,
-    )
-  }
-  const { store, boot, ranges, journalFrom } = meta
-  const whole = [boot, ranges, journalFrom].every(n => Number.isSafeInteger(n) && (n as number) > 0)
-  if (!whole || typeof store !== 'string' || !/^[0-9a-f]{32}$/.test(store)) {
-    throw new CarillonError('STORE_CORRUPT', "the store's meta record is not whole")
-  }
-  return meta as Meta
+  return openJson(bytes, "the store's meta record", value => {
+    const { format, store, boot, ranges, journalFrom } = value as Partial<Meta>
+    if (format !== FORMAT) {
+      throw new CarillonError(
+        'STORE_FORMAT',
+        `the store has format ${String(format)}, this Carillon knows ${FORMAT}: use the version that wrote it`,
+      )
+    }
+    const whole = [boot, ranges, journalFrom].every(n => Number.isSafeInteger(n) && (n as number) > 0)
+    if (!whole || (ranges as number) > RANGES_MAX) throw new CorruptBytes('a number of it is out of bounds')
+    if (typeof store !== 'string' || !/^[0-9a-f]{32}$/.test(store))
+      throw new CorruptBytes('it has no store id')
+    return value as Meta
+  })
 }
 
 async function readActors(store: Store): Promise<Map<string, number>> {

@@ -8,6 +8,7 @@
  */
 
 import { CarillonError } from '../errors.ts'
+import { openJson, sealJson } from './sealed.ts'
 
 /** What was answered to one request: undefined for a plain "created". */
 export interface KnownRequest {
@@ -93,17 +94,16 @@ export class RequestLog {
 
   /** For the index: everything still remembered. */
   encode(): Uint8Array {
-    return Buffer.from(JSON.stringify([...this.#callers]))
+    return sealJson([...this.#callers])
   }
 
+  /** Throws STORE_CORRUPT. */
   decode(bytes: Uint8Array): void {
-    try {
-      for (const [name, caller] of JSON.parse(Buffer.from(bytes).toString()) as Array<[string, Caller]>) {
-        this.#callers.set(name, caller)
-      }
-    } catch (cause) {
-      throw new CarillonError('STORE_CORRUPT', "the store's list of requests can't be read", { cause })
-    }
+    const callers = openJson(bytes, "the store's list of requests", value => {
+      if (!Array.isArray(value) || !value.every(isEntry)) throw new TypeError('it is no list of callers')
+      return value
+    })
+    for (const [name, caller] of callers) this.#callers.set(name, caller)
   }
 
   #caller(name: string, now: number): Caller {
@@ -115,4 +115,16 @@ export class RequestLog {
     known.seenAt = now
     return known
   }
+}
+
+function isEntry(value: unknown): value is [string, Caller] {
+  if (!Array.isArray(value) || typeof value[0] !== 'string') return false
+  const caller = value[1] as Partial<Caller> | null | undefined
+  if (typeof caller !== 'object' || caller === null || !Array.isArray(caller.spans)) return false
+  const { mark, highest, forgotten, seenAt } = caller
+  if (![mark, highest, forgotten, seenAt].every(n => typeof n === 'number')) return false
+  return caller.spans.every(
+    (span: unknown) =>
+      typeof span === 'object' && span !== null && 'from' in span && 'to' in span && 'at' in span,
+  )
 }

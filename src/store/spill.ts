@@ -21,6 +21,7 @@ import { encodeMeta, type Meta } from './meta.ts'
 import type { PatientStore } from './patient-store.ts'
 import type { Context } from './replay.ts'
 import type { RequestLog } from './requests.ts'
+import { sealJson } from './sealed.ts'
 import { encodeSnapshot } from './snapshot.ts'
 
 const CHUNK_RECORDS = 500
@@ -195,5 +196,5 @@ const CONTEXTS_MAX = 64
 
 function encodeContext(context: Context): Uint8Array {
   const latest = [...context].sort(([a], [b]) => a - b).slice(-CONTEXTS_MAX)
-  return Buffer.from(JSON.stringify(latest.map(([actor, ns]) => [actor, [...ns]])))
+  return sealJson(latest.map(([actor, ns]) => [actor, [...ns]]))
 }

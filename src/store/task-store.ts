@@ -37,6 +37,7 @@ import { type Identity, startIdentity } from './meta.ts'
 import { PatientStore } from './patient-store.ts'
 import { type Context, replay } from './replay.ts'
 import { RequestLog } from './requests.ts'
+import { openJson } from './sealed.ts'
 import { decodeSnapshot } from './snapshot.ts'
 import { Spiller } from './spill.ts'
 
@@ -119,7 +120,7 @@ export class TaskStore<R extends Run> {
     const { repair, ranges } = this.options
     const identity = await startIdentity({ store, random }, { ranges, renew: repair })
     this.#identity = identity
-    const context = decodeContext(await store.get(CONTEXT_KEY))
+    const context = decodeContext(await store.get(CONTEXT_KEY), identity.meta.ranges)
     const requests = await store.get(REQUESTS_KEY)
     if (requests !== undefined) this.requests.decode(requests)
     await this.#adoptHistory()
@@ -320,8 +321,9 @@ export class TaskStore<R extends Run> {
     const young = new Set(runs.map(each => each.run.instant))
     for (const instant of record?.kept ?? [])
       if (!young.has(instant)) keys.push(endedKey(true, range, id, instant))
-    for (const value of await this.#ports.store.getMany(keys)) {
-      if (value !== undefined) runs.push(decodeEnded(value, range))
+    for (const [i, value] of (await this.#ports.store.getMany(keys)).entries()) {
+      const ended = value && this.#decodeEnded(keys[i] as Uint8Array, value)
+      if (ended !== undefined) runs.push(ended)
     }
     return runs.sort((a, b) => b.run.instant - a.run.instant).slice(0, limit)
   }
@@ -417,6 +419,19 @@ export class TaskStore<R extends Run> {
     }
   }
 
+  /** Undefined: it is broken, and a repair goes on without it. */
+  #decodeEnded(key: Uint8Array, value: Uint8Array): EndedRun | undefined {
+    try {
+      return decodeEnded(value, rangeOfKey(key))
+    } catch (cause) {
+      if (!(cause instanceof CorruptBytes)) throw cause
+      if (this.options.repair) return undefined
+      throw new CarillonError('STORE_CORRUPT', `an ended run that was kept is broken: ${cause.message}`, {
+        cause,
+      })
+    }
+  }
+
   async #adoptHistory(): Promise<void> {
     const entries: Array<{ key: Uint8Array; ended: EndedRun }> = []
     const cursor = this.#ports.store.cursor(allOf('r'))
@@ -424,7 +439,10 @@ export class TaskStore<R extends Run> {
       for (;;) {
         const page = await cursor.next(1000)
         if (page.length === 0) break
-        for (const [key, value] of page) entries.push({ key, ended: decodeEnded(value, rangeOfKey(key)) })
+        for (const [key, value] of page) {
+          const ended = this.#decodeEnded(key, value)
+          if (ended !== undefined) entries.push({ key, ended })
+        }
       }
     } finally {
       await cursor.close()
@@ -451,15 +469,14 @@ function isAfter(a: { range: number; id: string }, b: { range: number; id: strin
   return a.range !== b.range ? a.range > b.range : a.id > b.id
 }
 
-function decodeContext(bytes: Uint8Array | undefined): Context {
-  const context: Context = new Map()
-  if (bytes === undefined) return context
-  try {
-    for (const [actor, ns] of JSON.parse(Buffer.from(bytes).toString()) as Array<[number, number[]]>) {
+function decodeContext(bytes: Uint8Array | undefined, ranges: number): Context {
+  if (bytes === undefined) return new Map()
+  return openJson(bytes, "the index's context", value => {
+    const context: Context = new Map()
+    for (const [actor, ns] of value as Array<[number, number[]]>) {
+      if (!Number.isSafeInteger(actor) || ns.length !== ranges) throw new CorruptBytes('it is not whole')
       context.set(actor, Float64Array.from(ns))
     }
-  } catch (cause) {
-    throw new CarillonError('STORE_CORRUPT', "the index's context can't be read", { cause })
-  }
-  return context
+    return context
+  })
 }
