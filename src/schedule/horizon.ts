@@ -173,7 +173,7 @@ export class Horizon<R extends Run> {
     try {
       for (const [range, mark] of [...this.#marks]) {
         if (!goesOn()) return
-        const target = (this.#positions[range] as Position).due
+        const target = endOf(this.#positions[range] as Position)
         // What is passed over meanwhile sets the mark anew.
         this.#marks.delete(range)
         let reached = mark
@@ -221,6 +221,11 @@ export class Horizon<R extends Run> {
       await cursor.close()
     }
   }
+}
+
+/** An instant that all up to the position lie before. Of its own instant more may: they are read, and let go. */
+function endOf({ due, id }: Position): number {
+  return id === '' ? due : due + Math.max(Math.abs(due) * Number.EPSILON, Number.MIN_VALUE)
 }
 
 function isBefore(a: Position, b: Position): boolean {
