@@ -66,6 +66,6 @@ test('a task that is replaced by an earlier instant while its run waits is not l
   bed.handle('other')
   await bed.start()
   await bed.until(5000)
-  expect(bed.entered.map(each => [each.name, each.scheduledAt])).toEqual([['other', 500]])
+  expect(bed.entered.map(each => each.name)).toEqual(['other'])
   await bed.stop()
 })
