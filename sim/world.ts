@@ -80,6 +80,7 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
   const rejected = (error: unknown): void =>
     history.fault(`unhandled rejection: ${error instanceof Error ? error.stack : error}`)
   process.on('unhandledRejection', rejected)
+  const undoStacks = sameStacks()
   try {
     const world = new World(options, draw, { clock, trace, history }, mutant?.store)
     await world.run()
@@ -87,6 +88,7 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
     history.fault(`the simulation itself failed: ${error instanceof Error ? error.stack : String(error)}`)
   } finally {
     mutant?.undo()
+    undoStacks()
     await new Promise(resolve => setImmediate(resolve))
     process.off('unhandledRejection', rejected)
     trace.close()
@@ -110,6 +112,24 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
     counters: history.counters,
     virtualMs: clock.monotonic() - (history.boots[0]?.startedAt ?? 0),
     events: trace.events,
+  }
+}
+
+/** Stacks travel in frames, hence into the hash: they say nothing of who called, and of where this is installed. */
+function sameStacks(): () => void {
+  const before = Error.prepareStackTrace
+  Error.prepareStackTrace = (error, sites) => {
+    const lines = [String(error)]
+    for (const site of sites) {
+      const [, file] = /^.*[\\/]((?:src|sim)[\\/](?!main\.ts).*)$/.exec(site.getFileName() ?? '') ?? []
+      if (file !== undefined)
+        lines.push(`    at ${site.getFunctionName() ?? '?'} (${file}:${site.getLineNumber()})`)
+    }
+    return lines.join('\n')
+  }
+  return () => {
+    if (before === undefined) delete (Error as { prepareStackTrace?: unknown }).prepareStackTrace
+    else Error.prepareStackTrace = before
   }
 }
 

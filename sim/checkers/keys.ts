@@ -21,7 +21,9 @@ export const keys: Checker = {
           const completed = before.find(each => each.end === 'completed')
           const until =
             (completed?.endedAt ?? Number.POSITIVE_INFINITY) + (first.version?.spec?.keyTtlMs ?? 0)
-          const madeBy = first.version?.ackAt ?? first.startedAt
+          // One that was sent again, though answered, may have been carried out only then.
+          const repeated = (first.version?.sendCount ?? 2) > 1
+          const madeBy = repeated ? first.startedAt : (first.version?.ackAt ?? first.startedAt)
           if (Math.min(madeBy, first.startedAt) + GRACE_MS < until) {
             fail(
               `${runId} started at ${seconds(first.startedAt)}, while ${(before[0] as Attempt).runId} had the key until ${seconds(until)}`,

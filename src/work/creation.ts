@@ -122,7 +122,7 @@ export class Creation {
     const record = new TaskRecord<LiveRun>(definition.id, range, life, lifeBefore === undefined, definition)
     record.hlc = hlc()
     record.actor = store.identity.actor.index
-    record.next = this.#firstInstant(record)
+    record.next = this.#firstInstant(record, NOT_YET)
     const before = definition.minted ? undefined : store.peek(definition.id)
     if (lifeBefore !== undefined) store.history.remove(definition.id)
     store.created(record)
@@ -143,7 +143,8 @@ export class Creation {
     const before = record.definition
     record.definition = definition
     try {
-      record.next = this.#firstInstant(record)
+      // What the task reached before has its runs: their ids are not used again.
+      record.next = this.#firstInstant(record, record.lastAt)
     } catch (error) {
       record.definition = before
       throw error
@@ -166,11 +167,12 @@ export class Creation {
     return 'replaced'
   }
 
-  #firstInstant(record: LiveRecord): number {
+  /** The first instant of the record's definition that lies after `reached`. */
+  #firstInstant(record: LiveRecord, reached: number): number {
     const { definition } = record
-    if (!definition.recurring) return definition.at
+    if (!definition.recurring) return Math.max(definition.at, reached + 1)
     const recurrence = this.#parts.lifecycle.occurrences.recurrence(record)
-    const first = recurrence?.next(Math.floor(definition.madeAt))
+    const first = recurrence?.next(Math.max(Math.floor(definition.madeAt), reached))
     if (first === undefined) {
       throw new CarillonError(
         'INVALID',
