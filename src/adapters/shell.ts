@@ -188,7 +188,8 @@ class Ends {
   }
 
   text(): string {
-    const gap = this.truncated ? '\n[...]\n' : ''
-    return this.#head.toString() + gap + this.#tail.toString()
+    // Whole output is one text: the halves may meet within a character.
+    if (!this.truncated) return Buffer.concat([this.#head, this.#tail]).toString()
+    return `${this.#head.toString()}\n[...]\n${this.#tail.toString()}`
   }
 }
