@@ -13,13 +13,22 @@ import { VirtualClock } from '../../sim/virtual-clock.ts'
 import { LocalNode } from '../../src/api/local-node.ts'
 import type { Run } from '../../src/api/run.ts'
 import type { Handler, Node } from '../../src/api/types.ts'
-import type { EngineOptions } from '../../src/config.ts'
+import { DEFAULT_OPTIONS, type EngineOptions } from '../../src/config.ts'
 import { Engine } from '../../src/engine.ts'
 import { SeededRandom } from '../../src/lib/seeded-random.ts'
 import type { EngineEvent } from '../../src/wire/calls.ts'
 
 /** A Wednesday, when the bed's clock begins. */
 export const BEGAN_AT = Date.UTC(2025, 0, 1)
+
+/** Segments so short that whatever lives for a moment goes to the index, and comes back from there. */
+export const SHORT_SEGMENTS: Partial<EngineOptions> = {
+  store: {
+    ...DEFAULT_OPTIONS.store,
+    ranges: 4,
+    journal: { ...DEFAULT_OPTIONS.store.journal, segmentChangesMax: 2 },
+  },
+}
 
 /** Of every time that a handler was entered. Instants are ms since BEGAN_AT. */
 export interface Entered {

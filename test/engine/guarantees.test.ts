@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Bed, listed } from './bed.ts'
+import { BEGAN_AT, Bed, listed } from './bed.ts'
 
 let bed: Bed
 
@@ -23,10 +23,9 @@ async function crashedAt(offset: number, guarantee: 'at-least-once' | 'at-most-o
   const crashing = new Bed({}, { seed: `crash at ${offset}` })
   crashing.handle('quick', run => run.schedule({ name: 'child', after: '1h' }))
   await crashing.start()
-  await crashing.done(
-    crashing.node.schedule({ id: 'a', name: 'quick', at: crashing.clock.now() + 100, guarantee }),
-  )
-  await crashing.clock.advanceTo(Math.floor(crashing.clock.monotonic()) + 100 + offset)
+  const at = crashing.clock.now() + 100
+  await crashing.done(crashing.node.schedule({ id: 'a', name: 'quick', at, guarantee }))
+  await crashing.clock.advanceTo(at - BEGAN_AT + offset)
   const before = crashing.entered.length
   crashing.crash()
   await crashing.start()
