@@ -186,6 +186,19 @@ describe('what the store decodes', () => {
     )
   })
 
+  test('an ended run with any bit flipped is refused', () => {
+    const ended = { taskId: 'a', name: 'mail', range: 1, life: 1, firstLife: true, recurring: false }
+    const bytes = encodeEnded(out, {
+      ...ended,
+      run: Object.assign(new Run(5, false), { state: 'completed' }),
+    })
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      const flipped = Uint8Array.from(bytes)
+      flipped[bit >> 3] = (flipped[bit >> 3] as number) ^ (1 << (bit & 7))
+      expect(() => decodeEnded(flipped, 1)).toThrow(CorruptBytes)
+    }
+  })
+
   test('a record of any bytes is read or refused', () => {
     const valid = record.map(made => encodeSnapshot(out, made))
     const { taken, refused } = fuzz(

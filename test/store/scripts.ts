@@ -87,6 +87,12 @@ export const SCRIPTS: Record<string, readonly Turn[]> = {
     ['.a', 'settle'],
     ['+a', 'flush'],
   ],
+  'trace 10: a dead task is made again while its segment is spilled': [
+    ['+b +a =a =a =a', 'flush'],
+    ['>b', 'flush'],
+    ['!b +b', 'flush'],
+    ['=a', 'settle'],
+  ],
   'trace 23: newer state over older segments': [
     ['+a +b', 'flush'],
     ['=a =b >a', 'flush'],

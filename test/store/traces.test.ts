@@ -118,6 +118,25 @@ describe('traces that concern the store', () => {
     expect(bed.tasks.requests.find(CALLER, 0, bed.clock.now(), bed.clock.now())).toBeUndefined()
   })
 
+  test('trace 11: the index knows no request, and no end, before the journal has it', async () => {
+    let chunks = 0
+    bed.onWrite = (call, sync) => {
+      // While the records are written a task is made and another ends, and nobody ends the turn.
+      if (call === 'write' && !sync && chunks++ === 0) {
+        judge.create('f', undefined)
+        const [record] = bed.tasks.records()
+        judge.cancel(record as TaskRecord<Run>)
+      }
+      if (call === 'clear') bed.crash()
+    }
+    await expect(carryOut(bed, judge, [['+a +b +c +d +e', 'settle']])).rejects.toBeInstanceOf(Crashed)
+    expect(chunks).toBe(1)
+    bed.onWrite = () => undefined
+    await bed.open()
+    await judge.restarted()
+    expect(await lifeOf('f')).toBeDefined()
+  })
+
   test('trace 11: the answer to another call comes back with its request', async () => {
     await carryOut(bed, judge, [['+a', 'sync']])
     const [record] = (await bed.run(bed.tasks.load(['a']))) as [TaskRecord<Run>]
