@@ -1,7 +1,7 @@
 /**
- * A simulated user: a process with one channel to the engine, over which it makes calls and runs handlers, speaking
- * the wire protocol itself so that it can repeat a request byte for byte, also over a restart. What it sees goes into
- * the history, and nothing else does.
+ * A simulated user: a process with one channel to the engine, over which it makes calls and runs handlers (worker.ts),
+ * speaking the wire protocol itself so that it can repeat a request byte for byte, also over a restart. What it sees
+ * goes into the history, and nothing else does.
  *
  * A request is repeated until it has a definite answer. Some answers are taken for lost, and their requests repeated
  * though they were acknowledged.
@@ -11,25 +11,18 @@ import { ByteReader, ByteWriter } from '../src/lib/bytes.ts'
 import type { Random } from '../src/ports/random.ts'
 import type { WorkerChannel } from '../src/ports/worker-channel.ts'
 import { writeDefinition } from '../src/task/definition.ts'
-import { runIdOf } from '../src/task/ids.ts'
 import { DEFAULT_POLICY, type Policy } from '../src/task/policy.ts'
 import type { RunView } from '../src/task/views.ts'
 import type { CallAnswers, CallRequest, EngineEvent } from '../src/wire/calls.ts'
 import { MESSAGE, SCHEDULE_STATUS, type WireError } from '../src/wire/frame.ts'
-import { ABORT_REASONS, type OutcomeKind, type RunMessage, readRun, writeOutcome } from '../src/wire/work.ts'
-import type { Attempt, History, Op, Spec, Story } from './history.ts'
+import { readRun } from '../src/wire/work.ts'
+import type { History, Op, Spec, Story } from './history.ts'
 import { SimulatedProcess } from './process.ts'
 import type { Trace } from './trace.ts'
 import type { VirtualClock } from './virtual-clock.ts'
+import { SimulatedWorker, type WorkerOptions } from './worker.ts'
 
-export interface ClientOptions {
-  readonly number: number
-  readonly handlers: ReadonlyArray<{
-    readonly name: string
-    readonly window: number
-    readonly concurrency: number
-  }>
-  readonly window: number
+export interface ClientOptions extends WorkerOptions {
   readonly events: boolean
   /** Share of requests that are sent twice, and of answers that are taken for lost. */
   readonly repeatShare: number
@@ -48,12 +41,6 @@ interface Query {
   readonly reject: (error: unknown) => void
 }
 
-interface Started {
-  readonly run: RunMessage
-  readonly attempt: Attempt
-  finish: (() => void) | undefined
-}
-
 /** A call that failed for good, as the engine put it. */
 export class CallFailed extends Error {
   readonly code: string
@@ -70,6 +57,7 @@ const RETRY_MS = 700
 
 export class SimulatedClient {
   readonly options: ClientOptions
+  readonly #worker: SimulatedWorker
   readonly caller: string
   readonly #callerBytes: Uint8Array
   readonly #clock: VirtualClock
@@ -87,8 +75,6 @@ export class SimulatedClient {
   readonly #requests = new Map<number, Request>()
   readonly #open = new Set<Request>()
   readonly #queries = new Map<number, Query>()
-  readonly #queued: RunMessage[] = []
-  readonly #running = new Map<number, Started>()
   readonly #out = new ByteWriter(1024)
   #flushing = false
   /** While true nothing is repeated any more: the run is over. */
@@ -111,6 +97,12 @@ export class SimulatedClient {
     this.#callerBytes = this.#random.bytes(8)
     this.caller = Buffer.from(this.#callerBytes).toString('hex')
     this.process = new SimulatedProcess(ports.clock, ports.trace)
+    this.#worker = new SimulatedWorker(ports, options, {
+      out: this.#out,
+      process: () => this.process,
+      stir: () => this.#stir(),
+      followUp: (id, spec) => this.definition(new ByteWriter(256), id, spec, this.#nextNumber++),
+    })
   }
 
   get isConnected(): boolean {
@@ -122,7 +114,7 @@ export class SimulatedClient {
   }
 
   get runningCount(): number {
-    return this.#running.size + this.#queued.length
+    return this.#worker.size
   }
 
   // --- the connection
@@ -150,10 +142,7 @@ export class SimulatedClient {
   die(): void {
     this.process.die()
     this.process = new SimulatedProcess(this.#clock, this.#trace)
-    for (const { attempt } of this.#running.values()) {
-      if (attempt.end === undefined) this.#end(attempt, 'killed')
-    }
-    this.#running.clear()
+    this.#worker.die()
     this.#disconnected()
   }
 
@@ -171,18 +160,10 @@ export class SimulatedClient {
   #disconnected(): void {
     this.#channel = undefined
     this.#connected = false
-    this.#queued.length = 0
     this.#requests.clear()
     for (const query of this.#queries.values()) query.reject(new Error('the connection was lost'))
     this.#queries.clear()
-    // Handlers that run go on, but nobody hears of their end; their handles mean nothing to the next engine.
-    const orphans = [...this.#running.values()]
-    this.#running.clear()
-    for (const started of orphans) {
-      started.attempt.abortedAt ??= this.#clock.monotonic()
-      started.attempt.abortReason ??= 'disconnected'
-      started.finish?.()
-    }
+    this.#worker.disconnected()
   }
 
   // --- calls that change something
@@ -375,8 +356,8 @@ export class SimulatedClient {
       else if (type === MESSAGE.answer) this.#onAnswer(reader)
       else if (type === MESSAGE.runs) {
         const count = reader.varuint()
-        for (let i = 0; i < count; i++) this.#onRun(copied(readRun(reader)))
-      } else if (type === MESSAGE.abort) this.#onAbort(reader.varuint(), reader.u8())
+        for (let i = 0; i < count; i++) this.#worker.run(readRun(reader))
+      } else if (type === MESSAGE.abort) this.#worker.abort(reader.varuint(), reader.u8())
       else if (type === MESSAGE.event) this.#onEvent(JSON.parse(reader.utf8(2 ** 24)) as EngineEvent)
       else return this.#history.fault(`client ${this.options.number} got an unknown message ${type}`)
     }
@@ -437,218 +418,6 @@ export class SimulatedClient {
     })
   }
 
-  // --- the worker
-
-  #onRun(run: RunMessage): void {
-    const name = this.options.handlers[run.handler]?.name
-    if (name === undefined)
-      return this.#history.fault(`a run of handler ${run.handler}, which was not announced`)
-    if (this.#queued.some(each => each.handle === run.handle) || this.#running.has(run.handle)) {
-      return this.#history.fault(`handle ${run.handle} was sent twice`)
-    }
-    this.#queued.push(run)
-    const unanswered = this.#queued.length + this.#running.size
-    if (unanswered > this.options.window) {
-      this.#history.fault(
-        `client ${this.options.number} has ${unanswered} attempts, its window is ${this.options.window}`,
-      )
-    }
-    const { window } = this.options.handlers[run.handler] as { window: number }
-    const ofHandler =
-      this.#queued.filter(each => each.handler === run.handler).length + this.#runningOf(run.handler)
-    if (ofHandler > window) this.#history.fault(`${ofHandler} attempts of ${name}, its window is ${window}`)
-    this.#startQueued()
-  }
-
-  #runningOf(handler: number): number {
-    let count = 0
-    for (const { run } of this.#running.values()) if (run.handler === handler) count++
-    return count
-  }
-
-  #startQueued(): void {
-    for (let i = 0; i < this.#queued.length; ) {
-      const run = this.#queued[i] as RunMessage
-      const { concurrency } = this.options.handlers[run.handler] as { concurrency: number }
-      if (this.#runningOf(run.handler) >= concurrency) {
-        i++
-        continue
-      }
-      this.#queued.splice(i, 1)
-      this.#start(run)
-    }
-  }
-
-  #start(run: RunMessage): void {
-    const { name } = this.options.handlers[run.handler] as { name: string }
-    const story = this.#history.story(run.taskId)
-    const runId = runIdOf(run.taskId, run.life, run.firstLife, run.scheduledAt)
-    const payload = Buffer.from(run.source.subarray(run.payloadStart, run.payloadEnd)).toString()
-    const { version, fault, spec } = this.#recognize(story, payload, name)
-    const attempt: Attempt = {
-      story,
-      runId,
-      life: run.life,
-      firstLife: run.firstLife,
-      instant: run.scheduledAt,
-      attempt: run.attempt,
-      fence: run.fence,
-      client: this.options.number,
-      boot: this.#history.boot?.number ?? 0,
-      receivedAt: this.#clock.monotonic(),
-      startedAt: this.#clock.monotonic(),
-      startedWall: this.#clock.now(),
-      version,
-      payloadFault: fault,
-      endedAt: undefined,
-      endedWall: undefined,
-      end: undefined,
-      result: undefined,
-      abortedAt: undefined,
-      abortReason: undefined,
-    }
-    story.attempts.push(attempt)
-    this.#history.count('attempts')
-    this.#trace.note(
-      `start ${runId} attempt ${run.attempt} handle ${run.handle} on client ${this.options.number}`,
-    )
-    const started: Started = { run, attempt, finish: undefined }
-    this.#running.set(run.handle, started)
-    if (run.wantsStarted) {
-      this.#out.u8(MESSAGE.started)
-      this.#out.varuint(run.handle)
-      this.#out.f64(this.#clock.now())
-      this.#stir()
-    }
-    this.#perform(started, spec)
-  }
-
-  /** Which request made this payload, and whether it is what was sent. */
-  #recognize(
-    story: Story,
-    payload: string,
-    name: string,
-  ): { version: Op | undefined; fault: string | undefined; spec: Spec | undefined } {
-    const { parent } = story
-    if (parent !== undefined) {
-      const fault = (parent.spec.payload ?? '') === payload ? undefined : `payload ${payload.slice(0, 200)}`
-      return { version: undefined, fault, spec: parent.spec }
-    }
-    const specs = story.ops.filter(op => op.spec !== undefined)
-    const version = specs.findLast(op => (op.spec?.payload ?? '') === payload && op.spec?.name === name)
-    if (version !== undefined) return { version, fault: undefined, spec: version.spec }
-    return {
-      version: undefined,
-      fault: `handler ${name} saw payload ${payload.slice(0, 200)}`,
-      spec: undefined,
-    }
-  }
-
-  /** The handler itself. */
-  #perform(started: Started, spec: Spec | undefined): void {
-    const { attempt } = started
-    const conduct = spec?.conduct ?? CALM
-    const healed = this.#history.healedAt <= this.#clock.monotonic()
-    const ordinal = attempt.story.attempts.filter(each => each.runId === attempt.runId).length
-    const dice = this.#random.float()
-    const hangs = !healed && dice < conduct.hangShare && spec !== undefined && spec.policy.timeoutMs > 0
-    const fails = !healed && (ordinal <= conduct.failFirst || this.#random.float() < conduct.failShare)
-    const fatal = fails && this.#random.float() < conduct.fatalShare
-    const [min, max] = conduct.durationMs
-    const duration = min + (max - min) * this.#random.float()
-    const kind: OutcomeKind = fatal ? 'fatal' : fails ? 'failed' : 'completed'
-    // An aborted handler may give up, finish all the same, or not listen at all.
-    const manner = this.#random.float()
-    const timer = hangs
-      ? undefined
-      : this.process.clock.setTimer(duration, () => this.#finish(started, kind, spec))
-    started.finish = () => {
-      if (hangs || manner < 0.6) {
-        timer?.cancel()
-        this.process.clock.setTimer(1 + manner * 5, () => this.#finish(started, 'failed', spec))
-      }
-      started.finish = undefined
-    }
-  }
-
-  #finish(started: Started, kind: OutcomeKind, spec: Spec | undefined): void {
-    const { run, attempt } = started
-    if (this.#running.get(run.handle) !== started) return this.#end(attempt, 'orphaned')
-    this.#running.delete(run.handle)
-    this.#end(attempt, kind === 'unstarted' ? 'failed' : kind)
-    const now = this.#clock.now()
-    const body =
-      kind === 'completed'
-        ? JSON.stringify({
-            of: attempt.runId,
-            attempt: attempt.attempt,
-            by: attempt.client,
-            café: '✓'.repeat(run.attempt % 7),
-          })
-        : JSON.stringify({ name: 'Error', message: `attempt ${attempt.attempt} failed as it was told to` })
-    if (kind === 'completed') attempt.result = body
-    const followUps = kind === 'completed' ? this.#followUps(attempt, spec) : []
-    this.#out.u8(MESSAGE.outcomes)
-    this.#out.varuint(1)
-    writeOutcome(this.#out, run.handle, kind, attempt.startedWall, now, body, followUps)
-    this.#stir()
-    this.#startQueued()
-  }
-
-  #end(attempt: Attempt, end: NonNullable<Attempt['end']>): void {
-    if (attempt.end !== undefined) return
-    attempt.end = end
-    attempt.endedAt = this.#clock.monotonic()
-    attempt.endedWall = this.#clock.now()
-    this.#history.count(end)
-    this.#trace.note(`end ${attempt.runId} attempt ${attempt.attempt}: ${end}`)
-  }
-
-  #followUps(attempt: Attempt, spec: Spec | undefined): Uint8Array[] {
-    const definitions: Uint8Array[] = []
-    for (let k = 0; spec !== undefined && k < spec.conduct.followUps; k++) {
-      const id = `${attempt.runId}/${k}`
-      const story = this.#history.story(id)
-      const at = attempt.startedWall + 50 * k
-      const child: Spec = story.parent?.spec ?? {
-        name: 'quick',
-        schedule: { kind: 'at', at },
-        policy: DEFAULT_POLICY,
-        payload: JSON.stringify({ task: id, followUp: k }),
-        conduct: CALM,
-        keyTtlMs: 0,
-        ifAbsent: true,
-        minted: true,
-        madeAtWall: attempt.startedWall,
-      }
-      story.parent ??= { runId: attempt.runId, spec: child, attempts: [] }
-      story.parent.attempts.push(attempt)
-      definitions.push(this.definition(new ByteWriter(256), id, child, this.#nextNumber++))
-    }
-    return definitions
-  }
-
-  #onAbort(handle: number, reason: number): void {
-    const at = this.#queued.findIndex(run => run.handle === handle)
-    if (at >= 0) {
-      this.#queued.splice(at, 1)
-      this.#history.count('aborted before its start')
-      this.#out.u8(MESSAGE.outcomes)
-      this.#out.varuint(1)
-      writeOutcome(this.#out, handle, 'unstarted', 0, 0, undefined, [])
-      this.#stir()
-      return
-    }
-    const started = this.#running.get(handle)
-    if (started === undefined) return
-    started.attempt.abortedAt = this.#clock.monotonic()
-    started.attempt.abortReason = ABORT_REASONS[reason]
-    this.#trace.note(
-      `abort ${started.attempt.runId} attempt ${started.attempt.attempt}: ${ABORT_REASONS[reason]}`,
-    )
-    started.finish?.()
-  }
-
   // --- sending
 
   #after(ms: number, what: () => void): void {
@@ -673,15 +442,6 @@ export class SimulatedClient {
   }
 }
 
-const CALM = {
-  durationMs: [1, 10],
-  failShare: 0,
-  failFirst: 0,
-  hangShare: 0,
-  fatalShare: 0,
-  followUps: 0,
-} as const
-
 /** What differs from the default policy, as the library writes it. */
 export function policyTextOf(policy: Policy): string {
   const defaults: Readonly<Record<string, unknown>> = { ...DEFAULT_POLICY }
@@ -690,10 +450,4 @@ export function policyTextOf(policy: Policy): string {
     if (JSON.stringify(value) !== JSON.stringify(defaults[key])) parts[key] = value
   }
   return Object.keys(parts).length === 0 ? '' : JSON.stringify(parts)
-}
-
-/** The payload is a view into a frame. */
-function copied(run: RunMessage): RunMessage {
-  const source = run.source.slice(run.payloadStart, run.payloadEnd)
-  return { ...run, source, payloadStart: 0, payloadEnd: source.length }
 }

@@ -128,6 +128,11 @@ function checkCalendar(history: History, story: Story, version: Version, fail: (
     const due = Math.max(history.reachedAt(instant, version.sentAt), version.sentAt)
     const handled = history.calmFrom(Math.max(due, version.ackAt), CALM_MS)
     if (handled + margin >= endsAt) break
+    // A schedule that takes another's place begins after what that one had reached by then.
+    if (version.op.outcome === 'replaced' && due < version.ackAt) {
+      missedSome = true
+      continue
+    }
     const isPaused = version.pauses.some(({ from, to }) => due >= from - 2000 && due <= to + CALM_MS)
     const held = version.pauses.some(({ from, to }) => handled >= from - 2000 && handled <= to + CALM_MS)
     if (isPaused || held) {
