@@ -132,6 +132,9 @@ function checkOneShot(
   const resumed = pause === undefined ? handled : Math.max(handled, history.calmFrom(pause.to, CALM_MS))
   if (resumed > history.endedAt - TAIL_MS || resumed + UNDECIDED_MS > endsAt) return
   const attempts = runsAt(story, schedule.at).flat()
+  // In place of a schedule that had reached a later instant, it comes right after that.
+  if (version.op.outcome === 'replaced')
+    attempts.push(...story.attempts.filter(each => each.version?.spec?.payload === version.spec.payload))
   const late = history.wallAt(resumed) - schedule.at
   if (attempts.length === 0 && policy.misfire.kind === 'skip' && late > policy.misfire.afterMs - CALM_MS)
     return

@@ -122,6 +122,8 @@ function checkCalendar(history: History, story: Story, version: Version, fail: (
   const endsAt = Math.min(version.endedBy?.sentAt ?? Number.POSITIVE_INFINITY, history.endedAt - TAIL_MS)
   const margin = version.endedBy === undefined ? 0 : UNDECIDED_MS
   let missedSome = false
+  const earlier = story.attempts.filter(each => each.startedAt < version.ackAt + 1000)
+  const reached = Math.max(...earlier.map(each => each.instant))
   const batches = new Map<number, Due[]>()
   for (const [i, instant] of instants.entries()) {
     if (schedule.max !== undefined && (i >= schedule.max || missedSome)) break
@@ -129,7 +131,7 @@ function checkCalendar(history: History, story: Story, version: Version, fail: (
     const handled = history.calmFrom(Math.max(due, version.ackAt), CALM_MS)
     if (handled + margin >= endsAt) break
     // A schedule that takes another's place begins after what that one had reached by then.
-    if (version.op.outcome === 'replaced' && due < version.ackAt) {
+    if (version.op.outcome === 'replaced' && (due < version.ackAt || instant <= reached)) {
       missedSome = true
       continue
     }
