@@ -143,7 +143,6 @@ export class Creation {
     const before = record.definition
     record.definition = definition
     try {
-      // What the task reached before has its runs: their ids are not used again.
       record.next = this.#firstInstant(record, record.lastAt)
     } catch (error) {
       record.definition = before
@@ -153,9 +152,10 @@ export class Creation {
     record.hlc = hlc()
     record.actor = store.identity.actor.index
     record.fired = 0
-    record.lastAt = NOT_YET
     record.closed = NOT_YET
-    while (record.findRun(record.next) !== undefined) record.next++
+    while (record.findRun(record.next) !== undefined || record.next === record.lastAt) record.next++
+    // What was reached before has its runs, whose ids are not used again; but a one-shot may lie before it.
+    record.lastAt = Math.min(record.lastAt, record.next - 1)
     store.created(record)
     for (const run of [...record.runs]) {
       // One whose claim is on its way was not handed out: it would get the old handler with the new payload.
@@ -167,10 +167,10 @@ export class Creation {
     return 'replaced'
   }
 
-  /** The first instant of the record's definition that lies after `reached`. */
+  /** The first instant of the record's definition; of a recurring task, after `reached`. */
   #firstInstant(record: LiveRecord, reached: number): number {
     const { definition } = record
-    if (!definition.recurring) return Math.max(definition.at, reached + 1)
+    if (!definition.recurring) return definition.at
     const recurrence = this.#parts.lifecycle.occurrences.recurrence(record)
     const first = recurrence?.next(Math.max(Math.floor(definition.madeAt), reached))
     if (first === undefined) {
