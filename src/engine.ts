@@ -166,9 +166,10 @@ export class Engine implements SessionHost {
     this.#horizon.start(this.#store.identity.meta.ranges)
     this.#state = 'running'
     await this.#lookAtSpace()
+    // It reads the clock: replaying may have taken long.
+    this.#scheduler.start()
     for (const record of [...this.#store.records()]) this.#lifecycle.adopt(record)
     await this.#horizon.advance(this.#clock.now())
-    this.#scheduler.start()
     const startMs = this.#clock.monotonic() - from
     this.#emit({
       type: 'started',

@@ -122,7 +122,9 @@ function checkOneShot(
 ): void {
   const { schedule, policy } = version.spec
   if (schedule.kind !== 'at') return
-  const due = Math.max(history.reachedAt(schedule.at, version.sentAt), version.sentAt)
+  // The clock may have gone back while the call was on its way.
+  const from = history.disturbed(version.sentAt, version.ackAt, 'clock-jump') ? version.ackAt : version.sentAt
+  const due = Math.max(history.reachedAt(schedule.at, from), from)
   if (due > history.endedAt - TAIL_MS) return
   const handled = history.calmFrom(Math.max(due, version.ackAt), CALM_MS)
   const endsAt = version.endedBy === undefined ? Number.POSITIVE_INFINITY : version.endedBy.sentAt

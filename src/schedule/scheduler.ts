@@ -69,6 +69,7 @@ export class Scheduler<R extends Run> {
 
   start(): void {
     this.#stopped = false
+    this.#readClock()
     this.#sleep()
   }
 
@@ -118,11 +119,7 @@ export class Scheduler<R extends Run> {
   #wake(): void {
     this.#timer = undefined
     this.wakeUps++
-    const jump = this.wall.read()
-    if (jump !== 0) {
-      for (const wheel of this.#wheels) wheel.rebase(this.wall.now())
-      this.#host.clockJumped(jump)
-    }
+    this.#readClock()
     const from = this.#clock.monotonic()
     const more = this.#serve(from)
     this.#host.slept(this.wall.now())
@@ -133,6 +130,13 @@ export class Scheduler<R extends Run> {
     } else {
       this.#sleep()
     }
+  }
+
+  #readClock(): void {
+    const jump = this.wall.read()
+    if (jump === 0) return
+    for (const wheel of this.#wheels) wheel.rebase(this.wall.now())
+    this.#host.clockJumped(jump)
   }
 
   /** True if more is due than one slice may take. */
