@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { extname } from 'node:path'
-import { MessageChannel, Worker as Thread } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker as Thread } from 'node:worker_threads'
 import type { EngineThreadData, EngineThreadReady } from '../adapters/engine-thread.ts'
 import { MessagePortChannel } from '../adapters/message-port-channel.ts'
 import { shellHandler } from '../adapters/shell.ts'
@@ -36,12 +36,13 @@ export async function createNode<const H extends Handlers = NoHandlers>(
     durability: options.durability ?? 'sync',
     repair: options.repair ?? false,
   })
+  const started = ready(port1, thread)
   const died = new Promise<never>((_, reject) => {
     thread.once('error', error => reject(engineDied(error)))
     thread.once('exit', code => reject(engineDied(new Error(`its thread ended with exit code ${code}`))))
   })
   died.catch(() => undefined)
-  await Promise.race([ready(port1), died])
+  await Promise.race([started, died])
   const node = new LocalNode(
     {
       channel: new MessagePortChannel(port1),
@@ -97,12 +98,24 @@ function startThread(data: EngineThreadData): Thread {
   })
 }
 
-/** The thread's first message: whether the engine could start. */
-function ready(port: MessageChannel['port1']): Promise<void> {
+/**
+ * The thread's first message: whether the engine could start. A thread that could not ends at once, and on a busy
+ * machine its end is told before what it said: then the message is still in the port.
+ */
+function ready(port: MessagePort, thread: Thread): Promise<void> {
   return new Promise((resolve, reject) => {
-    port.once('message', (message: EngineThreadReady) => {
+    const hear = (message: EngineThreadReady): void => {
       if (message.ready) resolve()
       else reject(rebuiltError(message.error))
+    }
+    const ended = (): void => {
+      const left = receiveMessageOnPort(port) as { message: EngineThreadReady } | undefined
+      if (left !== undefined) hear(left.message)
+    }
+    thread.once('exit', ended)
+    port.once('message', (message: EngineThreadReady) => {
+      thread.off('exit', ended)
+      hear(message)
     })
   })
 }
