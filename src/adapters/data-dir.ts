@@ -90,7 +90,7 @@ export async function openDataDir(givenPath: string, options: DataDirOptions): P
 
 async function makeDirectory(path: string): Promise<string> {
   try {
-    const made = await mkdir(path, { recursive: true, mode: 0o700 })
+    const made = await makeAll(path)
     const real = await realpath(path)
     // readdir() of a file fails with ENOTDIR, which mkdir() does not on every platform.
     await readdir(real)
@@ -108,6 +108,39 @@ async function makeDirectory(path: string): Promise<string> {
     }
     throw storeError(error, `could not make the data directory ${path}`)
   }
+}
+
+/**
+ * Makes the directory and those above it; returns the highest that it made. Node's own `recursive` tries for ever
+ * where the system says ENOENT of a directory that can't be made (as in /proc), with a thread that nothing ends.
+ */
+async function makeAll(path: string): Promise<string | undefined> {
+  try {
+    return (await makeOne(path)) ? path : undefined
+  } catch (error) {
+    const above = dirname(path)
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || above === path) throw error
+    const made = (await exists(above)) ? undefined : await makeAll(above)
+    return (await makeOne(path)) ? (made ?? path) : made
+  }
+}
+
+/** False if it is there already. */
+async function makeOne(path: string): Promise<boolean> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
 }
 
 async function checkFormat(path: string): Promise<void> {
