@@ -41,6 +41,18 @@ const OUTSTANDING_MAX = 200_000
 const PAGE = 500
 const GRACE_MS = 10_000
 const GRACE_MS_MAX = 86_400_000
+/** A name that is none would never be called, and nobody would know why. */
+const EVENTS: Readonly<Record<keyof NodeEvents, true>> = {
+  run: true,
+  retry: true,
+  missed: true,
+  'no-worker': true,
+  'late-end': true,
+  'clock-jump': true,
+  'store-full': true,
+  started: true,
+  stopped: true,
+}
 
 export class LocalNode implements Omit<Node, 'schedule' | 'on' | 'off'> {
   readonly closed: Promise<void>
@@ -170,6 +182,8 @@ export class LocalNode implements Omit<Node, 'schedule' | 'on' | 'off'> {
   }
 
   on<Type extends keyof NodeEvents>(type: Type, listener: NodeEvents[Type]): this {
+    if (!Object.hasOwn(EVENTS, type)) throw invalid('type', type, `one of ${Object.keys(EVENTS).join(', ')}`)
+    if (typeof listener !== 'function') throw invalid('listener', listener, 'a function')
     this.#listeners.add(type, listener)
     this.#worker.announce(this.#listeners.wantRuns)
     return this
@@ -302,7 +316,7 @@ function endError(run: RunView): CarillonError {
   const why = cause === undefined ? '' : `: ${cause.message}`
   return new CarillonError(
     code,
-    `run ${run.id} of "${run.name}" is ${run.state} after ${run.attempt} attempts${why}`,
+    `run ${run.id} of "${run.name}" is ${run.state} after ${run.attempt} ${run.attempt === 1 ? 'attempt' : 'attempts'}${why}`,
     { cause },
   )
 }

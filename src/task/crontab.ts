@@ -28,6 +28,7 @@ import {
   variableOf,
   words,
 } from './crontab-line.ts'
+import { invalid } from './schema.ts'
 import { hashText } from './validate.ts'
 import { checkZone } from './zone.ts'
 
@@ -98,13 +99,17 @@ export interface CrontabOptions {
   readonly tz?: string | undefined
 }
 
-/** Throws only for `options.tz`, if it is no zone. */
+/** Throws only for what is no text, and for options that are not allowed. */
 export function parseCrontab(text: string, options: CrontabOptions): Crontab {
+  if (typeof text !== 'string') throw invalid('text', text, 'the text of a crontab')
+  const asked = options?.form
+  if (asked !== 'auto' && asked !== 'user' && asked !== 'system')
+    throw invalid('form', asked, "'auto', 'user' (a command after the time) or 'system' (a user before it)")
   const tz = options.tz ?? 'UTC'
   checkZone(tz)
   const lines = linesOf(text, CRONTAB_LINES_MAX + 1)
   const rest = lines.splice(CRONTAB_LINES_MAX)
-  const form = options.form === 'auto' ? formOf(lines) : options.form
+  const form = asked === 'auto' ? formOf(lines) : asked
   const reader = new CrontabReader(form, tz)
   lines.forEach((line, i) => {
     reader.read(i + 1, line)

@@ -188,6 +188,8 @@ function firedBefore(schedule: EverySchedule | CronSchedule, recurrence: Recurre
 }
 
 function scheduleOf(spec: OccurrenceSpec): EverySchedule | CronSchedule {
+  if (typeof spec !== 'object' || spec === null)
+    throw invalid('schedule', spec, 'an object with cron or with every')
   const bounds = {
     start: spec.start === undefined ? undefined : instantOf(spec.start, 'start'),
     end: spec.end === undefined ? undefined : instantOf(spec.end, 'end'),
@@ -200,6 +202,8 @@ function scheduleOf(spec: OccurrenceSpec): EverySchedule | CronSchedule {
     const dst = dstOf(spec.dst ?? {})
     return { kind: 'cron', pattern: spec.cron, tz: spec.tz ?? 'UTC', dst, ...bounds }
   }
+  if (spec.every === undefined)
+    throw invalid('every', undefined, 'a duration, or a cron pattern in its place')
   const everyMs = parseDuration(spec.every, 'every')
   if (!(everyMs >= 1)) throw invalid('every', spec.every, 'at least 1 ms')
   const anchor = spec.anchor === undefined ? (bounds.start ?? 0) : instantOf(spec.anchor, 'anchor')
@@ -221,5 +225,5 @@ function instantOf(value: number | Date, field: string): number {
 }
 
 function invalid(field: string, value: unknown, allowed: string): CarillonError {
-  return new CarillonError('INVALID', `${field} is ${String(value)}; allowed: ${allowed}`, { field })
+  return new CarillonError('INVALID', `${field} is ${String(value)}: allowed is ${allowed}`, { field })
 }

@@ -172,13 +172,14 @@ function scheduleOf(task: TaskOptions, madeAt: number, prefix: string): Schedule
   const recurring = kind === 'every' || kind === 'cron'
   for (const field of RECURRING_ONLY) {
     if (task[field] !== undefined && !recurring)
-      throw invalid(`${prefix}${field}`, task[field], 'it with every or cron only')
+      throw invalid(`${prefix}${field}`, task[field], 'nothing here: it goes with every or cron')
   }
   for (const field of ['from', 'anchor'] as const) {
     if (task[field] !== undefined && kind !== 'every')
-      throw invalid(`${prefix}${field}`, task[field], 'it with every only')
+      throw invalid(`${prefix}${field}`, task[field], 'nothing here: it goes with every')
   }
-  if (task.dst !== undefined && kind !== 'cron') throw invalid(`${prefix}dst`, task.dst, 'it with cron only')
+  if (task.dst !== undefined && kind !== 'cron')
+    throw invalid(`${prefix}dst`, task.dst, 'nothing here: it goes with cron')
   if (task.tz !== undefined) zone(task.tz, `${prefix}tz`)
   if (kind === undefined) return { kind: 'at', at: madeAt }
   if (kind === 'after') {
@@ -256,7 +257,7 @@ function policyOf(
     policy.timeoutMs = timeoutMs
   }
   if (schedule.kind === 'at' && task.overlap !== undefined)
-    throw invalid(`${prefix}overlap`, task.overlap, 'it with every or cron only')
+    throw invalid(`${prefix}overlap`, task.overlap, 'nothing here: it goes with every or cron')
   return policy as Partial<Policy>
 }
 
