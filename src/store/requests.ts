@@ -64,7 +64,7 @@ export class RequestLog {
     if (madeAt < now - this.#windowMs || (known !== undefined && (n < known.mark || n <= known.forgotten))) {
       throw new CarillonError(
         'TOO_OLD',
-        `request ${n} of ${caller} came after its window of ${this.#windowMs} ms`,
+        `the call reached the engine more than ${this.#windowMs} ms after it was made (was the thread blocked, or the clock set?): whether it was carried out is not known (request ${n} of ${caller})`,
       )
     }
     return undefined
