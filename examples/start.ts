@@ -13,9 +13,8 @@ import { buildReport, heartbeat, sendEmail } from './handlers.ts'
 const say = (line: string): void => console.log(line)
 const here = new URL('.', import.meta.url).pathname
 
-const { values } = parseArgs({
-  options: { crontab: { type: 'string' }, data: { type: 'string' }, for: { type: 'string' } },
-})
+const handlers = { heartbeat, 'email.send': sendEmail, 'report.build': buildReport }
+const values = readOptions()
 const crontabPath = values.crontab ?? `${here}crontab`
 const dataDir = values.data ?? `${here}data`
 
@@ -25,21 +24,28 @@ await main().catch(error => {
 })
 
 async function main(): Promise<void> {
-  const crontab = parseCrontab(readFileSync(crontabPath, 'utf8'), { form: 'auto' })
+  const crontab = parseCrontab(readCrontab(), { form: 'auto' })
   const began = performance.now()
   const node = await createNode({
     dataDir,
     signals: true,
     commands: crontab.entries.map(entry => entry.command),
-    handlers: { heartbeat, 'email.send': sendEmail, 'report.build': buildReport },
+    handlers,
   })
   // Before anything is awaited: what was caught up at the start is told first.
   node.on('missed', ({ task, count, from, to }) =>
     say(`  caught up: ${task} passed over ${count} from ${time(from)} to ${time(to)} while nobody was here`),
   )
-  node.on('run', ({ run }) => say(lineOf(run)))
-  node.on('retry', ({ run, nextAt }) => say(`${lineOf(run)}; attempt ${run.attempt + 1} at ${time(nextAt)}`))
-  node.on('no-worker', ({ name, waiting }) => say(`  nobody runs "${name}": ${waiting} waiting`))
+  // What ends before the heading stands waits for it.
+  const fired: string[] = []
+  let tell = (line: string): void => void fired.push(line)
+  node.on('run', ({ run }) => tell(lineOf(run)))
+  node.on('retry', ({ run, nextAt }) => tell(`${lineOf(run)}; attempt ${run.attempt + 1} at ${time(nextAt)}`))
+  // Our own handlers have not been announced yet when the engine starts: of those it may tell as well.
+  node.on('no-worker', ({ name, waiting }) => {
+    if (waiting > 0 && name !== 'command' && !Object.hasOwn(handlers, name))
+      say(`  nobody runs "${name}": ${waiting} waiting`)
+  })
 
   say(
     `carillon: one node, data in ${relative(dataDir)}, started in ${Math.round(performance.now() - began)} ms. Ctrl-C ends it.\n`,
@@ -77,9 +83,38 @@ async function main(): Promise<void> {
     )
   }
   say('\n  fired     late     what')
+  for (const line of fired) say(line)
+  tell = say
   if (values.for !== undefined) setTimeout(() => void node.close(), Number(values.for) * 1000)
   await node.closed
   say('carillon: closed; what is scheduled stays, and goes on at the next start')
+}
+
+function readOptions(): { crontab?: string; data?: string; for?: string } {
+  try {
+    const { values } = parseArgs({
+      options: { crontab: { type: 'string' }, data: { type: 'string' }, for: { type: 'string' } },
+    })
+    if (values.for !== undefined && !(Number(values.for) > 0))
+      throw new TypeError(`--for is "${values.for}": allowed is a number of seconds`)
+    return values
+  } catch (error) {
+    return giveUp(error)
+  }
+}
+
+function readCrontab(): string {
+  try {
+    return readFileSync(crontabPath, 'utf8')
+  } catch (error) {
+    return giveUp(error)
+  }
+}
+
+/** What the user got wrong is said in one line. */
+function giveUp(error: unknown): never {
+  console.error(`carillon: ${error instanceof Error ? error.message : String(error)}`)
+  process.exit(2)
 }
 
 function taskOf({ id, schedule, command, stdin, env, shell }: CrontabEntry) {
