@@ -454,6 +454,7 @@ export class Engine implements SessionHost {
       session.close()
     }
     this.#sessions.clear()
+    this.#store.stopWaiting()
     await this.#horizon.stop()
     await this.#store.stop()
     this.#state = 'stopped'

@@ -51,10 +51,6 @@ function hasCompleted(attempt: Attempt): boolean {
   return attempt.end === 'completed' && attempt.abortReason === undefined
 }
 
-function isLost({ end }: Attempt): boolean {
-  return end === 'killed' || end === 'orphaned'
-}
-
 /** Why a run that was started need not have completed; undefined if it should have. */
 export function excuse(
   history: History,
@@ -74,7 +70,10 @@ export function excuse(
     return 'claimed, and lost'
   if (attempts.some(each => each.end === 'fatal')) return 'fatal'
   // Whether a lost attempt had started may be lost as well: then the run was never seen to, and may be late by now.
-  if (policy.misfire.kind === 'skip' && attempts.length > 0 && attempts.every(isLost)) return 'lost, and missed'
+  const last = attempts.at(-1)
+  if (policy.misfire.kind === 'skip' && last !== undefined) {
+    if (history.lostBetween(last.startedAt, last.startedAt + UNDECIDED_MS)) return 'lost, and missed'
+  }
   if (max >= policy.retry.max && attempts.length > 0) return 'out of attempts'
   if (story.ends.some(end => end.state === 'failed' && attempts[0]?.runId === end.runId)) return 'failed'
   if (redriven(story, due, history.endedAt)) return 'driven by hand'

@@ -56,6 +56,7 @@ function checkBackoff(
   if (attempt.attempt !== before.attempt + 1 || before.attempt % retry.max === 0) return
   if (
     before.story.ops.some(op => op.method === 'retry') ||
+    before.story.ops.some(op => op.method === 'schedule' && (op.ackAt ?? 0) > before.startedAt) || // another policy
     history.disturbed(before.startedAt, attempt.startedAt)
   )
     return

@@ -1,12 +1,13 @@
 /**
- * Writes that wait a full disk out. A batch that meets STORE_FULL is not lost and not skipped: the store is opened
- * again, every retryMs, until there is space, and then takes the same batch. All who write share one such wait. Every
- * other error goes to the caller, and is never retried: after a failed fsync nobody knows what the disk holds.
+ * A store that waits a full disk out. A batch that meets STORE_FULL is not lost and not skipped: the store is opened
+ * again, every retryMs, until there is space, and then takes the same batch. All who write share one such wait, and
+ * who was reading when the store was closed for it reads again. Every other error goes to the caller, and is never
+ * retried: after a failed fsync nobody knows what the disk holds.
  */
 
 import { CarillonError, isCarillonError } from '../errors.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { KeyRange, Store, StoreOp } from '../ports/store.ts'
+import type { CursorOptions, KeyRange, Store, StoreCursor, StoreOp } from '../ports/store.ts'
 
 export class PatientStore {
   readonly store: Store
@@ -14,6 +15,8 @@ export class PatientStore {
   readonly #retryMs: number
   readonly #full: (full: boolean) => void
   #recovery: Promise<void> | undefined
+  /** How often it was opened again. */
+  #recoveries = 0
   #stopped = false
 
   constructor(store: Store, clock: Clock, retryMs: number, full: (full: boolean) => void) {
@@ -35,6 +38,44 @@ export class PatientStore {
     return this.#patiently(() => this.store.clear(range))
   }
 
+  getMany(keys: readonly Uint8Array[]): Promise<Array<Uint8Array | undefined>> {
+    return this.#rereading(() => this.store.getMany(keys))
+  }
+
+  /** In ascending order. If the store is opened again meanwhile, it goes on with a newer snapshot. */
+  cursor(options: CursorOptions): StoreCursor {
+    let inner = this.store.cursor(options)
+    let recoveries = this.#recoveries
+    let { gte } = options
+    return {
+      next: max =>
+        this.#rereading(async () => {
+          if (recoveries !== this.#recoveries) {
+            inner = this.store.cursor({ ...options, gte })
+            recoveries = this.#recoveries
+          }
+          const entries = await inner.next(max)
+          const last = entries.at(-1)
+          if (last !== undefined) gte = Uint8Array.of(...last[0], 0)
+          return entries
+        }),
+      close: () => inner.close(),
+    }
+  }
+
+  async #rereading<T>(read: () => Promise<T>): Promise<T> {
+    for (;;) {
+      const recoveries = this.#recoveries
+      try {
+        return await read()
+      } catch (error) {
+        if (!isCarillonError(error, 'CLOSED') || this.#stopped) throw error
+        if (this.#recovery !== undefined) await this.#recovery
+        else if (recoveries === this.#recoveries) throw error
+      }
+    }
+  }
+
   async #patiently(carryOut: () => Promise<void>): Promise<void> {
     for (;;) {
       if (this.#recovery !== undefined) await this.#recovery
@@ -47,7 +88,7 @@ export class PatientStore {
     }
   }
 
-  /** Waiting writes reject with CLOSED at their next try. */
+  /** No more waiting: who waits for space is told so at the next try. */
   stop(): void {
     this.#stopped = true
   }
@@ -70,6 +111,7 @@ export class PatientStore {
         }
       }
     } finally {
+      this.#recoveries++
       this.#recovery = undefined
       this.#full(false)
     }

@@ -222,7 +222,7 @@ export class TaskStore<R extends Run> {
       const spills = this.#spiller.count
       const missing = ids.filter(id => this.peek(id) === undefined)
       if (missing.length === 0) break
-      const values = await this.#ports.store.getMany(missing.map(id => taskKey(this.rangeOf(id), id)))
+      const values = await this.#patient.getMany(missing.map(id => taskKey(this.rangeOf(id), id)))
       // Meanwhile a record may have been spilled, and what was read may be older than that.
       if (spills !== this.#spiller.count || this.#spiller.busy) {
         if (this.#spiller.busy) await this.#spiller.idle()
@@ -293,7 +293,7 @@ export class TaskStore<R extends Run> {
 
   /** The due index of a range from an instant (or position) on, as of now: a snapshot. */
   dueCursor(range: number, from: Uint8Array, ltDue: number): StoreCursor {
-    return this.#ports.store.cursor({ gte: from, lt: dueFrom(range, ltDue), values: false })
+    return this.#patient.cursor({ gte: from, lt: dueFrom(range, ltDue), values: false })
   }
 
   /** Turns a page of due keys into records; the loaded ones are in memory from now on. */
@@ -321,7 +321,7 @@ export class TaskStore<R extends Run> {
     const young = new Set(runs.map(each => each.run.instant))
     for (const instant of record?.kept ?? [])
       if (!young.has(instant)) keys.push(endedKey(true, range, id, instant))
-    for (const [i, value] of (await this.#ports.store.getMany(keys)).entries()) {
+    for (const [i, value] of (await this.#patient.getMany(keys)).entries()) {
       const ended = value && this.#decodeEnded(keys[i] as Uint8Array, value)
       if (ended !== undefined) runs.push(ended)
     }
@@ -336,7 +336,7 @@ export class TaskStore<R extends Run> {
     // A spill meanwhile may have ended or renewed what was read, and memory may have let go of what told so.
     do {
       spills = this.#spiller.count
-      const cursor = this.#ports.store.cursor({ gte, lt: allOf('t').lt })
+      const cursor = this.#patient.cursor({ gte, lt: allOf('t').lt })
       try {
         entries = await cursor.next(limit)
       } finally {
@@ -362,6 +362,11 @@ export class TaskStore<R extends Run> {
 
   async space(): Promise<{ freeBytes: number; totalBytes: number }> {
     return this.#ports.store.space()
+  }
+
+  /** It is about to stop: nobody waits for space any more. */
+  stopWaiting(): void {
+    this.#patient.stop()
   }
 
   /** Syncs what is there, and closes. */
