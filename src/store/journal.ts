@@ -312,4 +312,4 @@ function newSegment(number: number, firstSeq: number): Segment {
 
 const FULL_MESSAGE =
   'no space left on the disk: this change is kept, and written as soon as there is space, unless the node stops ' +
-  'first; repeating it is safe'
+  'first; to repeat it is safe with the same id or key'
