@@ -1,25 +1,44 @@
-/** `npm run soak -- NAME`: what takes too long for `npm test`. Each prints a line for docs/evidence.md. */
+/** `npm run soak -- NAME`: what takes too long for `npm test`. Each prints what docs/evidence.md tells. */
 
 import { parseArgs } from 'node:util'
 import { crash } from './crash.ts'
+import { simulation } from './simulation.ts'
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { kills: { type: 'string', default: '200' }, seed: { type: 'string' } },
-})
+const USAGE = `npm run soak -- NAME [options]
+  crash       a real process under load, killed with kill -9: --kills N (default 200)
+  simulation  seeds of the simulator, each in every mix of faults: --seeds N (default 1000)
+  --seed N    the first seed (default: crash one by chance, simulation 1)`
+
+const { values, positionals } = read()
 const [name] = positionals
-if (name !== 'crash') {
-  console.error(`${name === undefined ? 'which soak?' : `there is no soak "${name}"`} One of: crash`)
-  process.exit(2)
-}
-const kills = Number(values.kills)
-const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))
-if (!Number.isSafeInteger(kills) || kills < 1 || !Number.isSafeInteger(seed)) {
-  console.error(
-    `--kills ${values.kills} --seed ${values.seed ?? seed}: allowed are whole numbers, kills from 1`,
-  )
-  process.exit(2)
-}
-const failures = await crash({ kills, seed })
+const seed = number('seed', values.seed, name === 'crash' ? Math.floor(Math.random() * 2 ** 31) : 1, 0)
+let failures: string[]
+if (name === 'crash') failures = await crash({ kills: number('kills', values.kills, 200, 1), seed })
+else if (name === 'simulation') {
+  failures = await simulation({ seeds: number('seeds', values.seeds, 1000, 1), seed })
+} else refuse(name === undefined ? 'which soak?' : `there is no soak "${name}"`)
 for (const failure of failures.slice(0, 20)) console.error(`FAILED: ${failure}`)
 process.exit(failures.length === 0 ? 0 : 1)
+
+function read() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { kills: { type: 'string' }, seeds: { type: 'string' }, seed: { type: 'string' } },
+    })
+  } catch (error) {
+    refuse((error as Error).message)
+  }
+}
+
+function number(option: string, text: string | undefined, otherwise: number, least: number): number {
+  const value = text === undefined ? otherwise : Number(text)
+  if (!Number.isSafeInteger(value) || value < least)
+    refuse(`--${option} ${text}: allowed are whole numbers from ${least}`)
+  return value
+}
+
+function refuse(why: string): never {
+  console.error(`${why}\n${USAGE}`)
+  process.exit(2)
+}
