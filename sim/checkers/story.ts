@@ -72,12 +72,12 @@ export function manualRuns(story: Story): Set<string> {
   return runs
 }
 
-/** True if a trigger whose answer is not known could have made this instant. */
+/** True if a trigger whose answer is not known, or not the first one, could have made this instant. */
 export function maybeManual(history: History, story: Story, instant: number): boolean {
   return story.ops.some(
     op =>
       op.method === 'trigger' &&
-      op.answer === undefined &&
+      (op.answer === undefined || op.sendCount > 1) &&
       instant >= history.wallAt(op.sentAt) - 120_000 &&
       instant <= history.highestWall(op.ackAt ?? history.endedAt) + 5,
   )
