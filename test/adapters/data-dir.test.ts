@@ -136,6 +136,22 @@ describe('openDataDir', () => {
     }
   })
 
+  test.runIf(process.platform === 'linux')('says so where no directory can be made', async () => {
+    // The system answers ENOENT although all that is above is there: Node's own recursive mkdir never returns.
+    for (const name of ['/proc/carillon', '/proc/carillon/data']) {
+      const opening = openDataDir(name, { clock })
+      await expect(opening).rejects.toMatchObject({ code: 'STORE_FAILED' })
+      await expect(opening).rejects.toThrow(/could not make the data directory .*ENOENT/)
+    }
+  })
+
+  test('makes what is missing above it, and for two that come at once', async () => {
+    const deep = join(parent, 'a', 'b')
+    const opened = await Promise.all(['c', 'd'].map(name => openDataDir(join(deep, name, 'e'), { clock })))
+    await Promise.all(opened.map(each => each.close()))
+    expect(await readdir(deep)).toEqual(['c', 'd'])
+  })
+
   test('says so when it has no permission', async () => {
     const closed = join(parent, 'closed')
     await mkdir(closed)

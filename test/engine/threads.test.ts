@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Worker as Thread } from 'node:worker_threads'
@@ -51,7 +51,22 @@ function nextEvent<T extends EngineEvent['type']>(
   })
 }
 
+test('an event that is none is refused, as its listener would never be called', async () => {
+  const { node } = await started()
+  expect(() => node.on('runs' as 'run', () => undefined)).toThrow(/type is "runs": allowed is one of run, /)
+  expect(() => node.on('run', undefined as never)).toThrow(/listener is undefined/)
+})
+
 describe('a main thread that is blocked', () => {
+  test('learns why the engine could not start, also when it hears of the end of its thread first', async () => {
+    await writeFile(join(data, 'thesis.tex'), 'x')
+    const thread = new Promise<Thread>(resolve => process.once('worker', resolve))
+    const starting = expect(createNode({ dataDir: data })).rejects.toMatchObject({ code: 'STORE_FORMAT' })
+    await new Promise<void>(resolve => thread.then(each => each.once('online', resolve)))
+    block(700)
+    await starting
+  })
+
   test('delays no timer of the engine, and loses nothing', async () => {
     let release: () => void = () => undefined
     const released = new Promise<void>(resolve => {

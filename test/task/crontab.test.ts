@@ -265,6 +265,13 @@ describe('a line that is not taken', () => {
   test('only a default zone that is none throws', () => {
     expect(() => parseCrontab('', { form: 'user', tz: 'Mars/Base' })).toThrow(/not an IANA time zone/)
   })
+
+  test('and, from plain JavaScript, a form or a text that is none', () => {
+    const loose = parseCrontab as (text: unknown, options?: unknown) => unknown
+    expect(() => loose('')).toThrow(/form is undefined: allowed is 'auto'/)
+    expect(() => loose('', { form: 'usr' })).toThrow(/form is "usr"/)
+    expect(() => loose(undefined, { form: 'auto' })).toThrow(/text is undefined/)
+  })
 })
 
 describe('auto', () => {

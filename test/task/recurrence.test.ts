@@ -404,6 +404,8 @@ test.each<[string, unknown, unknown, string]>([
   ['an interval of 0', { every: 0 }, { from: 0, count: 1 }, 'every'],
   ['an interval that is none', { every: 'soon' }, { from: 0, count: 1 }, 'every'],
   ['a month as an interval', { every: 'P1M' }, { from: 0, count: 1 }, 'every'],
+  ['what fires once', { after: '5m' }, { from: 0, count: 1 }, 'every'],
+  ['no schedule', undefined, { from: 0, count: 1 }, 'schedule'],
 ])('refuses %s, naming the field', (_what, spec, options, field) => {
   const error = thrown(() => occurrences(spec as OccurrenceSpec, options as { from: number; count: number }))
   expect([error.code, error.field]).toEqual(['INVALID', field])
