@@ -9,6 +9,7 @@
 
 import { ByteReader, type ByteWriter, CorruptBytes } from '../lib/bytes.ts'
 import { crc32 } from '../lib/crc32.ts'
+import { START_ID_BYTES } from '../task/version.ts'
 
 const MAGIC = 0x6e_6c_72_63 // 'crln', little endian
 const VERSION = 1
@@ -31,7 +32,7 @@ export const ENTRY = {
 } as const
 
 export const STORE_ID_BYTES = 16
-export const START_ID_BYTES = 8
+export { START_ID_BYTES }
 
 /** Who writes: one start of one store. New at each start, so that a lost dot is never minted again. */
 export interface Actor {

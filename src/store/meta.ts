@@ -8,6 +8,7 @@ import { CarillonError } from '../errors.ts'
 import { CorruptBytes } from '../lib/bytes.ts'
 import type { Random } from '../ports/random.ts'
 import type { Store } from '../ports/store.ts'
+import { Actors } from '../task/version.ts'
 import { type Actor, START_ID_BYTES, STORE_ID_BYTES } from './blob.ts'
 import { actorKey, allOf, META_KEY, numberOf } from './keys.ts'
 import { openJson, sealJson } from './sealed.ts'
@@ -32,6 +33,8 @@ export interface Identity {
   readonly actor: Actor
   /** `store/boot/startId` in hex -> index. */
   readonly actors: ReadonlyMap<string, number>
+  /** The same by their start ids, as changes name them. */
+  readonly startIds: Actors
   /** True if the store was made just now. */
   readonly fresh: boolean
 }
@@ -70,7 +73,13 @@ export async function startIdentity(
     ],
     { sync: true },
   )
-  return { meta, actor, actors, fresh: known === undefined }
+  return { meta, actor, actors, startIds: startIdsOf(actors), fresh: known === undefined }
+}
+
+function startIdsOf(actors: ReadonlyMap<string, number>): Actors {
+  const startIds: Uint8Array[] = []
+  for (const [name, index] of actors) startIds[index] = unhex(name.slice(name.lastIndexOf('/') + 1))
+  return new Actors(startIds)
 }
 
 export function actorName(actor: Pick<Actor, 'store' | 'boot' | 'startId'>): string {

@@ -148,7 +148,7 @@ class Replay<R extends Run> {
       if (kind !== ENTRY.change)
         throw new CorruptBytes(`entry of kind ${kind}, which this version doesn't know`)
       if (range >= this.#input.identity.meta.ranges) throw new CorruptBytes(`range ${range}`)
-      steps.push({ change: readChange(body), actor, range, n })
+      steps.push({ change: readChange(body, this.#input.identity.startIds), actor, range, n })
     }
     return steps
   }
@@ -225,13 +225,16 @@ class Replay<R extends Run> {
     if (base === undefined && this.#covers(actor, range, n)) {
       return // ended and dropped, and the index knows it
     }
-    const merged = applyChange(base, change, { actor, n, range, makeRun })
+    const compareActors = identity.startIds.compare
+    const merged = applyChange(base, change, { actor, n, range, makeRun, compareActors })
     if (merged.kind === 'none') {
       if (base === undefined) this.#baseless.add(change.id)
       if (change.dropped) this.#baseless.delete(change.id)
       return
     }
-    const record = merged.kind === 'record' ? merged.record : (base as TaskRecord<R>)
+    const { record } = merged
+    // All that was said of these runs comes from this store, in order: none is opened again by a late word.
+    record.prune()
     if (change.definition !== undefined && record !== base) {
       // A new life takes the place of the one before, and of what was kept of it.
       history.remove(record.id)
@@ -264,7 +267,7 @@ class Replay<R extends Run> {
   #keepOf(record: TaskRecord<R>, change: Change): void {
     const { history } = this.#input
     if (change.life !== record.life) return
-    if (change.definition !== undefined && change.register?.rev === 1) history.remove(record.id)
+    if (change.definition !== undefined && change.version?.rev === 1) history.remove(record.id)
     for (const run of change.runs) {
       const now = record.findRun(run.instant)
       if (run.state === 'queued') history.remove(record.id)

@@ -1,16 +1,19 @@
 /**
  * A task record as the index keeps it under t/: everything that the journal said of it, in one value. What has its
- * usual value is left out, since ten million waiting tasks are mostly usual.
+ * usual value is left out, since ten million waiting tasks are mostly usual. Actors are their numbers in this store.
  *
- * Layout: u8 format, u32 crc32 of what follows, u8 flags, f64 life, varuint rev, f64 hlc, varuint actor, dots
- * (varuint count, varuint actor, varuint n), [times], [runs], [kept instants], [expiry], and the definition up to the end.
+ * Layout: u8 format, u32 crc32 of what follows, varuint flags, f64 life, varuint rev, f64 hlc, varuint actor, dots
+ * (varuint count, varuint actor, varuint n), [pause: version], [cancel: version], [times], [version of the times],
+ * [closed of other versions: varuint count, version, f64], [runs, each followed by its dot: varuint n, and above 0
+ * varuint actor], [kept instants], [expiry], and the definition up to the end.
  */
 
 import { ByteReader, type ByteWriter, CorruptBytes } from '../lib/bytes.ts'
 import { crc32 } from '../lib/crc32.ts'
 import { readRuns, readTimes, writeRunState, writeTimes } from '../task/change.ts'
 import { Definition } from '../task/definition.ts'
-import { type Dot, NEVER, Run, TaskRecord } from '../task/record.ts'
+import { type Closed, type Dot, NEVER, NOT_YET, Run, TaskRecord } from '../task/record.ts'
+import { BY_NUMBER, readVersion, writeVersion } from '../task/version.ts'
 
 const FORMAT = 1
 const FIRST_LIFE = 1
@@ -20,39 +23,70 @@ const TIMES = 8
 const RUNS = 16
 const KEPT = 32
 const EXPIRES = 64
+const PAUSE = 128
+const CANCEL = 256
+const AHEAD = 512
+const CLOSED = 1024
+const ENDED = 2048
+const FLAGS_END = 4096
 
 const DOTS_MAX = 100_000
 const KEPT_MAX = 100_000
+const CLOSED_MAX = 100_000
 
 /** Writes to a writer that was reset; returns a copy that the caller owns. */
 export function encodeSnapshot<R extends Run>(out: ByteWriter, record: TaskRecord<R>): Uint8Array {
-  const times = record.definition.recurring || record.fired > 0 || record.next !== record.definition.at
+  const times =
+    record.definition.recurring ||
+    record.fired > 0 ||
+    record.next !== record.definition.at ||
+    record.lastAt !== NOT_YET ||
+    record.closed !== NOT_YET
   out.reset()
   out.u8(FORMAT)
   out.u32le(0)
-  out.u8(
+  const { dots, pausedVersion, cancelVersion, timesVersion, closedBefore } = record
+  out.varuint(
     (record.firstLife ? FIRST_LIFE : 0) |
       (record.paused ? PAUSED : 0) |
       (record.cancelled ? CANCELLED : 0) |
       (times ? TIMES : 0) |
       (record.runs.length > 0 ? RUNS : 0) |
       (record.kept.length > 0 ? KEPT : 0) |
-      (record.expiresAt === NEVER ? 0 : EXPIRES),
+      (record.expiresAt === NEVER ? 0 : EXPIRES) |
+      (pausedVersion === undefined ? 0 : PAUSE) |
+      (cancelVersion === undefined ? 0 : CANCEL) |
+      (timesVersion === undefined ? 0 : AHEAD) |
+      (closedBefore.length > 0 ? CLOSED : 0) |
+      (record.ended ? ENDED : 0),
   )
   out.f64(record.life)
   out.varuint(record.rev)
   out.f64(record.hlc)
   out.varuint(record.actor)
-  const { dots } = record
   out.varuint(dots.length)
   for (const dot of dots) {
     out.varuint(dot.actor)
     out.varuint(dot.n)
   }
+  if (pausedVersion !== undefined) writeVersion(out, pausedVersion, BY_NUMBER)
+  if (cancelVersion !== undefined) writeVersion(out, cancelVersion, BY_NUMBER)
   if (times) writeTimes(out, record)
+  if (timesVersion !== undefined) writeVersion(out, timesVersion, BY_NUMBER)
+  if (closedBefore.length > 0) {
+    out.varuint(closedBefore.length)
+    for (const { version, closed } of closedBefore) {
+      writeVersion(out, version, BY_NUMBER)
+      out.f64(closed)
+    }
+  }
   if (record.runs.length > 0) {
     out.varuint(record.runs.length)
-    for (const run of record.runs) writeRunState(out, run)
+    for (const run of record.runs) {
+      writeRunState(out, run, BY_NUMBER)
+      out.varuint(run.n)
+      if (run.n > 0) out.varuint(run.actor)
+    }
   }
   if (record.kept.length > 0) {
     out.varuint(record.kept.length)
@@ -76,16 +110,27 @@ export function decodeSnapshot<R extends Run>(
   if (format !== FORMAT) throw new CorruptBytes(`record format ${format}, known is ${FORMAT}`)
   const sum = reader.u32le()
   if (sum !== crc32(bytes.subarray(5))) throw new CorruptBytes('the record does not match its checksum')
-  const flags = reader.u8()
+  const flags = reader.varuint()
+  if (flags >= FLAGS_END) throw new CorruptBytes(`unknown flags ${flags} of a record`)
   const life = reader.f64()
   const rev = reader.varuint()
   const hlc = reader.f64()
   const actor = reader.varuint()
   const dots = readDots(reader)
+  const pausedVersion = (flags & PAUSE) === 0 ? undefined : readVersion(reader, BY_NUMBER)
+  const cancelVersion = (flags & CANCEL) === 0 ? undefined : readVersion(reader, BY_NUMBER)
   const times = (flags & TIMES) === 0 ? undefined : readTimes(reader)
+  const timesVersion = (flags & AHEAD) === 0 ? undefined : readVersion(reader, BY_NUMBER)
+  const closedBefore = (flags & CLOSED) === 0 ? undefined : readClosed(reader)
   // The runs belong to a record that is made from the definition, which comes last: they are read twice.
   const runsAt = reader.position
-  if ((flags & RUNS) !== 0) readRuns(reader, (instant, manual) => new Run(instant, manual))
+  if ((flags & RUNS) !== 0)
+    readRuns(
+      reader,
+      (instant, manual) => new Run(instant, manual),
+      BY_NUMBER,
+      run => readDot(reader, run),
+    )
   const kept = (flags & KEPT) === 0 ? [] : readKept(reader)
   const expiresAt = (flags & EXPIRES) === 0 ? NEVER : reader.f64()
   const definition = new Definition(reader, bytes.length)
@@ -96,12 +141,22 @@ export function decodeSnapshot<R extends Run>(
   record.dots = dots
   record.paused = (flags & PAUSED) !== 0
   record.cancelled = (flags & CANCELLED) !== 0
+  record.pausedVersion = pausedVersion
+  record.cancelVersion = cancelVersion
+  record.timesVersion = timesVersion
+  if (closedBefore !== undefined) record.closedBefore = closedBefore
+  record.ended = (flags & ENDED) !== 0
   record.kept = kept
   record.expiresAt = expiresAt
   if (times !== undefined) Object.assign(record, times)
   if ((flags & RUNS) !== 0) {
     reader.position = runsAt
-    record.runs = readRuns(reader, (instant, manual) => makeRun(record, instant, manual))
+    record.runs = readRuns(
+      reader,
+      (instant, manual) => makeRun(record, instant, manual),
+      BY_NUMBER,
+      run => readDot(reader, run),
+    )
   }
   return record
 }
@@ -112,6 +167,24 @@ function readDots(reader: ByteReader): Dot[] {
   const dots: Dot[] = []
   for (let i = 0; i < count; i++) dots.push({ actor: reader.varuint(), n: reader.varuint() })
   return dots
+}
+
+function readDot(reader: ByteReader, run: Run): void {
+  run.n = reader.varuint()
+  if (run.n > 0) run.actor = reader.varuint()
+}
+
+function readClosed(reader: ByteReader): Closed[] {
+  const count = reader.varuint()
+  if (count > CLOSED_MAX) throw new CorruptBytes(`${count} closed versions`)
+  const list: Closed[] = []
+  for (let i = 0; i < count; i++) {
+    const version = readVersion(reader, BY_NUMBER)
+    const closed = reader.f64()
+    if (Number.isNaN(closed)) throw new CorruptBytes('an instant that is not a number')
+    list.push({ version, closed })
+  }
+  return list
 }
 
 function readKept(reader: ByteReader): number[] {

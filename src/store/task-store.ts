@@ -16,7 +16,7 @@ import { rangeOf } from '../lib/hash.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
 import type { Store, StoreCursor } from '../ports/store.ts'
-import { type Update, writeCreated, writeEnded, writeUpdate } from '../task/change.ts'
+import { type ChangeWriter, type Update, writeCreated, writeEnded, writeUpdate } from '../task/change.ts'
 import type { Run, TaskRecord } from '../task/record.ts'
 import { isRunEnd } from '../task/task.ts'
 import { DirtyLists } from './dirty-list.ts'
@@ -96,6 +96,7 @@ export class TaskStore<R extends Run> {
   #evictedEarly: string[] | undefined = []
   #journal!: Journal
   #identity!: Identity
+  #writer!: ChangeWriter
   #spiller!: Spiller<R>
 
   constructor(
@@ -120,6 +121,7 @@ export class TaskStore<R extends Run> {
     const { repair, ranges } = this.options
     const identity = await startIdentity({ store, random }, { ranges, renew: repair })
     this.#identity = identity
+    this.#writer = { actor: identity.actor.index, actors: identity.startIds }
     const context = decodeContext(await store.get(CONTEXT_KEY), identity.meta.ranges)
     const requests = await store.get(REQUESTS_KEY)
     if (requests !== undefined) this.requests.decode(requests)
@@ -251,16 +253,25 @@ export class TaskStore<R extends Run> {
   /** The record was changed: journals what `update` names of it. */
   updated(record: TaskRecord<R>, update: Update<R>): void {
     invariant(!record.gone, 'an ended record does not change')
-    writeUpdate(this.#journal.begin(record.range), record, withOpenRuns(record, update))
+    if (update.times === true) record.raiseClosed()
+    const whole = withOpenRuns(record, update)
+    writeUpdate(this.#journal.begin(record.range), record, whole, this.#writer)
     this.#journaled(record)
+    for (const run of whole.runs ?? []) {
+      run.actor = record.dotActor
+      run.n = record.dotN
+    }
   }
 
   /** The task has ended, and its record goes; with it the end of one run, or what `update` names. */
   ended(record: TaskRecord<R>, run: R | undefined, update?: Update<R>): void {
     invariant(!record.gone, 'a record ends once')
     const out = this.#journal.begin(record.range)
-    if (run !== undefined && update === undefined) writeEnded(out, record, run)
-    else writeUpdate(out, record, { ...update, ...(run === undefined ? {} : { runs: [run] }), dropped: true })
+    if (run !== undefined && update === undefined) writeEnded(out, record, run, this.#writer)
+    else {
+      const whole = { ...update, ...(run === undefined ? {} : { runs: [run] }), dropped: true }
+      writeUpdate(out, record, whole, this.#writer)
+    }
     const n = this.#journal.end(record.range)
     record.include(this.#identity.actor.index, n)
     this.#dirty.remove(record)
@@ -463,10 +474,8 @@ export class TaskStore<R extends Run> {
 function withOpenRuns<R extends Run>(record: TaskRecord<R>, update: Update<R>): Update<R> {
   if (update.times !== true) return update
   const named = update.runs ?? []
-  for (const run of named) run.written = true
-  const unnamed = record.runs.filter(run => !run.written && !isRunEnd(run.state))
+  const unnamed = record.runs.filter(run => run.n === 0 && !isRunEnd(run.state) && !named.includes(run))
   if (unnamed.length === 0) return update
-  for (const run of unnamed) run.written = true
   return { ...update, runs: [...unnamed, ...named].sort((a, b) => a.instant - b.instant) }
 }
 

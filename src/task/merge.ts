@@ -1,29 +1,39 @@
 /**
- * How a change becomes part of a record. Replay uses it now, replication will: the rules are joins wherever one node
- * can tell (a greater version takes the definition, `closed` and the watermark take the maximum, an end beats no
- * end, completed beats every other end), so that applying a change twice, or an older one late, alters nothing.
+ * How a change becomes part of a record. Replay uses it, replication will: every rule is a join, so that the same
+ * changes give the same record in whatever order they come (those of one actor in the order of their dots), and one
+ * that comes again alters nothing (PROTOCOLS, A7).
+ *
+ * - A greater life takes the place of a lesser one, with all of it.
+ * - Definition, pause and cancel are registers: the greater version stays. A cancel is above or below each definition.
+ * - The times are of one version: a greater one takes their place, within one they grow. Of the others `closed` is kept.
+ * - Of what is said of a run one is the greatest, and stays (see compareRuns). An end beats no end, a completion
+ *   every other end, a later drive what an earlier one came to.
+ * Nothing is forgotten here, what `closed` ended (see isClosed) no more than what ended by itself: it stays in the
+ * record until somebody who knows that nobody else will speak of it prunes it. A dropped record may be given as a base
+ * again, as a greater version may come late.
  */
 
-import { invariant } from '../invariant.ts'
-import type { Change } from './change.ts'
-import { NOT_YET, type Run, TaskRecord } from './record.ts'
-import { isRunEnd } from './task.ts'
+import type { Change, Times } from './change.ts'
+import type { Definition } from './definition.ts'
+import { NONE_CLOSED, NOT_YET, type Run, TaskRecord } from './record.ts'
+import { isRunEnd, RUN_STATES, type RunState } from './task.ts'
+import { type CompareActors, compareVersions, SOME_FIRST, type Version, WRITER } from './version.ts'
 
 export type Merged<R extends Run> =
   | { readonly kind: 'record'; readonly record: TaskRecord<R> }
-  /** The task ended with this change. */
-  | { readonly kind: 'dropped' }
+  /** The task has ended. */
+  | { readonly kind: 'dropped'; readonly record: TaskRecord<R> }
   /** The change says nothing new, or there is nothing that it could change. */
   | { readonly kind: 'none' }
 
 const NONE: { readonly kind: 'none' } = { kind: 'none' }
-const DROPPED: { readonly kind: 'dropped' } = { kind: 'dropped' }
 
 export interface MergeOptions<R extends Run> {
   readonly actor: number
   readonly n: number
   readonly range: number
   readonly makeRun: (record: TaskRecord<R>, instant: number, manual: boolean) => R
+  readonly compareActors: CompareActors
 }
 
 export function applyChange<R extends Run>(
@@ -31,72 +41,212 @@ export function applyChange<R extends Run>(
   change: Change,
   options: MergeOptions<R>,
 ): Merged<R> {
-  const { actor, n, range } = options
+  const { actor, n, range, compareActors } = options
+  const { definition } = change
   let record = base
   if (record?.includes(actor, n)) return NONE
-  if (change.definition !== undefined && (record === undefined || change.life > record.life)) {
-    record = new TaskRecord<R>(change.id, range, change.life, change.firstLife, change.definition)
-    takeVersion(record, change, actor)
-  } else if (record === undefined || change.life !== record.life) {
-    return NONE
-  } else if (change.register !== undefined && isNewer(record, change.register, actor)) {
-    if (change.definition !== undefined) {
-      record.definition = change.definition
-      record.fired = 0
-      record.lastAt = NOT_YET
-      record.closed = NOT_YET
-      record.next = change.definition.at
-    }
-    takeVersion(record, change, actor)
-    if (change.definition !== undefined && change.times !== undefined) record.next = change.times.next
-  }
-  const lost = change.definition !== undefined && record.definition !== change.definition
-  if (change.times !== undefined && !lost) takeTimes(record, change.times)
-  for (const run of change.runs) takeRun(record, run, options)
+  if (definition !== undefined && (record === undefined || change.life > record.life)) {
+    record = new TaskRecord<R>(change.id, range, change.life, change.firstLife, definition)
+    const { rev, hlc } = change.version as Version
+    Object.assign(record, { rev, hlc, actor })
+  } else if (record === undefined || change.life !== record.life) return NONE
+  const version = versionOf(change, record, actor)
+  if (definition !== undefined) takeDefinition(record, definition, version, compareActors)
+  if (change.register !== undefined) takeRegister(record, change.register, options)
+  if (change.times !== undefined || change.dropped)
+    takeTimes(record, change.times ?? NO_TIMES, change.dropped, version, compareActors)
+  for (const run of change.runs) takeRun(record, run, version, options)
   record.include(actor, n)
-  if (change.runs.length > 0) record.close()
-  return change.dropped ? DROPPED : { kind: 'record', record }
+  const { cancelVersion } = record
+  record.cancelled = cancelVersion !== undefined && compareVersions(cancelVersion, record, compareActors) > 0
+  const dropped = record.cancelled || (record.ended && record.timesVersion === undefined)
+  return { kind: dropped ? 'dropped' : 'record', record }
 }
 
-function isNewer(record: TaskRecord, register: NonNullable<Change['register']>, actor: number): boolean {
-  if (register.rev !== record.rev) return register.rev > record.rev
-  if (register.hlc !== record.hlc) return register.hlc > record.hlc
-  return actor > record.actor
+const NO_TIMES: Times = { next: NOT_YET, fired: 0, lastAt: NOT_YET, closed: NOT_YET }
+
+/** The version that the change's times, runs and end are of. */
+function versionOf(change: Change, record: TaskRecord, actor: number): Version {
+  const { version } = change
+  if (version !== undefined) return version.actor === WRITER ? { ...version, actor } : version
+  // An actor's own first version came before this change: if it isn't the one at hand, it has lost.
+  const isAtHand = record.rev === 1 && (record.actor === actor || record.definition.minted)
+  return isAtHand ? record.version : SOME_FIRST
 }
 
-function takeVersion<R extends Run>(record: TaskRecord<R>, change: Change, actor: number): void {
-  const { register } = change
-  invariant(register !== undefined, 'a definition comes with its version')
-  record.rev = register.rev
-  record.hlc = register.hlc
-  record.actor = actor
-  record.paused = register.paused
-  record.cancelled = register.cancelled
+function takeDefinition<R extends Run>(
+  record: TaskRecord<R>,
+  definition: Definition,
+  version: Version,
+  compareActors: CompareActors,
+): void {
+  const before = record.version
+  if (compareVersions(version, before, compareActors) <= 0) return
+  // A request that reached two owners: as nobody else has the id, both made the same of it.
+  const isSame = version.rev === 1 && before.rev === 1 && definition.minted && record.definition.minted
+  record.rev = version.rev
+  record.hlc = version.hlc
+  record.actor = version.actor
+  if (isSame) return
+  record.definition = definition
+  for (const run of record.runs) run.version = stampOf(run.version ?? before, record, compareActors)
+  const { closedBefore, timesVersion = before } = record
+  record.closedBefore = NONE_CLOSED
+  for (const each of closedBefore) rememberClosed(record, each.version, each.closed, compareActors)
+  const order = compareVersions(timesVersion, version, compareActors)
+  if (order > 0) return
+  if (order < 0) {
+    rememberClosed(record, timesVersion, record.closed, compareActors)
+    setTimes(record, NO_TIMES, false)
+  }
+  record.timesVersion = undefined
+  growTimes(record, { ...NO_TIMES, next: definition.at }, false)
 }
 
-function takeTimes(record: TaskRecord, times: NonNullable<Change['times']>): void {
+/** Keeps how far another version than that of the times is closed. */
+function rememberClosed(
+  record: TaskRecord,
+  version: Version,
+  closed: number,
+  compareActors: CompareActors,
+): void {
+  if (closed === NOT_YET) return
+  const of = stampOf(version, record, compareActors) ?? version
+  const before = closedOf(record, of, compareActors)
+  if (closed <= before) return
+  const others = record.closedBefore.filter(each => compareVersions(each.version, of, compareActors) !== 0)
+  record.closedBefore = [...others, { version: of, closed }]
+}
+
+/** How far another version than that of the times is closed. */
+function closedOf(record: TaskRecord, version: Version, compareActors: CompareActors): number {
+  for (const each of record.closedBefore) {
+    if (compareVersions(each.version, version, compareActors) === 0) return each.closed
+  }
+  return NOT_YET
+}
+
+/** A run's version as it is kept: undefined if it is the one at hand. Of those that lost the first need no name. */
+function stampOf(version: Version, record: TaskRecord, compareActors: CompareActors): Version | undefined {
+  const order = compareVersions(version, record, compareActors)
+  if (order === 0) return undefined
+  return order < 0 && version.rev === 1 ? SOME_FIRST : version
+}
+
+function takeRegister<R extends Run>(
+  record: TaskRecord<R>,
+  { what, rev, hlc }: NonNullable<Change['register']>,
+  { actor, compareActors }: MergeOptions<R>,
+): void {
+  const version = { rev, hlc, actor }
+  const field = what === 'cancelled' ? 'cancelVersion' : 'pausedVersion'
+  const before = record[field]
+  if (before !== undefined && compareVersions(version, before, compareActors) <= 0) return
+  record[field] = version
+  if (what !== 'cancelled') record.paused = what === 'paused'
+}
+
+function takeTimes(
+  record: TaskRecord,
+  times: Times,
+  ended: boolean,
+  version: Version,
+  compareActors: CompareActors,
+): void {
+  const atHand = record.timesVersion ?? record.version
+  const order = compareVersions(version, atHand, compareActors)
+  if (order < 0) return rememberClosed(record, version, times.closed, compareActors)
+  if (order > 0) {
+    rememberClosed(record, atHand, record.closed, compareActors)
+    record.timesVersion = version
+    setTimes(record, times, ended)
+  } else growTimes(record, times, ended)
+}
+
+function setTimes(record: TaskRecord, times: Times, ended: boolean): void {
+  record.next = times.next
+  record.fired = times.fired
+  record.lastAt = times.lastAt
+  record.closed = times.closed
+  record.ended = ended
+}
+
+function growTimes(record: TaskRecord, times: Times, ended: boolean): void {
   if (Number.isNaN(record.next) || times.next > record.next) record.next = times.next
   if (times.fired > record.fired) record.fired = times.fired
   if (times.lastAt > record.lastAt) record.lastAt = times.lastAt
   if (times.closed > record.closed) record.closed = times.closed
+  if (ended) record.ended = true
 }
 
-function takeRun<R extends Run>(record: TaskRecord<R>, change: Run, options: MergeOptions<R>): void {
-  if (!change.manual && change.instant <= record.closed && record.findRun(change.instant) === undefined) {
-    if (isRunEnd(change.state)) return
-  }
-  let run = record.findRun(change.instant)
+function takeRun<R extends Run>(
+  record: TaskRecord<R>,
+  change: Run,
+  version: Version,
+  options: MergeOptions<R>,
+): void {
+  change.version = stampOf(change.version ?? version, record, options.compareActors)
+  change.actor = options.actor
+  change.n = options.n
+  const { instant, manual } = change
+  let run = record.runs.find(each => each.instant === instant && each.manual === manual)
   if (run === undefined) {
-    run = options.makeRun(record, change.instant, change.manual)
-    record.runs.push(run)
-  } else if (run.state === 'completed' || (isRunEnd(run.state) && change.attempt < run.attempt)) {
-    return
-  }
+    run = options.makeRun(record, instant, manual)
+    record.addRun(run)
+  } else if (compareRuns(change, run, record, options.compareActors) < 0) return
   run.state = change.state
   run.attempt = change.attempt
+  run.drive = change.drive
+  run.drivenFrom = change.drivenFrom
+  run.returned = change.returned
   run.retryAt = change.retryAt
   run.startedAt = change.startedAt
   run.endedAt = change.endedAt
   run.fence = change.fence
   run.body = change.body
+  run.version = change.version
+  run.actor = change.actor
+  run.n = change.n
+}
+
+/**
+ * Which of two words about one run stays: the greater; of equal ones, which are one actor's, the later. The stamp of an
+ * end is the instant that it has anyway, and its actor.
+ */
+function compareRuns(a: Run, b: Run, record: TaskRecord, compareActors: CompareActors): number {
+  if (a.state === 'completed' || b.state === 'completed') {
+    if (a.state !== b.state) return a.state === 'completed' ? 1 : -1
+    return -compareStamps(a, b, compareActors)
+  }
+  const [one, other] = [a.version ?? record, b.version ?? record]
+  // Which of some first versions it was is not kept, and they share the run's id.
+  if (one.rev > 1 || other.rev > 1) {
+    const order = compareVersions(one, other, compareActors)
+    if (order !== 0) return order
+  }
+  if (a.drive !== b.drive) return a.drive - b.drive
+  const isEnd = isRunEnd(a.state)
+  if (isEnd !== isRunEnd(b.state)) return isEnd ? 1 : -1
+  // Attempts that were given back had begun as well.
+  const [begun, others] = [a.attempt + a.returned, b.attempt + b.returned]
+  if (begun !== others) return begun - others
+  if (a.state !== b.state) return RANK[a.state] - RANK[b.state]
+  return isEnd ? -compareStamps(a, b, compareActors) : compareActors(a.actor, b.actor)
+}
+
+function compareStamps(a: Run, b: Run, compareActors: CompareActors): number {
+  return a.endedAt === b.endedAt ? compareActors(a.actor, b.actor) : a.endedAt - b.endedAt
+}
+
+/** Open ones in the order in which an attempt goes through them; of ends the more definite is the greater. */
+const RANK: Readonly<Record<RunState, number>> = {
+  running: 0,
+  retrying: 1,
+  queued: 2,
+  unknown: 3,
+  skipped: 4,
+  missed: 5,
+  failed: 6,
+  cancelled: 7,
+  completed: RUN_STATES.length,
 }

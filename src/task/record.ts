@@ -5,8 +5,11 @@
  *
  * - `life` tells apart an id's lives: an ended id that is created again starts a new life, so that the completion of
  *   an earlier life does not end it. It is the creation instant in ms, or one more than the life before.
- * - the version of the definition is (life, rev, hlc, actor); rev grows with each replace, pause, resume, cancel.
- * - `closed`: every scheduled occurrence of this version up to this instant has ended.
+ * - the version of the definition is (life, rev, hlc, actor); rev grows with each replace. A cancel has a version too,
+ *   of the same order: it cancels every definition below it. `paused` is a register of its own, since a pause says
+ *   nothing of the definition: each of two that come at once (a pause, a replace) holds.
+ * - `next`, `fired`, `lastAt`, `closed` and `ended` are of one version, and begin anew with the next. `closed`: every
+ *   scheduled occurrence of this version up to this instant has ended.
  * - `next` is stored, never recomputed from now: tzdata differ, and clocks jump. It only grows within a version; a
  *   `next` at or below `lastAt` was reached, and what follows it is known when its run ends (every, after completion).
  * - `dots`: actor -> n of the last change included, so that replay skips what the record already has.
@@ -14,6 +17,7 @@
 
 import type { Definition } from './definition.ts'
 import { isRunEnd, type RunState } from './task.ts'
+import type { Version } from './version.ts'
 
 /** No instant: nothing more is scheduled. */
 export const NEVER = Number.POSITIVE_INFINITY
@@ -27,8 +31,14 @@ export class Run {
   readonly instant: number
   readonly manual: boolean
   state: RunState = 'queued'
-  /** Attempts started so far. */
+  /** Attempts started so far, of all drives. */
   attempt = 0
+  /** How often it was driven again after it had failed for good. */
+  drive = 0
+  /** Attempts of earlier drives. */
+  drivenFrom = 0
+  /** Attempts that a worker gave back untouched after the journal had them; they don't count. */
+  returned = 0
   /** While `retrying`: when the next attempt starts. */
   retryAt = 0
   startedAt = 0
@@ -37,12 +47,20 @@ export class Run {
   fence = 0
   /** JSON: the result of a completed run, else the latest error. */
   body: Uint8Array = NO_BYTES
-  /** A change that was journaled names it. Not part of what is kept. */
-  written = false
+  /** The version of the definition that it is of; undefined: the one at hand. */
+  version: Version | undefined = undefined
+  /** The dot of the change that said this of it; n is 0 as long as none has. */
+  actor = -1
+  n = 0
 
   constructor(instant: number, manual: boolean) {
     this.instant = instant
     this.manual = manual
+  }
+
+  /** Attempts of this drive. */
+  get driveAttempts(): number {
+    return this.attempt - this.drivenFrom
   }
 }
 
@@ -57,14 +75,24 @@ export class TaskRecord<R extends Run = Run> {
   /** Index of the actor that wrote the definition's version. */
   actor = 0
   paused = false
+  /** Of `paused`; undefined: it never was. */
+  pausedVersion: Version | undefined = undefined
+  /** The cancel is above the definition. */
   cancelled = false
+  cancelVersion: Version | undefined = undefined
   next: number
   /** Scheduled occurrences opened so far; a schedule's `max` counts these. */
   fired = 0
   /** The latest scheduled instant that was reached. */
   lastAt = NOT_YET
   closed = NOT_YET
-  /** Open runs, and ended ones that lie above `closed`; oldest first. */
+  /** The task has ended in this version. */
+  ended = false
+  /** Of next, fired, lastAt, closed and ended, if they are of a version whose definition has not come yet. */
+  timesVersion: Version | undefined = undefined
+  /** How far other versions are closed, which late runs of theirs may still ask. */
+  closedBefore: readonly Closed[] = NONE_CLOSED
+  /** Open runs, and ended ones that lie above `closed`; in the order of their instants. */
   runs: R[] = []
   /** Recurring tasks: instants of ended runs that are still kept, oldest first. */
   kept: number[] = NO_INSTANTS
@@ -104,8 +132,66 @@ export class TaskRecord<R extends Run = Run> {
     return undefined
   }
 
+  addRun(run: R): void {
+    const { runs } = this
+    let at = runs.length
+    while (at > 0 && (runs[at - 1] as R).instant > run.instant) at--
+    if (at === runs.length) runs.push(run)
+    else runs.splice(at, 0, run)
+  }
+
+  get version(): Version {
+    return { rev: this.rev, hlc: this.hlc, actor: this.actor }
+  }
+
+  /** Greater than every version of the definition that was seen. */
+  get nextRev(): number {
+    return Math.max(this.rev, this.cancelVersion?.rev ?? 0) + 1
+  }
+
+  /** Begins a new version of the definition. The runs that are there are of the one before; `lastAt` is left to say. */
+  replace(definition: Definition, next: number, hlc: number, actor: number): void {
+    const before = this.version
+    for (const run of this.runs) run.version ??= before
+    this.rev = this.nextRev
+    this.hlc = hlc
+    this.actor = actor
+    this.definition = definition
+    if (this.closed > NOT_YET)
+      this.closedBefore = [...this.closedBefore, { version: before, closed: this.closed }]
+    this.next = next
+    this.fired = 0
+    this.closed = NOT_YET
+  }
+
+  setPaused(paused: boolean, hlc: number, actor: number): void {
+    this.paused = paused
+    this.pausedVersion = { rev: (this.pausedVersion?.rev ?? 0) + 1, hlc, actor }
+  }
+
+  cancel(hlc: number, actor: number): void {
+    this.cancelVersion = { rev: this.nextRev, hlc, actor }
+    this.cancelled = true
+  }
+
   get hasOpenRun(): boolean {
-    for (const run of this.runs) if (!isRunEnd(run.state)) return true
+    for (const run of this.runs) if (this.isOpen(run)) return true
+    return false
+  }
+
+  isOpen(run: Run): boolean {
+    return !isRunEnd(run.state) && !this.isClosed(run)
+  }
+
+  /** True if `closed` of its version lies at or above it. One that was driven again since, or by hand, is beyond that. */
+  isClosed(run: Run): boolean {
+    const { version } = run
+    if (run.manual || run.drive > 0) return false
+    if (version === undefined) return this.timesVersion === undefined && run.instant <= this.closed
+    for (const { version: each, closed } of this.closedBefore) {
+      if (each.rev === version.rev && each.hlc === version.hlc && each.actor === version.actor)
+        return run.instant <= closed
+    }
     return false
   }
 
@@ -142,23 +228,37 @@ export class TaskRecord<R extends Run = Run> {
     this.dotN = n
   }
 
-  /** Raises `closed` over all that has ended, and drops the ended runs at or below it. */
+  /** Raises `closed` over all that has ended, and drops the ended runs that nobody asks for any more. */
   close(): void {
+    this.raiseClosed()
+    this.prune()
+  }
+
+  /** Raises `closed` over all that has ended, as far as is known here. */
+  raiseClosed(): void {
     let open = NEVER
-    let ended = 0
     for (const run of this.runs) {
-      if (isRunEnd(run.state)) ended++
-      else if (!run.manual && run.instant < open) open = run.instant
+      if (!run.manual && run.instant < open && this.isOpen(run)) open = run.instant
     }
     const closed = open === NEVER ? this.lastAt : Math.min(this.lastAt, open - 1)
     if (closed > this.closed) this.closed = closed
+  }
+
+  /**
+   * Drops what has ended: runs at or below `closed`, and those by hand. Only for who knows that nobody else writes of
+   * them: with others a late word could open such a run again.
+   */
+  prune(): void {
+    let ended = 0
+    for (const run of this.runs) if (!this.isOpen(run)) ended++
     if (ended > 0) {
       // The last run of a task that has ended says how it ended, and until when it is kept.
       const last = ended === this.runs.length && this.nextAt === NEVER ? this.runs.at(-1) : undefined
       this.runs = this.runs.filter(
-        run => run === last || !isRunEnd(run.state) || (!run.manual && run.instant > this.closed),
+        run => run === last || this.isOpen(run) || (!run.manual && run.instant > this.closed),
       )
     }
+    this.closedBefore = NONE_CLOSED
   }
 
   /** The next scheduled instant, or NEVER. */
@@ -170,12 +270,18 @@ export class TaskRecord<R extends Run = Run> {
   get dueAt(): number {
     let due = Math.min(this.paused ? NEVER : this.nextAt, this.expiresAt)
     for (const run of this.runs) {
-      if (isRunEnd(run.state)) continue
+      if (!this.isOpen(run)) continue
       const at = run.state === 'retrying' ? run.retryAt : run.instant
       if (at < due) due = at
     }
     return due
   }
+}
+
+export interface Closed {
+  readonly version: Version
+  /** Every scheduled occurrence of this version up to this instant has ended. */
+  readonly closed: number
 }
 
 export interface Dot {
@@ -185,4 +291,5 @@ export interface Dot {
 
 // Most records have none of these: they share the empty ones.
 const NO_DOTS: readonly Dot[] = Object.freeze([])
+export const NONE_CLOSED: readonly Closed[] = Object.freeze([])
 const NO_INSTANTS: number[] = []

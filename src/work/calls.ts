@@ -157,8 +157,11 @@ export class Calls {
     const revived = new LiveRun(record, run.instant, run.manual)
     revived.state = run.state
     revived.attempt = run.attempt
+    revived.drive = run.drive
+    revived.drivenFrom = run.drivenFrom
+    revived.returned = run.returned
     revived.fence = run.fence
-    record.runs.push(revived)
+    record.addRun(revived)
   }
 
   async #result(session: Session, call: number, id: string): Promise<void> {

@@ -55,7 +55,7 @@ function cancel(parts: CommandParts, id: string, record: LiveRecord | undefined)
     if (over && !record.runs.some(run => run.state === 'failed' || run.state === 'unknown')) {
       return { ...answer, cancelled: false }
     }
-    record.hlc = parts.hlc()
+    record.cancel(parts.hlc(), parts.store.identity.actor.index)
     const cancelled = { ...answer, cancelled: true }
     parts.lifecycle.cancelTask(record, { ...parts.request, answer: JSON.stringify(cancelled) })
     return cancelled
@@ -73,8 +73,7 @@ function pause(parts: CommandParts, record: LiveRecord): object {
   if (record.nextAt === NEVER) {
     throw new CarillonError('CONFLICT', `task "${record.id}" has no instant ahead that could be paused`)
   }
-  record.paused = true
-  newVersion(parts, record)
+  setPaused(parts, record, true)
   journaled(parts, record, undefined, answer)
   parts.rearm(record)
   return answer
@@ -84,8 +83,7 @@ function pause(parts: CommandParts, record: LiveRecord): object {
 function resume(parts: CommandParts, record: LiveRecord): object {
   const answer = { id: record.id, resumed: record.paused, copies: 1 }
   if (!record.paused) return answer
-  record.paused = false
-  newVersion(parts, record)
+  setPaused(parts, record, false)
   const recurrence = parts.lifecycle.occurrences.recurrence(record)
   const now = Math.floor(parts.now())
   if (recurrence !== undefined && record.nextAt <= now) record.next = recurrence.next(now) ?? NEVER
@@ -134,7 +132,7 @@ function retry(parts: CommandParts, id: string, record: LiveRecord): object {
   return answer
 }
 
-/** Writes what the command changed (a new version of the register, or runs) with its request; returns the answer. */
+/** Writes what the command changed (whether it is paused, or runs) with its request; returns the answer. */
 function journaled(
   parts: CommandParts,
   record: LiveRecord,
@@ -144,12 +142,11 @@ function journaled(
   const request = { ...parts.request, answer: JSON.stringify(answer) }
   parts.store.updated(
     record,
-    runs === undefined ? { times: true, register: true, request } : { times: true, runs, request },
+    runs === undefined ? { times: true, register: 'paused', request } : { times: true, runs, request },
   )
   return answer
 }
 
-function newVersion(parts: CommandParts, record: LiveRecord): void {
-  record.rev++
-  record.hlc = parts.hlc()
+function setPaused(parts: CommandParts, record: LiveRecord, paused: boolean): void {
+  record.setPaused(paused, parts.hlc(), parts.store.identity.actor.index)
 }

@@ -122,7 +122,7 @@ export class Creation {
     const record = new TaskRecord<LiveRun>(definition.id, range, life, lifeBefore === undefined, definition)
     record.hlc = hlc()
     record.actor = store.identity.actor.index
-    record.next = this.#firstInstant(record, NOT_YET)
+    record.next = this.#firstInstant(definition, NOT_YET)
     const before = definition.minted ? undefined : store.peek(definition.id)
     if (lifeBefore !== undefined) store.history.remove(definition.id)
     store.created(record)
@@ -140,19 +140,8 @@ export class Creation {
         `task "${record.id}" is ${record.definition.policy.guarantee} and can't become ${definition.policy.guarantee} while it lives: cancel it first, or use another id`,
       )
     }
-    const before = record.definition
-    record.definition = definition
-    try {
-      record.next = this.#firstInstant(record, record.lastAt)
-    } catch (error) {
-      record.definition = before
-      throw error
-    }
-    record.rev++
-    record.hlc = hlc()
-    record.actor = store.identity.actor.index
-    record.fired = 0
-    record.closed = NOT_YET
+    const next = this.#firstInstant(definition, record.lastAt)
+    record.replace(definition, next, hlc(), store.identity.actor.index)
     while (record.findRun(record.next) !== undefined || record.next === record.lastAt) record.next++
     // What was reached before has its runs, whose ids are not used again; but a one-shot may lie before it.
     record.lastAt = Math.min(record.lastAt, record.next - 1)
@@ -167,16 +156,15 @@ export class Creation {
     return 'replaced'
   }
 
-  /** The first instant of the record's definition; of a recurring task, after `reached`. */
-  #firstInstant(record: LiveRecord, reached: number): number {
-    const { definition } = record
+  /** The first instant of the definition; of a recurring task, after `reached`. */
+  #firstInstant(definition: Definition, reached: number): number {
     if (!definition.recurring) return definition.at
-    const recurrence = this.#parts.lifecycle.occurrences.recurrence(record)
+    const recurrence = this.#parts.lifecycle.occurrences.recurrence({ definition })
     const first = recurrence?.next(Math.max(Math.floor(definition.madeAt), reached))
     if (first === undefined) {
       throw new CarillonError(
         'INVALID',
-        `task "${record.id}" would never fire: its schedule has no instant left`,
+        `task "${definition.id}" would never fire: its schedule has no instant left`,
         { field: 'schedule' },
       )
     }

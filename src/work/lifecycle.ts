@@ -229,6 +229,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     // What is journaled says that it runs: after the next start it would count as lost, though nobody entered it.
     if (run.journaledAttempts > run.attempt) {
       run.journaledAttempts = run.attempt
+      run.returned++
       this.#parts.store.updated(run.record, { times: true, runs: [run] })
     }
     this.settle(run.record)
@@ -290,22 +291,22 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   /** A failed run is to be tried again, with a fresh budget of attempts. */
   redrive(run: LiveRun): void {
     this.#move(run, 'queued')
+    run.drive++
+    run.drivenFrom = run.attempt
     run.endedAt = 0
     run.record.expiresAt = NEVER
     this.#parts.store.history.remove(run.record.id)
   }
 
-  /** Ends the task as cancelled, with all its runs; nothing of it starts any more. */
+  /** Ends the task, which was cancelled, with all its runs; nothing of it starts any more. */
   cancelTask(record: LiveRecord, request: RequestMark): void {
     const now = this.#parts.now()
     const open = record.runs.filter(run => !isRunEnd(run.state))
     if (open.length === 0 && !this.#isOver(record)) {
       const run = new LiveRun(record, Number.isFinite(record.nextAt) ? record.nextAt : Math.floor(now), false)
-      record.runs.push(run)
+      record.addRun(run)
       open.push(run)
     }
-    record.cancelled = true
-    record.rev++
     record.next = NEVER
     const runs: LiveRun[] = []
     for (const run of open) {
@@ -315,9 +316,9 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     }
     this.#parts.store.history.remove(record.id)
     // Of a dead task that is cancelled something is kept too: it tells the id's next life from this one.
-    if (runs.length === 0) this.#keep(cancelledLike(record, now), true)
+    if (runs.length === 0) runs.push(cancelledLike(record, now))
     for (const run of runs) this.#keep(run, true)
-    this.#parts.store.ended(record, undefined, { register: true, runs, request })
+    this.#parts.store.ended(record, undefined, { register: 'cancelled', runs, request })
     this.#parts.rearm(record)
   }
 
@@ -329,11 +330,11 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   #failed(run: LiveRun, at: number, body: Uint8Array, fatal: boolean): void {
     const { retry, guarantee } = run.record.definition.policy
     // Attempts are counted on when a dead run is driven again: each drive has `max` of them.
-    const more = !fatal && guarantee !== 'at-most-once' && run.attempt % Math.max(1, retry.max) !== 0
+    const more = !fatal && guarantee !== 'at-most-once' && run.driveAttempts < retry.max
     if (!more) return this.#end(run, 'failed', at, body)
     this.#move(run, 'retrying')
-    const retries = (run.attempt % Math.max(1, retry.max)) - 1
-    run.retryAt = this.#parts.now() + retryDelayMs(retry, retries, () => this.#parts.random.float())
+    const random = (): number => this.#parts.random.float()
+    run.retryAt = this.#parts.now() + retryDelayMs(retry, run.driveAttempts - 1, random)
     run.body = body
     run.journaledAttempts = run.attempt
     this.counters.retried++
@@ -351,7 +352,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     const error: WireError = { name: 'AttemptLost', message: why, code: 'ATTEMPT_LOST' }
     const body = Buffer.from(errorText(error))
     if (guarantee === 'at-most-once') return this.#end(run, 'unknown', this.#parts.now(), body)
-    if (run.attempt % Math.max(1, retry.max) === 0 && guarantee === 'at-least-once' && retry.max > 1) {
+    if (run.driveAttempts >= retry.max && guarantee === 'at-least-once' && retry.max > 1) {
       return this.#end(run, 'failed', this.#parts.now(), body)
     }
     run.body = body
@@ -390,6 +391,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     }
     store.updated(record, { times: true, ...(run === undefined ? {} : { runs: [run] }) })
     if (run !== undefined) this.#keep(run, true)
+    record.close()
     this.#parts.rearm(record)
   }
 
@@ -460,6 +462,10 @@ function cancelledLike(record: LiveRecord, now: number): LiveRun {
   const run = new LiveRun(record, last?.instant ?? Math.floor(now), last?.manual ?? false)
   run.state = 'cancelled'
   run.attempt = last?.attempt ?? 0
+  run.drive = last?.drive ?? 0
+  run.drivenFrom = last?.drivenFrom ?? 0
+  run.returned = last?.returned ?? 0
+  run.version = last?.version
   run.endedAt = now
   return run
 }

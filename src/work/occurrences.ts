@@ -32,12 +32,11 @@ export class Occurrences {
   }
 
   /** Undefined for a one-shot. */
-  recurrence(record: LiveRecord): Recurrence | undefined {
-    const { definition } = record
+  recurrence({ definition }: Pick<LiveRecord, 'definition'>): Recurrence | undefined {
     if (!definition.recurring) return undefined
     let known = this.#recurrences.get(definition)
     if (known === undefined) {
-      known = recurrenceOf(definition.schedule as EverySchedule | CronSchedule, record.id)
+      known = recurrenceOf(definition.schedule as EverySchedule | CronSchedule, definition.id)
       this.#recurrences.set(definition, known)
     }
     return known
@@ -94,7 +93,7 @@ export class Occurrences {
 
   #missOneShot(record: LiveRecord, now: number): void {
     const run = new LiveRun(record, record.next, false)
-    record.runs.push(run)
+    record.addRun(run)
     record.lastAt = record.next
     record.next = NEVER
     this.#parts.end(run, 'missed', now)
@@ -114,7 +113,7 @@ export class Occurrences {
       return
     }
     const open = before.filter(each => !isRunEnd(each.state))
-    before.push(run)
+    record.addRun(run)
     if (open.length === 0) return
     // One that was started before, and lost its worker or its process, is the one under way.
     const waiting = open.some(each => each.state === 'queued' && each.attempt === 0)
@@ -130,7 +129,7 @@ export class Occurrences {
     while (record.findRun(instant) !== undefined || instant === record.lastAt || instant === record.next)
       instant++
     const run = new LiveRun(record, instant, true)
-    record.runs.push(run)
+    record.addRun(run)
     record.expiresAt = NEVER
     return run
   }

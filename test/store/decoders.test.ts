@@ -20,15 +20,26 @@ import { decodeSnapshot, encodeSnapshot } from '../../src/store/snapshot.ts'
 import { readChange, writeCreated, writeUpdate } from '../../src/task/change.ts'
 import { Run, TaskRecord } from '../../src/task/record.ts'
 import { RUN_STATES } from '../../src/task/task.ts'
+import { BY_NUMBER, SOME_FIRST, type Version } from '../../src/task/version.ts'
 import { shown } from './judge.ts'
 import { CALLER, definition } from './test-bed.ts'
 
 const make = (_: TaskRecord, instant: number, manual: boolean): Run => new Run(instant, manual)
 const instant = fc.integer({ min: 1, max: 4e12 })
 
+const version: fc.Arbitrary<Version> = fc.record({
+  rev: fc.integer({ min: 1, max: 2 ** 52 }),
+  hlc: fc.integer({ min: 0, max: 2 ** 52 }),
+  actor: fc.nat(1000),
+})
+
 const run: fc.Arbitrary<Run> = fc
   .record({
     instant,
+    drive: fc.nat(3),
+    returned: fc.nat(3),
+    version: fc.oneof(version, fc.constantFrom(undefined, SOME_FIRST)),
+    dot: fc.constantFrom({ n: 0, actor: -1 }, { n: 7, actor: 300 }),
     manual: fc.boolean(),
     state: fc.constantFrom(...RUN_STATES),
     attempt: fc.nat(300),
@@ -36,8 +47,9 @@ const run: fc.Arbitrary<Run> = fc
     at: instant,
     body: fc.uint8Array({ maxLength: 40 }),
   })
-  .map(({ at, ...rest }) => {
-    const made = Object.assign(new Run(rest.instant, rest.manual), rest, { startedAt: at })
+  .map(({ at, dot, ...rest }) => {
+    const drivenFrom = rest.drive
+    const made = Object.assign(new Run(rest.instant, rest.manual), rest, dot, { drivenFrom, startedAt: at })
     if (made.state === 'retrying') made.retryAt = at
     else if (!['queued', 'running'].includes(made.state)) made.endedAt = at
     return made
@@ -49,7 +61,14 @@ const record: fc.Arbitrary<TaskRecord> = fc
     payload: fc.json(),
     at: instant,
     life: instant,
-    flags: fc.tuple(fc.boolean(), fc.boolean(), fc.boolean()),
+    firstLife: fc.boolean(),
+    paused: fc.boolean(),
+    cancelled: fc.boolean(),
+    ended: fc.boolean(),
+    pausedVersion: fc.option(version, { nil: undefined }),
+    cancelVersion: fc.option(version, { nil: undefined }),
+    timesVersion: fc.option(version, { nil: undefined }),
+    closedBefore: fc.array(fc.record({ version, closed: instant }), { maxLength: 3 }),
     versions: fc.tuple(fc.nat(), fc.integer({ min: 0, max: 2 ** 52 }), fc.nat(1000)),
     next: fc.oneof(instant, fc.constant(Number.POSITIVE_INFINITY)),
     lastAt: fc.oneof(instant, fc.constant(Number.NEGATIVE_INFINITY)),
@@ -62,18 +81,18 @@ const record: fc.Arbitrary<TaskRecord> = fc
       selector: dot => dot.actor,
     }),
   })
-  .map(({ recurring, payload, at, life, flags, versions, dots, ...rest }) => {
+  .map(({ recurring, payload, at, life, firstLife, versions, dots, ...rest }) => {
     const made = new TaskRecord(
       'some-id',
       1,
       life,
-      flags[0],
+      firstLife,
       definition('some-id', { recurring, payload, at }),
     )
     // The times of a one-shot that was never reached are not written: they follow from its definition.
-    if (!recurring && rest.fired === 0) Object.assign(rest, { next: at, lastAt: Number.NEGATIVE_INFINITY })
+    if (!recurring && rest.fired === 0) rest.next = at
     const [rev, hlc, actor] = versions
-    Object.assign(made, rest, { closed: rest.lastAt, paused: flags[1], cancelled: flags[2], rev, hlc, actor })
+    Object.assign(made, rest, { closed: rest.lastAt, rev, hlc, actor })
     made.dots = dots
     return made
   })
@@ -163,6 +182,13 @@ describe('what the store decodes', () => {
       fc.property(record, made => {
         const again = decodeSnapshot(encodeSnapshot(out, made), 1, make)
         expect(shown(again)).toEqual(shown(made))
+        const rest = (of: TaskRecord): unknown => [
+          of.timesVersion,
+          of.closedBefore,
+          of.ended,
+          of.runs.map(({ version, actor, n }) => [version, actor, n]),
+        ]
+        expect(rest(again)).toEqual(rest(made))
         expect([again.expiresAt, again.dueAt]).toEqual([made.expiresAt, made.dueAt])
       }),
       { seed: 1, numRuns: 1000 },
@@ -237,18 +263,24 @@ describe('what the store decodes', () => {
         const at = beginEntry(out, ENTRY.change, 1, n)
         if (n % 2 === 0) writeCreated(out, made)
         else
-          writeUpdate(out, made, {
-            times: true,
-            register: true,
-            runs: made.runs,
-            request: { caller: CALLER, n, answer: '{}' },
-          })
+          writeUpdate(
+            out,
+            // Nobody writes of times whose definition has yet to come.
+            Object.assign(made, { timesVersion: undefined }),
+            {
+              times: true,
+              ...(made.pausedVersion === undefined ? {} : { register: 'paused' }),
+              runs: made.runs,
+              request: { caller: CALLER, n, answer: '{}' },
+            },
+            { actor: 0, actors: BY_NUMBER },
+          )
         endEntry(out, at)
       }
       return Uint8Array.from(sealBlob(out, 1, actor))
     })
     const read = (bytes: Uint8Array): number =>
-      [...openBlob(bytes).entries()].map(({ body }) => readChange(body)).length
+      [...openBlob(bytes).entries()].map(({ body }) => readChange(body, BY_NUMBER)).length
     const { taken, refused } = fuzz(read, valid, bytes => {
       if (bytes.length >= 9) new DataView(bytes.buffer).setUint32(5, bytes.length, true)
       return putRight(bytes, 13, 9)

@@ -51,11 +51,8 @@ export class Judge {
     const made = definition(id, { ...options, n, madeAt, at: options.at ?? madeAt + 1000 + n })
     const first = made.recurring ? madeAt + 1000 : made.at
     if (known !== undefined && !isOver(known)) {
-      known.definition = made
-      known.rev++
-      known.hlc = n + 1
-      known.actor = tasks.identity.actor.index
-      Object.assign(known, { next: first, fired: 0, lastAt: NOT_YET, closed: NOT_YET })
+      known.replace(made, first, n + 1, tasks.identity.actor.index)
+      known.lastAt = NOT_YET
       while (known.findRun(known.next) !== undefined) known.next++
       tasks.created(known)
     } else {
@@ -119,11 +116,9 @@ export class Judge {
   }
 
   pause(record: TaskRecord): void {
-    record.paused = !record.paused
-    record.rev++
-    record.hlc++
-    record.actor = this.#bed.tasks.identity.actor.index
-    this.#bed.tasks.updated(record, { times: true, register: true })
+    const { clock, tasks } = this.#bed
+    record.setPaused(!record.paused, clock.now(), tasks.identity.actor.index)
+    tasks.updated(record, { times: true, register: 'paused' })
     this.#note(record.id, record)
   }
 
@@ -132,13 +127,12 @@ export class Judge {
     const open = record.runs.filter(each => !isRunEnd(each.state))
     if (open.length === 0 && record.nextAt === NEVER) return
     if (open.length === 0) open.push(new Run(record.nextAt, false))
-    record.cancelled = true
-    record.rev++
+    record.cancel(clock.now(), tasks.identity.actor.index)
     for (const run of open) Object.assign(run, { state: 'cancelled', endedAt: clock.now() })
     tasks.history.remove(record.id)
     this.#ended.delete(record.id)
     for (const run of open) this.#keep(record, run, true)
-    tasks.ended(record, undefined, { register: true, runs: open })
+    tasks.ended(record, undefined, { register: 'cancelled', runs: open })
     this.#note(record.id, undefined)
   }
 
@@ -258,13 +252,15 @@ const NOTHING = stateOf(undefined, [])
 
 /** What is kept of a record, but for where it lies. `expiresAt` is the lifecycle's to say, after a start too. */
 export function shown(record: TaskRecord): object {
-  const { id, range, life, firstLife, rev, hlc, actor, paused, cancelled, next, fired, lastAt, closed } =
+  const { id, range, life, firstLife, rev, hlc, actor, paused, pausedVersion, cancelled, cancelVersion } =
     record
+  const { next, fired, lastAt, closed } = record
   const text = Buffer.from(
     record.definition.source.subarray(record.definition.start, record.definition.end),
   ).toString('latin1')
   return {
-    ...{ id, range, life, firstLife, rev, hlc, actor, paused, cancelled, fired, text },
+    ...{ id, range, life, firstLife, rev, hlc, actor, paused, pausedVersion, cancelled, cancelVersion },
+    ...{ fired, text },
     instants: [next, lastAt, closed].map(String),
     runs: record.runs.map(run => shownRun(run, life, false)),
     kept: record.kept,
@@ -274,8 +270,9 @@ export function shown(record: TaskRecord): object {
 
 function shownRun(run: Run, life: number, recurring: boolean): string {
   const { instant, manual, state, attempt, retryAt, startedAt, endedAt, fence, body } = run
+  const { drive, drivenFrom, returned } = run
   const rest = { life, instant, manual, state, attempt, retryAt: state === 'retrying' ? retryAt : 0 }
-  const more = { startedAt, endedAt, fence, body: Buffer.from(body).toString() }
+  const more = { startedAt, endedAt, fence, drive, drivenFrom, returned, body: Buffer.from(body).toString() }
   return `${recurring ? 'recurring' : 'one-shot'} ${JSON.stringify({ ...rest, ...more })}`
 }
 

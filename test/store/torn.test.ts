@@ -24,11 +24,13 @@ import { RequestLog } from '../../src/store/requests.ts'
 import { decodeSnapshot, encodeSnapshot } from '../../src/store/snapshot.ts'
 import { writeCreated, writeUpdate } from '../../src/task/change.ts'
 import { Run, TaskRecord } from '../../src/task/record.ts'
+import { BY_NUMBER } from '../../src/task/version.ts'
 import { shown } from './judge.ts'
 import { definition, OPTIONS } from './test-bed.ts'
 
 type Change = (out: ByteWriter) => void
 
+const BY_FIRST = { actor: 0, actors: BY_NUMBER }
 const make = (_: TaskRecord, instant: number, manual: boolean): Run => new Run(instant, manual)
 
 describe('a journal that is not as it was written', () => {
@@ -45,9 +47,9 @@ describe('a journal that is not as it was written', () => {
       (id, n) => new TaskRecord(id, 0, 1000, true, definition(id, { n })),
     )
     const paused = (record: TaskRecord): Change => {
-      Object.assign(record, { rev: record.rev + 1, paused: true })
+      record.setPaused(true, 1, 0)
       const later = Object.assign(Object.create(TaskRecord.prototype) as TaskRecord, record)
-      return out => writeUpdate(out, later, { register: true, times: true })
+      return out => writeUpdate(out, later, { register: 'paused', times: true }, BY_FIRST)
     }
     const run = Object.assign(new Run(2e12, false), { state: 'running', attempt: 1 })
     const [created, pausedA, pausedC] = [
@@ -58,7 +60,7 @@ describe('a journal that is not as it was written', () => {
     blobs = [
       [created[0], created[1]],
       [pausedA, created[2]],
-      [(out: ByteWriter) => writeUpdate(out, b as TaskRecord, { runs: [run] })],
+      [(out: ByteWriter) => writeUpdate(out, b as TaskRecord, { runs: [run] }, BY_FIRST)],
       [created[3], pausedC],
     ].map((changes, at) => blobOf(at + 1, changes as Change[], identity.actor))
   })
@@ -182,7 +184,7 @@ describe('a journal that is not as it was written', () => {
       'its change has flags of a later version': blobOf(4, [out => out.u8(255)], identity.actor),
       'it changes what is not there': blobOf(
         4,
-        [out => writeUpdate(out, new TaskRecord('x', 0, 1, true, definition('x')), {})],
+        [out => writeUpdate(out, new TaskRecord('x', 0, 1, true, definition('x')), {}, BY_FIRST)],
         identity.actor,
       ),
     }

@@ -108,6 +108,9 @@ export const run: fc.Arbitrary<Run> = fc
     manual: fc.boolean(),
     state: fc.constantFrom(...RUN_STATES),
     attempt: fc.nat(),
+    drive: fc.nat(2),
+    drivenFrom: fc.nat(),
+    returned: fc.nat(2),
     fence: fc.maxSafeNat(),
     startedAt: fc.double({ noNaN: true }),
     at: fc.double({ noNaN: true }),
@@ -117,6 +120,7 @@ export const run: fc.Arbitrary<Run> = fc
     const isOpen = parts.state === 'queued' || parts.state === 'running'
     return runOf(parts.instant, {
       ...parts,
+      drivenFrom: parts.drive === 0 ? 0 : parts.drivenFrom,
       retryAt: parts.state === 'retrying' ? at : 0,
       endedAt: parts.state === 'retrying' || isOpen ? 0 : at,
     })

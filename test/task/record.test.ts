@@ -76,6 +76,74 @@ describe('the next instant', () => {
   })
 })
 
+describe('a new version', () => {
+  test('of the definition begins anew, and what runs is of the one before', () => {
+    const record = recurring({ next: 9000, lastAt: 8000, closed: 7000, fired: 7, runs: [runOf(8000)] })
+    const before = record.version
+    record.cancelVersion = { rev: 5, hlc: 1, actor: 0 }
+    record.replace(definitionOf({ payload: '1' }), 9500, 77, 3)
+    expect(record).toMatchObject({ rev: 6, hlc: 77, actor: 3, next: 9500, fired: 0, closed: NOT_YET })
+    expect(record.runs[0]?.version).toEqual(before)
+    expect(record.closedBefore).toEqual([{ version: before, closed: 7000 }])
+    const { version } = record
+    record.replace(definitionOf(), 9500, 78, 3)
+    expect([record.runs[0]?.version, record.rev]).toEqual([before, version.rev + 1])
+  })
+
+  test('of whether it is paused says nothing of the definition', () => {
+    const record = recurring()
+    const { version } = record
+    record.setPaused(true, 7, 1)
+    record.setPaused(false, 8, 2)
+    expect(record).toMatchObject({ paused: false, pausedVersion: { rev: 2, hlc: 8, actor: 2 }, version })
+  })
+
+  test('that cancels is above all that were seen', () => {
+    const record = recurring()
+    record.cancel(7, 1)
+    expect(record).toMatchObject({ cancelled: true, cancelVersion: { rev: 2, hlc: 7, actor: 1 }, nextRev: 3 })
+  })
+})
+
+describe('an open run', () => {
+  test.each<[string, Partial<Run>, boolean]>([
+    ['above what is closed', { instant: 5001 }, true],
+    ['at it', { instant: 5000 }, false],
+    ['at it, by hand', { instant: 5000, manual: true }, true],
+    ['at it, but driven again since', { instant: 5000, drive: 1 }, true],
+    ['at it, of a version that is closed less far', { instant: 5000, version: earlier(4) }, true],
+    ['that another version has closed', { instant: 4000, version: earlier(4) }, false],
+    ['of a version of which nothing is known', { instant: 1, version: earlier(3) }, true],
+  ])('%s is open: %#', (_, parts, open) => {
+    const record = recurring({ rev: 9, closed: 5000, next: NEVER, lastAt: 5000 })
+    record.closedBefore = [{ version: earlier(4), closed: 4000 }]
+    record.runs = [runOf(parts.instant ?? 0, parts)]
+    expect([record.hasOpenRun, record.dueAt !== NEVER]).toEqual([open, open])
+    record.prune()
+    expect(record.runs).toHaveLength(1)
+    record.runs.push(runOf(9999))
+    record.closedBefore = [{ version: earlier(4), closed: 4000 }]
+    record.prune()
+    expect(record.runs).toHaveLength(open ? 2 : 1)
+  })
+})
+
+function earlier(rev: number): { rev: number; hlc: number; actor: number } {
+  return { rev, hlc: 1, actor: 1 }
+}
+
+describe('the runs', () => {
+  test('stand in the order of their instants', () => {
+    const record = recurring()
+    for (const instant of [3000, 5000, 1000, 4000]) record.addRun(runOf(instant))
+    expect(record.runs.map(each => each.instant)).toEqual([1000, 3000, 4000, 5000])
+  })
+
+  test('count the attempts of a drive from its beginning', () => {
+    expect(runOf(1, { attempt: 5, drivenFrom: 3 }).driveAttempts).toBe(2)
+  })
+})
+
 describe('close', () => {
   test.each<[string, number, Run[], number, number[]]>([
     ['nothing was reached', NOT_YET, [], NOT_YET, []],
@@ -130,7 +198,10 @@ describe('close', () => {
             closed,
             runs: list.map(each => runOf(each.instant, each)),
           })
-          const open = record.runs.filter(each => !isRunEnd(each.state))
+          // One that is closed already has ended elsewhere.
+          const open = record.runs.filter(
+            each => !isRunEnd(each.state) && (each.manual || each.instant > closed),
+          )
           record.close()
           expect(record.closed).toBeGreaterThanOrEqual(closed)
           expect(record.runs.filter(each => !isRunEnd(each.state))).toEqual(open)

@@ -1,0 +1,107 @@
+/**
+ * Versions of what a user may change at two places at once, and the names of those who write them.
+ *
+ * In memory and in a store's own index an actor is a small number, its place in the store's table. Changes go to other
+ * stores as well: there it is its start id, eight random bytes, which mean the same everywhere. Ties are broken by
+ * the start id too, since the numbers differ from store to store.
+ */
+
+import { type ByteReader, type ByteWriter, CorruptBytes } from '../lib/bytes.ts'
+
+/** The greater rev wins, then the greater hlc, then the greater actor. All of one life. */
+export interface Version {
+  readonly rev: number
+  readonly hlc: number
+  readonly actor: number
+}
+
+/** The actor that writes a change, where the change itself says so (its dot does). */
+export const WRITER = -1
+
+/** Any first version of the life but the one at hand: below all others, and which of them is of no matter. */
+export const SOME_FIRST: Version = Object.freeze({ rev: 1, hlc: Number.NEGATIVE_INFINITY, actor: WRITER })
+
+/** How an actor is written. */
+export interface ActorCodec {
+  write(out: ByteWriter, actor: number): void
+  /** Throws CorruptBytes if there is no such actor. */
+  read(reader: ByteReader): number
+}
+
+export type CompareActors = (a: number, b: number) => number
+
+export const START_ID_BYTES = 8
+
+/** The actors that a store knows. */
+export class Actors implements ActorCodec {
+  readonly #startIds: Uint8Array[] = []
+  readonly #texts: string[] = []
+  readonly #byText = new Map<string, number>()
+
+  /** `startIds`: of each actor, in the order of their numbers. */
+  constructor(startIds: readonly Uint8Array[]) {
+    for (const [actor, startId] of startIds.entries()) {
+      const text = textOf(startId)
+      this.#startIds.push(startId)
+      this.#texts.push(text)
+      this.#byText.set(text, actor)
+    }
+  }
+
+  write(out: ByteWriter, actor: number): void {
+    const startId = this.#startIds[actor]
+    if (startId === undefined) throw new RangeError(`there is no actor ${actor}`)
+    out.bytes(startId)
+  }
+
+  read(reader: ByteReader): number {
+    const startId = textOf(reader.bytes(START_ID_BYTES))
+    const actor = this.#byText.get(startId)
+    if (actor === undefined) throw new CorruptBytes(`unknown actor ${startId}`)
+    return actor
+  }
+
+  compare: CompareActors = (a, b) => {
+    const [one, other] = [this.#texts[a] ?? '', this.#texts[b] ?? '']
+    return one === other ? 0 : one < other ? -1 : 1
+  }
+}
+
+/** Within one store: actors by their number. */
+export const BY_NUMBER: ActorCodec = {
+  write: (out, actor) => out.varuint(actor),
+  read: reader => reader.varuint(),
+}
+
+export function compareVersions(a: Version, b: Version, compareActors: CompareActors): number {
+  if (a.rev !== b.rev) return a.rev - b.rev
+  if (a.hlc !== b.hlc) return a.hlc < b.hlc ? -1 : 1
+  return a.actor === b.actor ? 0 : compareActors(a.actor, b.actor)
+}
+
+/** varuint rev, f64 hlc, actor; of SOME_FIRST a 0. */
+export function writeVersion(out: ByteWriter, version: Version, actors: ActorCodec): void {
+  if (version.actor === WRITER) return out.varuint(0)
+  out.varuint(version.rev)
+  out.f64(version.hlc)
+  actors.write(out, version.actor)
+}
+
+export function readVersion(reader: ByteReader, actors: ActorCodec): Version {
+  const rev = reader.varuint()
+  if (rev === 0) return SOME_FIRST
+  const hlc = readHlc(reader)
+  return { rev, hlc, actor: actors.read(reader) }
+}
+
+export function readHlc(reader: ByteReader): number {
+  const hlc = reader.f64()
+  if (Number.isNaN(hlc)) throw new CorruptBytes('a version whose hlc is not a number')
+  return hlc
+}
+
+function textOf(startId: Uint8Array): string {
+  let text = ''
+  for (const byte of startId) text += byte.toString(16).padStart(2, '0')
+  return text
+}
