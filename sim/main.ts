@@ -5,7 +5,7 @@
 
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { hunt } from './mutants/index.ts'
+import { hunt, MUTANTS } from './mutants/index.ts'
 import { MIXES, type RunResult, runSeed } from './world.ts'
 
 const USAGE = `npm run sim -- [options]
@@ -17,6 +17,7 @@ const USAGE = `npm run sim -- [options]
   --trace FILE          writes what happens there (the last seed's stays)
   --verbose             prints what happens
   --check-determinism   runs each seed twice and compares (the first seed always is)
+  --mutant NAME         puts a known bug in
   --mutants             puts known bugs in, one by one, and looks whether they are found within --seeds (default 20)`
 
 interface Options {
@@ -28,6 +29,7 @@ interface Options {
   readonly trace: string | undefined
   readonly verbose: boolean
   readonly determinism: boolean
+  readonly mutant: string | undefined
   readonly mutants: boolean
 }
 
@@ -43,18 +45,21 @@ async function runAll({
   trace,
   verbose,
   determinism,
+  mutant: name,
 }: Options): Promise<number> {
-  console.log(`seeds ${first} to ${first + seeds - 1}, ${minutes} virtual minutes each, mix ${mix}`)
+  const broken = name === undefined ? '' : `, mutant ${name}`
+  console.log(`seeds ${first} to ${first + seeds - 1}, ${minutes} virtual minutes each, mix ${mix}${broken}`)
+  const mutant = MUTANTS.find(each => each.name === name)
   const from = performance.now()
   const totals: Record<string, number> = {}
   const failed: number[] = []
   let virtualMs = 0
   let events = 0
   for (let seed = first; seed < first + seeds; seed++) {
-    const result = await runSeed({ seed, minutes, mix, traceFile: trace, verbose })
+    const result = await runSeed({ seed, minutes, mix, traceFile: trace, verbose, mutant })
     const faults = [...result.faults]
     if (determinism || seed === first) {
-      const again = await runSeed({ seed, minutes, mix })
+      const again = await runSeed({ seed, minutes, mix, mutant })
       if (again.hash !== result.hash) faults.push(`not deterministic: ${result.hash}, then ${again.hash}`)
     }
     for (const [name, count] of Object.entries(result.counters)) {
@@ -65,7 +70,8 @@ async function runAll({
     events += result.events
     if (faults.length > 0) {
       failed.push(seed)
-      report(result, faults, `npm run sim -- --seed ${seed} --minutes ${minutes} --mix ${mix}`)
+      const option = name === undefined ? '' : ` --mutant ${name}`
+      report(result, faults, `npm run sim -- --seed ${seed} --minutes ${minutes} --mix ${mix}${option}`)
     }
     if (verbose || seeds <= 20)
       console.log(
@@ -143,6 +149,7 @@ function readOptions(args: string[]): Options {
         trace: { type: 'string' },
         verbose: { type: 'boolean', default: false },
         'check-determinism': { type: 'boolean', default: false },
+        mutant: { type: 'string' },
         mutants: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -153,6 +160,9 @@ function readOptions(args: string[]): Options {
     }
     if (MIXES[values.mix] === undefined)
       throw new Error(`--mix is "${values.mix}"; known are ${Object.keys(MIXES).join(', ')}`)
+    const names = MUTANTS.map(mutant => mutant.name)
+    if (values.mutant !== undefined && !names.includes(values.mutant))
+      throw new Error(`--mutant is "${values.mutant}"; known are ${names.join(', ')}`)
     return {
       seed: number('seed', values.seed, 1),
       seeds: number('seeds', values.seeds, values.mutants ? 20 : 1),
@@ -162,6 +172,7 @@ function readOptions(args: string[]): Options {
       trace: values.trace,
       verbose: values.verbose,
       determinism: values['check-determinism'],
+      mutant: values.mutant,
       mutants: values.mutants,
     }
   } catch (error) {

@@ -12,7 +12,7 @@ import type { Random } from '../src/ports/random.ts'
 import type { TaskView } from '../src/task/views.ts'
 import { CHECKERS } from './checkers/index.ts'
 import { SimulatedClient } from './client.ts'
-import { FAULTS, Faults } from './faults/index.ts'
+import { AIMED, FAULTS, Faults } from './faults/index.ts'
 import { History } from './history.ts'
 import type { Mutant } from './mutants/mutant.ts'
 import { SimulatedNode } from './node.ts'
@@ -27,8 +27,12 @@ export const MIXES: Readonly<Record<string, readonly string[]>> = {
   crash: ['crash', 'crash-loop', 'worker-loss'],
   disk: ['disk-full', 'failed-sync', 'slow-disk', 'crash'],
   clock: ['clock-jump', 'pause'],
-  /** A draw of each seed. */
-  all: FAULTS.map(fault => fault.name),
+  /** What does not wait for its sync is lost. */
+  stall: ['stall-crash', 'worker-loss'],
+  /** Replay meets an index that is newer than what it says of itself. */
+  spill: ['crash-in-spill', 'worker-loss'],
+  /** A draw of each seed, of what strikes by chance. */
+  all: FAULTS.map(fault => fault.name).filter(name => !AIMED.includes(name)),
 }
 
 export interface RunOptions {

@@ -2,13 +2,18 @@
 
 import { clockJump } from './clock-jump.ts'
 import { crash } from './crash.ts'
+import { crashInSpill } from './crash-in-spill.ts'
 import { crashLoop } from './crash-loop.ts'
 import { diskFull } from './disk-full.ts'
 import { failedSync } from './failed-sync.ts'
 import type { Fault, FaultContext } from './fault.ts'
 import { pause } from './pause.ts'
 import { slowDisk } from './slow-disk.ts'
+import { stallCrash } from './stall-crash.ts'
 import { workerLoss } from './worker-loss.ts'
+
+/** They strike where it hurts, each for the mixes that are made for it. */
+export const AIMED: readonly string[] = [crashInSpill.name, stallCrash.name]
 
 export const FAULTS: readonly Fault[] = [
   crash,
@@ -19,6 +24,8 @@ export const FAULTS: readonly Fault[] = [
   slowDisk,
   pause,
   workerLoss,
+  crashInSpill,
+  stallCrash,
 ]
 
 export class Faults {

@@ -1,6 +1,7 @@
 /** Mutants inside the engine: a method of a room is replaced by one with a bug. */
 
 import { Horizon } from '../../src/schedule/horizon.ts'
+import { Scheduler } from '../../src/schedule/scheduler.ts'
 import { WallClock } from '../../src/schedule/wall-clock.ts'
 import { Journal } from '../../src/store/journal.ts'
 import { RequestLog } from '../../src/store/requests.ts'
@@ -44,6 +45,7 @@ export const PATCHED_ROOMS: readonly Mutant[] = [
     TaskRecord.prototype,
     'includes',
     () => () => false,
+    'spill',
   ),
   patched(
     'requests-forgotten',
@@ -100,6 +102,7 @@ export const PATCHED_ROOMS: readonly Mutant[] = [
         done(true)
       }
     },
+    'stall',
   ),
   patched(
     'constant-fence',
@@ -159,7 +162,7 @@ export const PATCHED_ROOMS: readonly Mutant[] = [
   patched(
     'timers-left',
     'a stop leaves its timers',
-    Lifecycle.prototype,
+    Scheduler.prototype,
     'stop',
     () => () => undefined,
     'calm',

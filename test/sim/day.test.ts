@@ -19,13 +19,12 @@ const LATE_MS_MAX = 2
 
 const AUTO = { gap: 'auto', overlap: 'auto' } as const
 
-/** So short that every task goes to the index, and comes back from there. */
-const SEGMENTS: Partial<EngineOptions> = {
-  store: {
-    ...DEFAULT_OPTIONS.store,
-    ranges: 4,
-    journal: { ...DEFAULT_OPTIONS.store.journal, segmentChangesMax: 10 },
-  },
+const { store } = DEFAULT_OPTIONS
+/** Few ranges: the horizon of each is moved each second. */
+const IN_MEMORY: Partial<EngineOptions> = { store: { ...store, ranges: 4 } }
+/** Segments so short that every task goes to the index, and comes back from there. */
+const OVER_INDEX: Partial<EngineOptions> = {
+  store: { ...store, ranges: 4, journal: { ...store.journal, segmentChangesMax: 10 } },
 }
 
 const CRONS: ReadonlyArray<readonly [pattern: string, tz: string]> = [
@@ -64,8 +63,8 @@ const EVERYS: ReadonlyArray<readonly [everyMs: number, anchor: number]> = [
 
 describe('a day', () => {
   const oneDay: ReadonlyArray<readonly [string, Partial<EngineOptions>]> = [
-    ['in memory', {}],
-    ['over the index', SEGMENTS],
+    ['in memory', IN_MEMORY],
+    ['over the index', OVER_INDEX],
   ]
   test.each(oneDay)('%s: every schedule fires at its instants, once, and on time', async (_, options) => {
     const bed = new Bed(options)
