@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { NonRetryableError } from '../../src/api/handler-error.ts'
 import { BEGAN_AT, Bed, listed, SHORT_SEGMENTS } from './bed.ts'
 
 let bed: Bed
@@ -88,6 +89,20 @@ describe.each([
       expect(await bed.done(bed.node.cancel('a'))).toBe(true)
       expect(await bed.done(listed(bed.node.tasks({ state: 'dead' })))).toEqual([])
       await expect(bed.done(bed.node.retry('a'))).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    })
+
+    test('of a dead task is still known after a crash, and so is its life', async () => {
+      await bed.done(bed.node.schedule({ id: 'a', name: 'fails', retry: false }))
+      await bed.clock.advanceBy(50)
+      expect(await bed.done(bed.node.cancel('a'))).toBe(true)
+      const [before] = await bed.done(bed.node.runs('a'))
+      expect(before).toMatchObject({ state: 'cancelled', attempt: 1 })
+      bed.crash()
+      await bed.start()
+      expect(await bed.done(bed.node.runs('a'))).toEqual([before])
+      const again = await bed.done(bed.node.schedule({ id: 'a', name: 'quick' }))
+      await bed.done(again.result())
+      expect((await bed.done(bed.node.runs('a')))[0]?.id).toContain('~')
     })
 
     test('makes room for a new life of the id, whose runs have other keys', async () => {
@@ -223,6 +238,53 @@ describe.each([
       expect(await bed.done(task.result())).toBe('better now')
       expect(await bed.done(listed(bed.node.tasks({ state: 'dead' })))).toEqual([])
       expect((await bed.done(bed.node.status())).tasks.dead).toBe(0)
+    })
+
+    test('gives every drive all of its attempts, and delays that start anew', async () => {
+      bed.handle('fails', run => {
+        if (run.attempt === 1) throw new NonRetryableError('not this time')
+        throw new Error('no luck')
+      })
+      const retry = { base: '1s', max: 3, jitter: false } as const
+      await bed.done(bed.node.schedule({ id: 'a', name: 'fails', retry }))
+      await bed.clock.advanceBy(50)
+      expect((await bed.done(bed.node.task('a')))?.state).toBe('dead')
+      for (const attempts of [4, 7]) {
+        await bed.done(bed.node.retry('a'))
+        await bed.clock.advanceBy(1500)
+        // The count is kept, by whatever way the run comes back into memory.
+        bed.crash()
+        await bed.start()
+        await bed.clock.advanceBy(60_000)
+        expect((await bed.done(bed.node.runs('a')))[0]).toMatchObject({ state: 'failed', attempt: attempts })
+      }
+      const starts = bed.startsOf('a')
+      const delays = starts.slice(1).map((at, i) => at - (starts[i] as number))
+      for (const at of [1, 4]) {
+        expect(delays[at]).toBeCloseTo(1000, -2)
+        expect(delays[at + 1]).toBeCloseTo(2000, -2)
+      }
+    })
+
+    test('of a dead task knows of the same run before and after a restart: the last', async () => {
+      await bed.done(bed.node.schedule({ id: 'a', name: 'fails', every: '1s', max: 2, retry: false }))
+      await bed.until(1500)
+      const first = (await bed.done(bed.node.runs('a')))[0]
+      bed.handle('fails', async () => {
+        await bed.sleep(3000)
+        throw new Error('no luck')
+      })
+      await bed.done(bed.node.trigger('a'))
+      await bed.until(10_000)
+      const dead = async (): Promise<unknown> => {
+        const runs = await bed.done(bed.node.runs('a'))
+        return [(await bed.done(bed.node.task('a')))?.state, runs.map(({ id, state }) => [id, state])]
+      }
+      const before = await dead()
+      bed.crash()
+      await bed.start()
+      expect(await dead()).toEqual(before)
+      expect(first).toMatchObject({ state: 'failed' })
     })
 
     test('can be done after a restart', async () => {

@@ -515,6 +515,7 @@ describe('any changes of any actors', () => {
       for (const each of list) {
         const hlc = each.hlc * 10 + list.indexOf(each)
         if (each.kind === 'replace') versions.push({ rev: each.rev, hlc, actor: i + 1 })
+        if (each.kind === 'create' && each === list[0]) versions.push({ rev: 1, hlc: each.hlc, actor: i + 1 })
       }
     }
     return lists.map((list, i) =>
