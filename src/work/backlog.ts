@@ -11,13 +11,16 @@ import type { LiveRecord } from './live-run.ts'
 /** Who asks says how many runs of a handler there is room for; asked anew for each. */
 export type RoomFor = (name: string) => number
 
+type Waiting = Map<string, Set<LiveRecord>>
+
 export class Backlog {
   readonly #heldMax: number
-  #heldCount = 0
-  readonly #held = new Map<string, Set<LiveRecord>>()
+  readonly #held: Waiting = new Map()
   /** In memory only until the index has them. */
-  readonly #leaving = new Map<string, Set<LiveRecord>>()
-  #leavingCount = 0
+  readonly #leaving: Waiting = new Map()
+  /** Where each record waits, and for which handler: a replaced task may have another by now. */
+  readonly #places = new Map<LiveRecord, { readonly waiting: Waiting; readonly name: string }>()
+  #heldCount = 0
   /** Handlers of which some records lie in the index, due and passed over. */
   #passedOver = new Set<string>()
   /** Those since the last time that all was read again. */
@@ -30,37 +33,45 @@ export class Backlog {
 
   /** Held in memory, and those that leave it. */
   get size(): number {
-    return this.#heldCount + this.#leavingCount
+    return this.#places.size
   }
 
   add(record: LiveRecord): void {
     const { name } = record.definition
-    const held = this.#held.get(name)
-    if (held?.has(record) === true) return
-    if ((held?.size ?? 0) < this.#heldMax - this.#heldCount) {
-      this.#leavingCount -= removeFrom(this.#leaving, name, record)
-      this.#heldCount += addTo(this.#held, name, record)
-    } else this.#leavingCount += addTo(this.#leaving, name, record)
+    const place = this.#places.get(record)
+    if (place?.waiting === this.#held && place.name === name) return
+    this.remove(record)
+    const free = this.#heldMax - this.#heldCount
+    const waiting = (this.#held.get(name)?.size ?? 0) < free ? this.#held : this.#leaving
+    if (waiting === this.#held) this.#heldCount++
+    const records = waiting.get(name)
+    if (records === undefined) waiting.set(name, new Set([record]))
+    else records.add(record)
+    this.#places.set(record, { waiting, name })
   }
 
   /** It waits no longer, or waits elsewhere. */
   remove(record: LiveRecord): void {
-    if (this.size === 0) return
-    const { name } = record.definition
-    this.#heldCount -= removeFrom(this.#held, name, record)
-    this.#leavingCount -= removeFrom(this.#leaving, name, record)
+    const place = this.#places.get(record)
+    if (place === undefined) return
+    this.#places.delete(record)
+    const { waiting, name } = place
+    if (waiting === this.#held) this.#heldCount--
+    const records = waiting.get(name)
+    records?.delete(record)
+    if (records?.size === 0) waiting.delete(name)
   }
 
   isLeaving(record: LiveRecord): boolean {
-    return this.#leavingCount > 0 && this.#leaving.get(record.definition.name)?.has(record) === true
+    return this.#places.get(record)?.waiting === this.#leaving
   }
 
   /** Takes out what there is room for now, of each handler in the order in which it came. */
   take(room: RoomFor, each: (record: LiveRecord) => void): void {
     for (const waiting of [this.#held, this.#leaving]) {
-      for (const [name, records] of waiting) {
-        for (const record of records) {
-          if (room(name) <= 0) break
+      for (const [name, records] of [...waiting]) {
+        for (let left = records.size; left > 0 && room(name) > 0; left--) {
+          const record = records.values().next().value as LiveRecord
           this.remove(record)
           each(record)
         }
@@ -97,21 +108,4 @@ export class Backlog {
       if (whole) this.#passedOver = anew
     }
   }
-}
-
-/** How many were added: 0 or 1. */
-function addTo(sets: Map<string, Set<LiveRecord>>, name: string, record: LiveRecord): number {
-  const set = sets.get(name)
-  if (set === undefined) sets.set(name, new Set([record]))
-  else if (set.has(record)) return 0
-  else set.add(record)
-  return 1
-}
-
-/** How many were removed: 0 or 1. */
-function removeFrom(sets: Map<string, Set<LiveRecord>>, name: string, record: LiveRecord): number {
-  const set = sets.get(name)
-  if (set === undefined || !set.delete(record)) return 0
-  if (set.size === 0) sets.delete(name)
-  return 1
 }
