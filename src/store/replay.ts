@@ -247,7 +247,10 @@ class Replay<R extends Run> {
     }
     if (base !== undefined && record !== base) record.indexedDue = base.indexedDue
     const tombstone = this.#tombstones.get(change.id)
-    if (merged.kind === 'record') {
+    // The replacement that ended may lie in a segment that is gone, and the index have the version before it.
+    if (merged.kind === 'record' && !change.dropped) {
+      if (record.timesVersion === undefined) this.#baseless.delete(record.id)
+      else this.#baseless.add(record.id)
       if (tombstone !== undefined) record.indexedDue = tombstone.indexedDue
       this.#tombstones.delete(change.id)
       this.#records.set(change.id, record)

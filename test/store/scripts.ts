@@ -61,6 +61,14 @@ export const SCRIPTS: Record<string, readonly Turn[]> = {
     ['+a >c', 'flush'],
     ['.c -e -f', 'settle'],
   ],
+  'a task that the index has is replaced, and ends': [
+    ['+a', 'settle'],
+    ['+a +b', 'flush'],
+    ['+c +d =b =c', 'flush'],
+    ['>a', 'flush'],
+    ['.a =d =b', 'flush'],
+    ['+e +f =e', 'settle'],
+  ],
   'recurring tasks, whose oldest kept runs go': [
     ['*a *b', 'sync'],
     ['>a >b', 'flush'],
