@@ -70,11 +70,14 @@ export function excuse(
     return 'claimed, and lost'
   if (attempts.some(each => each.end === 'fatal')) return 'fatal'
   // Whether a lost attempt had started may be lost as well: then the run was never seen to, and may be late by now.
-  const last = attempts.at(-1)
-  if (policy.misfire.kind === 'skip' && last !== undefined) {
-    if (history.lostBetween(last.startedAt, last.startedAt + UNDECIDED_MS)) return 'lost, and missed'
-  }
+  // The same goes for one that was still waiting for its handler.
+  const seenAt = attempts.at(-1)?.startedAt ?? due
+  if (policy.misfire.kind === 'skip' && history.lostBetween(seenAt, seenAt + UNDECIDED_MS))
+    return 'lost, and missed'
   if (max >= policy.retry.max && attempts.length > 0) return 'out of attempts'
+  const lastAt = attempts.at(-1)?.startedAt ?? 0
+  if (max + 1 >= policy.retry.max && history.lostBetween(lastAt, lastAt + UNDECIDED_MS))
+    return 'out of attempts, the last of which no handler saw'
   if (story.ends.some(end => end.state === 'failed' && attempts[0]?.runId === end.runId)) return 'failed'
   if (redriven(story, due, history.endedAt)) return 'driven by hand'
   if (attempts.length === 0 && history.queueIsShort && policy.misfire.kind === 'skip') {
