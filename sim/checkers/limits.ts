@@ -9,7 +9,7 @@ export const limits: Checker = {
     const { status } = history
     if (status !== undefined) {
       const { queued, running } = status.runs
-      if (queued > 50) fail(`${queued} runs wait though all is well`)
+      if (queued > 100) fail(`${queued} runs wait though all is well`)
       if (running > 200) fail(`${running} attempts are under way though all is well`)
       if (!status.takesWork) fail('the node takes no work though all is well')
       for (const { name, waiting } of status.withoutWorker)

@@ -10,7 +10,7 @@ import { runsOf, seconds, specOf } from './story.ts'
 /** Latest start after the instant once all is well, ms. */
 const LATE_MS_MAX = 1500
 const UNSEEN_MS = 1100
-const SETTLE_MS = 15_000
+const SETTLE_MS = 30_000
 
 export const timeliness: Checker = {
   name: 'timeliness',
