@@ -168,6 +168,11 @@ export class Journal {
     else this.#waiting.push(callback)
   }
 
+  /** The next commit is synced, whatever the durability: what was appended so far may not be lost once it is told. */
+  syncNext(): void {
+    this.#syncDue = true
+  }
+
   /** Starts a commit if there is something to commit and none is under way. */
   flush(): void {
     if (this.#busy || this.#changes === 0 || this.#dead !== undefined) return

@@ -164,6 +164,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     run.fence = store.journal.nextN(record.range)
     run.journaledAttempts = run.attempt
     store.updated(record, { times: true, runs: [run] })
+    store.journal.syncNext()
     store.afterSync(error => {
       const go = error === undefined && run.state === 'running'
       done(go)

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { DEFAULT_OPTIONS } from '../../src/config.ts'
 import { BEGAN_AT, Bed, listed } from './bed.ts'
 
 let bed: Bed
@@ -74,6 +75,23 @@ describe('at-most-once', () => {
     const syncs = bed.disk.syncCount
     await bed.clock.runUntil(() => bed.entered.length > 0, 1000)
     expect(bed.disk.syncCount).toBe(syncs + 1)
+  })
+
+  test('a claim is synced also where all else is synced now and then', async () => {
+    const { store } = DEFAULT_OPTIONS
+    const lazy = new Bed({
+      store: { ...store, journal: { ...store.journal, durability: 'interval', intervalMs: 60_000 } },
+    })
+    lazy.handle('quick', run => run.payload)
+    await lazy.start()
+    await lazy.done(lazy.node.schedule({ id: 'a', name: 'quick', after: 100, guarantee: 'at-most-once' }))
+    await lazy.done(lazy.node.schedule({ id: 'b', name: 'quick', after: 200 }))
+    const syncs = lazy.disk.syncCount
+    await lazy.clock.runUntil(() => lazy.entered.length > 0, 1000)
+    expect(lazy.disk.syncCount).toBe(syncs + 1)
+    await lazy.clock.runUntil(() => lazy.entered.length > 1, 1000)
+    expect(lazy.disk.syncCount).toBe(syncs + 1)
+    await lazy.stop()
   })
 
   test('a run whose process died is RUN_LOST, and nobody can drive it again', async () => {
