@@ -239,7 +239,7 @@ export class Engine implements SessionHost {
     const code = isCarillonError(error) ? error.code : 'ENGINE_STOPPED'
     const known = isCarillonError(error)
       ? error
-      : new CarillonError(code, `the engine stopped: ${why}`, { cause: error })
+      : new CarillonError(code, why, { cause: error })
     for (const session of this.#sessions) {
       session.event({ type: 'stopped', error: wireError(known) })
       session.close()

@@ -3,7 +3,8 @@
  * user's thread over one port. LevelDB is loaded here only.
  *
  * The first message back says whether the engine could start; everything after that are the channel's frames. A fault
- * that nobody foresaw ends the thread, and the user's thread learns why from its 'error' event.
+ * that nobody foresaw ends the engine, and the user's thread learns why; one before it started, from the thread's
+ * 'error' event.
  */
 
 import { type MessagePort, workerData } from 'node:worker_threads'
@@ -52,6 +53,8 @@ async function run(data: EngineThreadData): Promise<void> {
     port.close()
     return
   }
+  // A thread that just falls over with a write under way may take the process along: LevelDB has threads of its own.
+  process.on('uncaughtException', error => engine.failed(error))
   port.postMessage({ ready: true } satisfies EngineThreadReady)
   engine.attach(new MessagePortChannel(port))
   // How it stopped, the clients have been told already.
