@@ -237,9 +237,7 @@ export class Engine implements SessionHost {
     this.#state = 'stopped'
     const why = error instanceof Error ? error.message : String(error)
     const code = isCarillonError(error) ? error.code : 'ENGINE_STOPPED'
-    const known = isCarillonError(error)
-      ? error
-      : new CarillonError(code, why, { cause: error })
+    const known = isCarillonError(error) ? error : new CarillonError(code, why, { cause: error })
     for (const session of this.#sessions) {
       session.event({ type: 'stopped', error: wireError(known) })
       session.close()
