@@ -51,6 +51,15 @@ export class CallFailed extends Error {
   }
 }
 
+function hadNoEffect(
+  op: Op,
+  result: string | CallFailed,
+  answer: Record<string, unknown> | undefined,
+): boolean {
+  if (result instanceof CallFailed) return true
+  return result === 'exists' || (op.method === 'cancel' && answer?.cancelled === false)
+}
+
 /** Definite answers; any other error is asked again. */
 const RETRIED = new Set(['STORE_FULL', 'TOO_MANY', 'CLOSED', 'ENGINE_STOPPED', 'STORE_FAILED'])
 const RETRY_MS = 700
@@ -277,8 +286,8 @@ export class SimulatedClient {
       this.#record(request, results, answer, true)
       return this.#again(request, RETRY_MS * (0.5 + this.#random.float()))
     }
-    // Now and then the answer is lost on its last metre: the request is not off the list, and comes again. What was
-    // refused had no effect then, and may have one the next time.
+    // Now and then the answer is lost on its last metre: the request is not off the list, and comes again. What had no
+    // effect is not in the journal: after a crash the same request may have one.
     const isLost =
       request.ops.every(op => op.sendCount < 4) && this.#random.float() < this.options.repeatShare
     this.#record(request, results, answer, isLost)
@@ -300,7 +309,7 @@ export class SimulatedClient {
     for (const [i, op] of request.ops.entries()) {
       const result = results[i] as string | CallFailed
       const outcome = result instanceof CallFailed ? result.code : result
-      if (op.ackAt !== undefined || (asksAgain && result instanceof CallFailed)) continue
+      if (op.ackAt !== undefined || (asksAgain && hadNoEffect(op, result, answer))) continue
       op.ackAt = this.#clock.monotonic()
       op.outcome = outcome
       op.answer = answer

@@ -149,7 +149,7 @@ export class History {
   listedAgain: readonly TaskView[] = []
   status: StatusView | undefined
   timersLeft = 0
-  /** The engine's queue is so short that what is due may wait for room until it counts as missed. */
+  /** The engine's queue, or its memory, is so short that what is due may wait for room until it counts as missed. */
   queueIsShort = false
   /** runs() at the end, of some tasks. */
   readonly runsOf = new Map<string, readonly RunView[]>()

@@ -182,7 +182,7 @@ class World {
       )
     })
     const engine = engineOptions(draw)
-    history.queueIsShort = engine.dispatcher.queueMax < 1000
+    history.queueIsShort = engine.dispatcher.queueMax < 1000 || engine.horizon.loadedMax < 1000
     this.#node = new SimulatedNode(
       { clock, random: stream(options, 'node'), history, trace, disk },
       this.#clients,
@@ -296,7 +296,7 @@ class World {
 }
 
 /** Small segments, a near horizon and few ranges, so that spills and moves happen all the time. */
-function engineOptions(draw: Random): Partial<EngineOptions> & Pick<EngineOptions, 'dispatcher'> {
+function engineOptions(draw: Random): Partial<EngineOptions> & Pick<EngineOptions, 'dispatcher' | 'horizon'> {
   const pick = <T>(items: readonly T[]): T => items[Math.floor(draw.float() * items.length)] as T
   const { store, dispatcher, lifecycle } = DEFAULT_OPTIONS
   return {

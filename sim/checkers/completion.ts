@@ -5,7 +5,7 @@
 
 import type { Attempt, History, Story } from '../history.ts'
 import type { Checker } from './checker.ts'
-import { redriven, runsOf, seconds, type Version, versionsOf } from './story.ts'
+import { mayReplace, redriven, runsOf, seconds, type Version, versionsOf } from './story.ts'
 
 /** What falls due later than this before the end need not have ended. */
 export const TAIL_MS = 25_000
@@ -137,7 +137,7 @@ function checkOneShot(
   if (resumed > history.endedAt - TAIL_MS || resumed + UNDECIDED_MS > endsAt) return
   const attempts = runsAt(story, schedule.at).flat()
   // In place of a schedule that had reached a later instant, it comes right after that.
-  if (version.op.outcome === 'replaced')
+  if (mayReplace(version))
     attempts.push(...story.attempts.filter(each => each.version?.spec?.payload === version.spec.payload))
   const late = history.wallAt(resumed) - schedule.at
   if (attempts.length === 0 && policy.misfire.kind === 'skip' && late > policy.misfire.afterMs - CALM_MS)

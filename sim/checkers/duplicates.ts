@@ -52,6 +52,8 @@ function checkAgain(
 function checkAfterEnd(story: Story, attempt: Attempt, fail: (text: string) => void): void {
   for (const end of story.ends) {
     if (end.runId !== attempt.runId || end.at + UNDER_WAY_MS >= attempt.startedAt) continue
+    // Replaced and replaced back: calls that overlap may give a one-shot an instant again that was cancelled.
+    if (end.state === 'cancelled' && story.loose) continue
     if (end.state === 'failed' || end.state === 'unknown') {
       if (redriven(story, end.at - 60_000, attempt.startedAt)) continue
     }

@@ -7,7 +7,7 @@ import type { Attempt, History, Story } from '../history.ts'
 import { instantsOf } from './calendar.ts'
 import type { Checker } from './checker.ts'
 import { CALM_MS, excuse, overlapExcuses, runsAt, TAIL_MS, told, UNDECIDED_MS } from './completion.ts'
-import { manualRuns, maybeManual, runsOf, seconds, type Version, versionsOf } from './story.ts'
+import { manualRuns, maybeManual, mayReplace, runsOf, seconds, type Version, versionsOf } from './story.ts'
 
 export const recurrence: Checker = {
   name: 'recurrence',
@@ -131,7 +131,7 @@ function checkCalendar(history: History, story: Story, version: Version, fail: (
     const handled = history.calmFrom(Math.max(due, version.ackAt), CALM_MS)
     if (handled + margin >= endsAt) break
     // A schedule that takes another's place begins after what that one had reached by then.
-    if (version.op.outcome === 'replaced' && (due < version.ackAt || instant <= reached)) {
+    if (mayReplace(version) && (due < version.ackAt || instant <= reached)) {
       missedSome = true
       continue
     }

@@ -54,6 +54,11 @@ export function versionsOf(story: Story): { versions: Version[]; isWhole: boolea
   return { versions, isWhole }
 }
 
+/** It took the place of another schedule: if it was sent again, only the first answer said so. */
+export function mayReplace({ op }: Version): boolean {
+  return op.outcome === 'replaced' || op.sendCount > 1
+}
+
 /** The attempts of each run, oldest first. */
 export function runsOf(story: Story): Map<string, Attempt[]> {
   const runs = new Map<string, Attempt[]>()

@@ -171,8 +171,10 @@ export class Horizon<R extends Run> {
     let whole = false
     const goesOn = (): boolean => !this.#stopped && this.#room > 0 && this.#host.wantsBack()
     try {
-      for (const [range, mark] of [...this.#marks]) {
+      for (const range of [...this.#marks.keys()]) {
         if (!goesOn()) return
+        // It may have been lowered since, while other ranges were read.
+        const mark = this.#marks.get(range) as Position
         const target = endOf(this.#positions[range] as Position)
         // What is passed over meanwhile sets the mark anew.
         this.#marks.delete(range)

@@ -5,6 +5,11 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { VirtualClock } from '../../sim/virtual-clock.ts'
+import { compareBytes } from '../../src/lib/keys.ts'
+import { Horizon } from '../../src/schedule/horizon.ts'
+import { dueKey } from '../../src/store/keys.ts'
+import type { Run } from '../../src/task/record.ts'
 import { runs } from '../support/tasks.ts'
 import { AHEAD_MS, RANGES, World } from './horizon-world.ts'
 
@@ -176,6 +181,41 @@ describe('the horizon', () => {
       }
       expect([...made.held.values()].filter(each => each.fired)).toHaveLength(count)
     }
+  })
+
+  test('what is passed over while another range is read again is read as well', async () => {
+    const asked: Array<{ range: number; from: Uint8Array }> = []
+    const horizon: Horizon<Run> = new Horizon(
+      {
+        clock: new VirtualClock({ wallMs: 0 }),
+        store: {
+          size: 0,
+          spillsIdle: () => Promise.resolve(),
+          dueCursor: (range, from) => {
+            asked.push({ range, from })
+            return {
+              next: () => {
+                if (asked.length === 1) horizon.passedOver(1, 10, 'early')
+                return Promise.resolve([])
+              },
+              close: () => Promise.resolve(),
+            }
+          },
+          loadDue: () => Promise.resolve([]),
+          release: () => undefined,
+        },
+      },
+      { aheadMs: 100, loadedMax: 10, pageMax: 5 },
+      { loaded: () => undefined, wantsBack: () => true, readAgain: () => () => undefined },
+    )
+    horizon.start(2)
+    await horizon.advance(0)
+    horizon.passedOver(0, 20, 'a')
+    horizon.passedOver(1, 30, 'b')
+    asked.length = 0
+    await horizon.advance(1)
+    expect(asked.map(({ range }) => range)).toEqual([0, 1])
+    expect(compareBytes(asked[1]?.from as Uint8Array, dueKey(1, 10, 'early'))).toBeLessThanOrEqual(0)
   })
 
   test('covers everything up to the position, by instant and then by id, and nothing that is never due', async () => {
