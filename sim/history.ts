@@ -246,9 +246,14 @@ export class History {
 
   /** True if the engine of an attempt was lost (or its worker) between the two instants. */
   lostBetween(from: number, to: number): boolean {
+    return this.lossesBetween(from, to) > 0
+  }
+
+  lossesBetween(from: number, to: number): number {
+    const isIn = (at: number | undefined): boolean => at !== undefined && at >= from && at <= to
     return (
-      this.boots.some(boot => boot.endedAt !== undefined && boot.endedAt >= from && boot.endedAt <= to) ||
-      this.workersLost.some(lost => lost.at >= from && lost.at <= to)
+      this.boots.filter(boot => isIn(boot.endedAt)).length +
+      this.workersLost.filter(lost => isIn(lost.at)).length
     )
   }
 }

@@ -75,8 +75,10 @@ export function excuse(
   if (policy.misfire.kind === 'skip' && history.lostBetween(seenAt, seenAt + UNDECIDED_MS))
     return 'lost, and missed'
   if (max >= policy.retry.max && attempts.length > 0) return 'out of attempts'
-  const lastAt = attempts.at(-1)?.startedAt ?? 0
-  if (max + 1 >= policy.retry.max && history.lostBetween(lastAt, lastAt + UNDECIDED_MS))
+  // Attempts that were lost on their way are spent as well.
+  const from = attempts.at(-1)?.startedAt ?? due
+  const lost = history.lossesBetween(from, from + UNDECIDED_MS)
+  if (lost > 0 && policy.retry.max > 1 && max + lost >= policy.retry.max)
     return 'out of attempts, the last of which no handler saw'
   if (story.ends.some(end => end.state === 'failed' && attempts[0]?.runId === end.runId)) return 'failed'
   if (redriven(story, due, history.endedAt)) return 'driven by hand'
@@ -98,6 +100,8 @@ export function overlapExcuses(
   if (overlap === 'allow') return false
   const others = [...runsOf(story).values()].filter(other => !attempts.includes(other[0] as Attempt))
   if (overlap === 'cancel-old') {
+    const runId = new RegExp(`@${each.instant}$`)
+    if (story.ends.some(end => end.state === 'cancelled' && runId.test(end.runId))) return true
     const last = attempts.at(-1)
     const until =
       last === undefined ? each.handled + 2000 : (last.abortedAt ?? last.endedAt ?? Number.POSITIVE_INFINITY)
