@@ -125,6 +125,8 @@ export class SimulatedDisk {
     const powerCut = options.powerCut ?? true
     if (powerCut) {
       const survivors = this.#below(this.#unsynced.length + 1)
+      // The batch that met a full disk came after all of these.
+      if (survivors < this.#unsynced.length) this.#doubtful = []
       while (this.#unsynced.length > survivors) this.#undoNewest()
     }
     if (options.tear !== undefined && options.tear !== false) this.#tear(options.tear)
