@@ -318,8 +318,9 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     this.#parts.store.history.remove(record.id)
     // Of a dead task that is cancelled something is kept too: it tells the id's next life from this one.
     if (runs.length === 0) runs.push(cancelledLike(record, now))
-    for (const run of runs) this.#keep(run, true)
+    // Journaled first: who waits for an end is told when that is synced.
     this.#parts.store.ended(record, undefined, { register: 'cancelled', runs, request })
+    for (const run of runs) this.#keep(run, true)
     this.#parts.rearm(record)
   }
 

@@ -52,6 +52,18 @@ describe.each([
       expect(await bed.done(bed.node.runs('a'))).toMatchObject([{ state: 'cancelled' }])
     })
 
+    test('is told to who listens when it is on the disk, and not before', async () => {
+      let syncsWhenTold: number | undefined
+      bed.node.on('run', () => {
+        syncsWhenTold = bed.disk.syncCount
+      })
+      await bed.done(bed.node.schedule({ id: 'a', name: 'quick', after: '10s' }))
+      await bed.clock.advanceBy(100)
+      const syncs = bed.disk.syncCount
+      await bed.done(bed.node.cancel('a'))
+      expect(syncsWhenTold).toBe(syncs + 1)
+    })
+
     test('is kept across a crash', async () => {
       await bed.done(bed.node.schedule({ id: 'a', name: 'quick', after: '10s' }))
       await bed.done(bed.node.cancel('a'))
