@@ -237,6 +237,12 @@ export class History {
     return calm
   }
 
+  /** Runs of a handler that wait for it at the end. */
+  waitingAtEnd(name: string): number {
+    return this.listed.flatMap(task => task.open).filter(run => run.name === name && run.state === 'queued')
+      .length
+  }
+
   /** True if something disturbed the node in [from, to]. */
   disturbed(from: number, to: number, kind?: string): boolean {
     return this.disturbances.some(

@@ -11,6 +11,8 @@ import { mayReplace, redriven, runsOf, seconds, type Version, versionsOf } from 
 export const TAIL_MS = 25_000
 /** After a disturbance the node needs this long to be itself again. */
 export const CALM_MS = 3000
+/** A handler with more runs waiting at the end has been given too much: who has a low priority waits for ever. */
+const BUSY_RUNS = 10
 /** Runs that were due less than this before their task was replaced or cancelled may have been among what ended. */
 export const UNDECIDED_MS = 40_000
 
@@ -72,7 +74,7 @@ export function excuse(
   // Whether a lost attempt had started may be lost as well: then the run was never seen to, and may be late by now.
   // The same goes for one that was still waiting for its handler.
   const seenAt = attempts.at(-1)?.startedAt ?? due
-  if (policy.misfire.kind === 'skip' && history.lostBetween(seenAt, seenAt + UNDECIDED_MS))
+  if (policy.misfire.kind === 'skip' && history.lostBetween(seenAt, history.endedAt))
     return 'lost, and missed'
   if (max >= policy.retry.max && attempts.length > 0) return 'out of attempts'
   // Attempts that were lost on their way are spent as well.
@@ -82,6 +84,7 @@ export function excuse(
     return 'out of attempts, the last of which no handler saw'
   if (story.ends.some(end => end.state === 'failed' && attempts[0]?.runId === end.runId)) return 'failed'
   if (redriven(story, due, history.endedAt)) return 'driven by hand'
+  if (history.waitingAtEnd(version.spec.name) > BUSY_RUNS) return 'its handler has more to do than it can'
   if (attempts.length === 0 && history.queueIsShort && policy.misfire.kind === 'skip') {
     if (story.missed > 0 || story.ends.some(end => end.state === 'missed')) return 'found no room in time'
   }

@@ -32,6 +32,9 @@ interface Caller {
   spans: Span[]
 }
 
+/** A caller's name is kept for so many windows longer than what it asked for. */
+const CALLER_WINDOWS = 10
+
 const KNOWN_PLAIN: KnownRequest = { answer: undefined }
 
 export class RequestLog {
@@ -88,7 +91,9 @@ export class RequestLog {
       let old = 0
       while (old < caller.spans.length && (caller.spans[old] as Span).at < before) old++
       for (const span of caller.spans.splice(0, old)) caller.forgotten = Math.max(caller.forgotten, span.to)
-      if (caller.spans.length === 0 && caller.seenAt < before) this.#callers.delete(name)
+      // Who is forgotten whole may ask again unrecognized, should the clock have been ahead meanwhile.
+      if (caller.spans.length === 0 && caller.seenAt < now - CALLER_WINDOWS * this.#windowMs)
+        this.#callers.delete(name)
     }
   }
 

@@ -105,8 +105,10 @@ export class Creation {
   }
 
   #carryOut(definition: Definition): ScheduleResult | undefined {
-    const known = definition.minted ? undefined : this.#parts.store.peek(definition.id)
+    const known = this.#parts.store.peek(definition.id)
     if (!(known instanceof TaskRecord)) return this.#create(definition)
+    // Nobody else has such an id: the request came before, and was forgotten.
+    if (definition.minted) return undefined
     const over = known.nextAt === NEVER && !known.hasOpenRun
     if (definition.ifAbsent) return 'exists'
     if (over) return this.#create(definition)
