@@ -217,7 +217,11 @@ function checkFollowUp(history: History, story: Story, fail: (text: string) => v
   if (parent === undefined) return
   const makers = parent.attempts.filter(hasCompleted)
   const told = history.stories.get((parent.attempts[0] as Attempt).story.id)
-  const accepted = told?.ends.find(end => end.runId === parent.runId && end.state === 'completed')
+  // Another attempt may have had another definition, and asked for nothing.
+  const accepted = told?.ends.find(
+    ({ runId, state, attempt }) =>
+      runId === parent.runId && state === 'completed' && makers.some(each => each.attempt === attempt),
+  )
   const done = story.attempts.some(hasCompleted)
   if (story.attempts.length > 0 && makers.length === 0)
     fail(`${story.id} was started, and no run asked for it`)
