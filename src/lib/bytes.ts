@@ -384,3 +384,10 @@ function textOfShort(b: Uint8Array, start: number, length: number): string {
   for (; i < end; i++) text += String.fromCharCode(b[i] as number)
   return text
 }
+
+/** Two lower-case digits for each byte. */
+export function hexOf(bytes: Uint8Array): string {
+  let text = ''
+  for (const byte of bytes) text += byte.toString(16).padStart(2, '0')
+  return text
+}

@@ -32,7 +32,6 @@ export const ENTRY = {
 } as const
 
 export const STORE_ID_BYTES = 16
-export { START_ID_BYTES }
 
 /** Who writes: one start of one store. New at each start, so that a lost dot is never minted again. */
 export interface Actor {

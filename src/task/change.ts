@@ -25,7 +25,7 @@
  */
 
 import { invariant } from '../invariant.ts'
-import { type ByteReader, type ByteWriter, CorruptBytes } from '../lib/bytes.ts'
+import { type ByteReader, type ByteWriter, CorruptBytes, hexOf } from '../lib/bytes.ts'
 import { CALLER_BYTES, DEFINITION_BYTES_MAX, Definition } from './definition.ts'
 import { Run, type TaskRecord } from './record.ts'
 import { isRunEnd, RUN_STATES, type RunState } from './task.ts'
@@ -209,8 +209,7 @@ export function readChange(reader: ByteReader, actors: ActorCodec): Change {
     (flags & RUNS) === 0 ? [] : readRuns(reader, (instant, manual) => new Run(instant, manual), actors)
   let request: RequestMark | undefined
   if ((flags & REQUEST) !== 0) {
-    let caller = ''
-    for (let i = 0; i < CALLER_BYTES; i++) caller += reader.u8().toString(16).padStart(2, '0')
+    const caller = hexOf(reader.bytes(CALLER_BYTES))
     request = { caller, n: reader.varuint(), answer: reader.utf8(ANSWER_BYTES_MAX) }
   }
   if (reader.remaining > 0) throw new CorruptBytes(`${reader.remaining} bytes follow a change`)

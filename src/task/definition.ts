@@ -10,7 +10,7 @@
  * f64 instant or utf8 schedule, [utf8 policy], [varuint key TTL in ms], and the payload up to the end.
  */
 
-import { type ByteReader, type ByteWriter, CorruptBytes } from '../lib/bytes.ts'
+import { type ByteReader, type ByteWriter, CorruptBytes, hexOf } from '../lib/bytes.ts'
 import { DEFAULT_POLICY, type Policy } from './policy.ts'
 import type { Schedule } from './schedule.ts'
 
@@ -146,10 +146,7 @@ export class Definition {
   /** The caller's half of the requestId, as text. */
   get caller(): string {
     const at = this.start + 10
-    let text = ''
-    for (let i = at; i < at + CALLER_BYTES; i++)
-      text += (this.source[i] as number).toString(16).padStart(2, '0')
-    return text
+    return hexOf(this.source.subarray(at, at + CALLER_BYTES))
   }
 
   /** The payload as it came, JSON in UTF-8; empty if there is none. A view, not a copy. */

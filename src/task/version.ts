@@ -6,7 +6,7 @@
  * the start id too, since the numbers differ from store to store.
  */
 
-import { type ByteReader, type ByteWriter, CorruptBytes } from '../lib/bytes.ts'
+import { type ByteReader, type ByteWriter, CorruptBytes, hexOf } from '../lib/bytes.ts'
 
 /** The greater rev wins, then the greater hlc, then the greater actor. All of one life. */
 export interface Version {
@@ -41,7 +41,7 @@ export class Actors implements ActorCodec {
   /** `startIds`: of each actor, in the order of their numbers. */
   constructor(startIds: readonly Uint8Array[]) {
     for (const [actor, startId] of startIds.entries()) {
-      const text = textOf(startId)
+      const text = hexOf(startId)
       this.#startIds.push(startId)
       this.#texts.push(text)
       this.#byText.set(text, actor)
@@ -55,7 +55,7 @@ export class Actors implements ActorCodec {
   }
 
   read(reader: ByteReader): number {
-    const startId = textOf(reader.bytes(START_ID_BYTES))
+    const startId = hexOf(reader.bytes(START_ID_BYTES))
     const actor = this.#byText.get(startId)
     if (actor === undefined) throw new CorruptBytes(`unknown actor ${startId}`)
     return actor
@@ -98,10 +98,4 @@ export function readHlc(reader: ByteReader): number {
   const hlc = reader.f64()
   if (Number.isNaN(hlc)) throw new CorruptBytes('a version whose hlc is not a number')
   return hlc
-}
-
-function textOf(startId: Uint8Array): string {
-  let text = ''
-  for (const byte of startId) text += byte.toString(16).padStart(2, '0')
-  return text
 }
