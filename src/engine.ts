@@ -268,7 +268,7 @@ export class Engine implements SessionHost {
       this.#store.flush()
       if (this.#heldBack.length > 0 && !this.#store.isBehind)
         for (const tell of this.#heldBack.splice(0)) tell()
-      if (this.#backlog.size > 0 || this.#backlog.hasPassedOver) this.#takeBacklog()
+      this.#takeBacklog()
       this.#dispatcher.flush()
       for (const session of this.#sessions) session.flush()
       this.#store.flush()
