@@ -76,7 +76,8 @@ export function definitionOf(input: Partial<DefinitionInput> = {}, n = 7): Defin
   return new Definition(new ByteReader(bytes), bytes.length)
 }
 
-const PLAIN: DefinitionInput = {
+/** A one-shot, and nothing else. */
+export const PLAIN: DefinitionInput = {
   id: 'task',
   minted: false,
   ifAbsent: false,

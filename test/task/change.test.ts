@@ -21,6 +21,7 @@ import {
   EVERY_SECOND,
   instant,
   name,
+  PLAIN,
   recordOf,
   run,
   runOf,
@@ -170,7 +171,7 @@ describe('a change', () => {
   test('has these bytes', () => {
     const one = recordOf(definitionOf(), 1)
     const hex = (write: (out: ByteWriter) => void): string => Buffer.from(written(write)).toString('hex')
-    const definition = Buffer.from(definitionBytes({ ...NOTHING_SPECIAL }, 7)).toString('hex')
+    const definition = Buffer.from(definitionBytes({ ...PLAIN }, 7)).toString('hex')
     expect(hex(out => writeCreated(out, one))).toBe(
       `01${'000000000000f03f'}01${'01'}${'0000000000000000'}${'28'}${definition}`,
     )
@@ -312,14 +313,3 @@ describe('readChange', () => {
 })
 
 const REQUEST = { caller: '00ff00ff00ff00ff', n: 5, answer: 'hi' }
-const NOTHING_SPECIAL = {
-  id: 'task',
-  minted: false,
-  ifAbsent: false,
-  keyTtlMs: 0,
-  name: 'handler',
-  madeAt: 1000,
-  schedule: { kind: 'at', at: 2000 },
-  policyText: '',
-  payload: undefined,
-} as const

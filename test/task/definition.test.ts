@@ -12,6 +12,7 @@ import {
   definitionInput,
   definitionOf,
   EVERY_SECOND,
+  PLAIN,
   runs,
 } from '../support/tasks.ts'
 
@@ -131,7 +132,7 @@ describe('Definition', () => {
 
   test('the longest payload fits', () => {
     const payload = JSON.stringify('x'.repeat(PAYLOAD_BYTES_MAX - 2))
-    const bytes = definitionBytes({ ...BASE, payload })
+    const bytes = definitionBytes({ ...PLAIN, payload })
     expect(bytes.length).toBeLessThan(DEFINITION_BYTES_MAX)
     expect(readDefinition(new ByteReader(bytes), bytes.length).payload.length).toBe(PAYLOAD_BYTES_MAX)
   })
@@ -170,7 +171,7 @@ describe('Definition', () => {
   })
 
   test('a length that lies is corrupt before anything is read', () => {
-    const bytes = definitionBytes(BASE)
+    const bytes = definitionBytes(PLAIN)
     for (const length of [bytes.length + 1, DEFINITION_BYTES_MAX + 1, 2 ** 50]) {
       expect(() => readDefinition(new ByteReader(bytes), length)).toThrow(CorruptBytes)
     }
@@ -181,7 +182,7 @@ describe('Definition', () => {
 
   test('one without a payload is corrupt wherever it is cut', () => {
     const bytes = definitionBytes({
-      ...BASE,
+      ...PLAIN,
       keyTtlMs: 500,
       policyText: '{"priority":1}',
       schedule: EVERY_SECOND,
@@ -207,15 +208,3 @@ describe('Definition', () => {
     expect(decoded).toBeGreaterThan(50)
   })
 })
-
-const BASE = {
-  id: 'task',
-  minted: false,
-  ifAbsent: false,
-  keyTtlMs: 0,
-  name: 'handler',
-  madeAt: 1000,
-  schedule: { kind: 'at', at: 2000 },
-  policyText: '',
-  payload: undefined,
-} as const
