@@ -237,8 +237,13 @@ export class History {
     return calm
   }
 
-  /** Runs of a handler that wait for it at the end. */
+  /** Runs of a handler that wait for it at the end; 0 if nothing of it was started any more: then it is stuck, not busy. */
   waitingAtEnd(name: string): number {
+    const lately = this.endedAt - 5000
+    const isBusy = [...this.stories.values()].some(({ attempts }) =>
+      attempts.some(each => each.startedAt > lately && each.version?.spec?.name === name),
+    )
+    if (!isBusy) return 0
     return this.listed.flatMap(task => task.open).filter(run => run.name === name && run.state === 'queued')
       .length
   }
