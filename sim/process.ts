@@ -16,6 +16,7 @@ export class SimulatedProcess {
   #dead = false
   #stopped = false
   #waiting: Array<() => void> = []
+  #mourners: Array<(powerCut: boolean) => void> = []
   /** Timers that were waiting when the process ended. */
   timersAtEnd = 0
 
@@ -29,12 +30,23 @@ export class SimulatedProcess {
     return this.#dead
   }
 
-  /** Nothing reaches the process any more. */
-  die(): void {
-    if (!this.#dead) this.timersAtEnd = this.clock.pending
+  get isStopped(): boolean {
+    return this.#stopped
+  }
+
+  /** Nothing reaches the process any more. With `powerCut` its machine is gone too, and nobody speaks for it. */
+  die(powerCut = false): void {
+    if (this.#dead) return
+    this.timersAtEnd = this.clock.pending
     this.#dead = true
     this.#waiting = []
     this.clock.cancelAll()
+    for (const mourner of this.#mourners.splice(0)) mourner(powerCut)
+  }
+
+  /** For the world around the process: called when it dies. */
+  onDeath(mourner: (powerCut: boolean) => void): void {
+    this.#mourners.push(mourner)
   }
 
   /** Holds back what should reach the process, or lets it go on. */

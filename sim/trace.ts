@@ -76,4 +76,4 @@ export class Trace {
   }
 }
 
-export const KIND = { note: 1, timer: 2, write: 3, frameIn: 4, frameOut: 5, read: 6 } as const
+export const KIND = { note: 1, timer: 2, write: 3, frameIn: 4, frameOut: 5, read: 6, connection: 7 } as const
