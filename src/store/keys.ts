@@ -11,6 +11,7 @@
  *   e/<range>/<id>/<instant>   ended runs of recurring tasks
  *   r/<range>/<id>/<instant>   ended runs of one-shots that are kept for a while
  *   x/<seq>                    journal blobs that were set aside as unreadable by a repair
+ *   v/...                      views: what membership keeps (membership/persistence.ts has the layout below the letter)
  */
 
 import { putF64 } from '../lib/keys.ts'

@@ -6,12 +6,12 @@
 
 import { CarillonError } from '../errors.ts'
 import { CorruptBytes } from '../lib/bytes.ts'
+import { openJson, sealJson } from '../lib/sealed.ts'
 import type { Random } from '../ports/random.ts'
 import type { Store } from '../ports/store.ts'
 import { Actors, START_ID_BYTES } from '../task/version.ts'
 import { type Actor, STORE_ID_BYTES } from './blob.ts'
 import { actorKey, allOf, META_KEY, numberOf } from './keys.ts'
-import { openJson, sealJson } from './sealed.ts'
 
 const FORMAT = 1
 /** A range is written in two bytes. */

@@ -8,7 +8,7 @@
  */
 
 import { CarillonError } from '../errors.ts'
-import { openJson, sealJson } from './sealed.ts'
+import { openJson, sealJson } from '../lib/sealed.ts'
 
 /** What was answered to one request: undefined for a plain "created". */
 export interface KnownRequest {

@@ -10,6 +10,7 @@
 
 import { CarillonError, isCarillonError } from '../errors.ts'
 import { ByteWriter } from '../lib/bytes.ts'
+import { sealJson } from '../lib/sealed.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { StoreOp } from '../ports/store.ts'
 import { NEVER, type Run, type TaskRecord } from '../task/record.ts'
@@ -21,7 +22,6 @@ import { encodeMeta, type Meta } from './meta.ts'
 import type { PatientStore } from './patient-store.ts'
 import type { Context } from './replay.ts'
 import type { RequestLog } from './requests.ts'
-import { sealJson } from './sealed.ts'
 import { encodeSnapshot } from './snapshot.ts'
 
 const CHUNK_RECORDS = 500

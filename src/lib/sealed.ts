@@ -4,8 +4,8 @@
  */
 
 import { CarillonError } from '../errors.ts'
-import { ByteReader, CorruptBytes, utf8Of } from '../lib/bytes.ts'
-import { crc32 } from '../lib/crc32.ts'
+import { ByteReader, CorruptBytes, utf8Of } from './bytes.ts'
+import { crc32 } from './crc32.ts'
 
 const SUM_BYTES = 4
 

@@ -1,0 +1,291 @@
+/**
+ * Detector: finds out who is silent. SWIM's probing (direct, then through others), Lifeguard's suspicion and local
+ * health. Without timers and without await: the coordinator calls `beat` often, and tells what arrives.
+ *
+ * Invariants
+ * - D1 A member ends by a trial only if nothing was heard of it, by us, since the trial began here. Broken by one-way
+ *   loss (its answers come, ours do not reach it, or others hear nothing): so any frame from it takes our vote back,
+ *   and a trial that runs out over a member that we heard is dropped.
+ * - D2 Time in which we did not listen counts against nobody: a late beat moves every deadline, and our own health is
+ *   worse before anybody is accused.
+ * - D3 What names an older (boot, incarnation) than the record has no effect.
+ */
+
+import type { Random } from '../ports/random.ts'
+import { LocalHealth } from './local-health.ts'
+import { ProbeOrder, sample } from './probe-order.ts'
+import { Suspicion } from './suspicion.ts'
+import { ownFailuresCount, stretched, type Timings } from './timings.ts'
+import type { MemberRecord, StoreId } from './view.ts'
+
+/** More accusers than this change nothing. */
+const VOTERS_MAX = 16
+/** Suspects of our own that are probed out of turn, in one probe interval. */
+const EXTRA_PROBES_MAX = 3
+
+/** What the detector has done; called inside its methods. */
+export interface DetectorActions {
+  /** The record of a store in the roster. */
+  record(store: StoreId): MemberRecord | undefined
+  /** Live members, ourselves included. */
+  liveCount(): number
+  /** Live members that can be asked to probe for us, other than the store. */
+  helpers(store: StoreId): readonly StoreId[]
+  ping(store: StoreId, seq: number): void
+  pingThrough(helper: StoreId, store: StoreId, seq: number): void
+  nack(asker: string, seq: number): void
+  relayAck(asker: string, seq: number): void
+  /** We accuse, or confirm: to be passed on. */
+  voted(record: MemberRecord): void
+  /** The trial is over: it did not answer. */
+  condemned(record: MemberRecord): void
+  /** A trial ended without a verdict. */
+  acquitted(store: StoreId): void
+}
+
+interface Probe {
+  readonly store: StoreId
+  startedAt: number
+  ackBy: number
+  failBy: number
+  helpers: number
+  nacks: number
+  indirect: boolean
+}
+
+/** A probe that we make for somebody else, named by the node that asked. */
+interface Relay {
+  readonly asker: string
+  readonly seq: number
+  nackAt: number
+  giveUpAt: number
+  nacked: boolean
+}
+
+export interface DetectorOptions {
+  readonly self: StoreId
+  readonly timings: Timings
+  /** Probes that are made for others at one time; more are not answered. */
+  readonly relaysMax: number
+}
+
+export class Detector {
+  readonly #options: DetectorOptions
+  readonly #random: Random
+  readonly #actions: DetectorActions
+  readonly #health: LocalHealth
+  readonly #order: ProbeOrder<StoreId>
+  readonly #probes = new Map<number, Probe>()
+  readonly #relays = new Map<number, Relay>()
+  readonly #trials = new Map<StoreId, Suspicion>()
+  readonly #heardAt = new Map<StoreId, number>()
+  #seq = 0
+  #nextProbeAt: number
+  #nextExtraAt = 0
+
+  constructor(ports: { random: Random }, options: DetectorOptions, actions: DetectorActions, now: number) {
+    this.#options = options
+    this.#random = ports.random
+    this.#actions = actions
+    this.#health = new LocalHealth(options.timings.healthMax)
+    this.#order = new ProbeOrder(ports.random)
+    // Nodes that were started together must not probe together.
+    this.#nextProbeAt = now + ports.random.float() * options.timings.probeMs
+  }
+
+  get health(): number {
+    return this.#health.score
+  }
+
+  isSuspect(store: StoreId): boolean {
+    return this.#trials.has(store)
+  }
+
+  get suspects(): IterableIterator<StoreId> {
+    return this.#trials.keys()
+  }
+
+  /** The record of a member is new or another: probe it or not, and drop what it has outlived. */
+  changed(record: MemberRecord): void {
+    if (record.store === this.#options.self) return
+    if (record.state === 'live') this.#order.add(record.store)
+    else this.#order.remove(record.store)
+    const trial = this.#trials.get(record.store)
+    if (trial === undefined) return
+    const outlived =
+      record.boot > trial.boot || (record.boot === trial.boot && record.incarnation > trial.incarnation)
+    if (record.state !== 'live' || outlived) this.#acquit(record.store)
+  }
+
+  removed(store: StoreId): void {
+    this.#order.remove(store)
+    this.#heardAt.delete(store)
+    if (this.#trials.has(store)) this.#acquit(store)
+  }
+
+  /** Any frame came straight from the store. */
+  heard(store: StoreId, now: number): void {
+    this.#heardAt.set(store, now)
+    const trial = this.#trials.get(store)
+    if (trial?.withdraw(this.#options.self) === true) this.#acquit(store)
+  }
+
+  /** Somebody accuses the store. */
+  accused(store: StoreId, boot: number, incarnation: number, voter: StoreId, now: number): boolean {
+    const record = this.#actions.record(store)
+    if (record === undefined || record.state !== 'live') return false
+    if (record.boot !== boot || record.incarnation !== incarnation) return false
+    return this.#trial(record, now).confirm(voter, VOTERS_MAX)
+  }
+
+  /** We had to refute an accusation. */
+  refuted(): void {
+    this.#health.refuted()
+  }
+
+  /** An answer to one of our probes, straight or through a helper: either way the store lives. */
+  answered(seq: number, now: number): void {
+    const relay = this.#relays.get(seq)
+    if (relay !== undefined) {
+      this.#relays.delete(seq)
+      this.#actions.relayAck(relay.asker, relay.seq)
+      return
+    }
+    const probe = this.#probes.get(seq)
+    if (probe === undefined) return
+    this.#probes.delete(seq)
+    this.#health.answered()
+    this.heard(probe.store, now)
+  }
+
+  nacked(seq: number): void {
+    const probe = this.#probes.get(seq)
+    if (probe !== undefined) probe.nacks = Math.min(probe.helpers, probe.nacks + 1)
+  }
+
+  /** A node asks us to probe a store for it. */
+  relay(asker: string, seq: number, store: StoreId, now: number): void {
+    if (this.#relays.size >= this.#options.relaysMax) return
+    const { ackMs } = this.#options.timings
+    const own = this.#nextSeq()
+    this.#relays.set(own, { asker, seq, nackAt: now + ackMs * 0.8, giveUpAt: now + ackMs * 4, nacked: false })
+    this.#actions.ping(store, own)
+  }
+
+  /** To be called every `beatMs`; `lateMs`: how much later than that it comes. */
+  beat(now: number, lateMs: number): void {
+    const { timings } = this.#options
+    if (lateMs > timings.lateMsMax) {
+      this.#health.late(lateMs / timings.ackMs)
+      this.#postpone(lateMs)
+    }
+    this.#beatRelays(now)
+    for (const [seq, probe] of this.#probes) {
+      if (now >= probe.failBy) this.#fail(seq, probe, now)
+      else if (now >= probe.ackBy && !probe.indirect) this.#askOthers(seq, probe)
+    }
+    if (now >= this.#nextProbeAt) this.#probeNext(now)
+    if (now >= this.#nextExtraAt) this.#probeSuspects(now)
+    for (const [store, trial] of this.#trials) this.#judge(store, trial, now)
+  }
+
+  #probeNext(now: number): void {
+    const { timings } = this.#options
+    const interval = stretched(timings.probeMs, this.#health.score)
+    this.#nextProbeAt = now + interval
+    const store = this.#order.next(() => true)
+    if (store === undefined) return
+    const seq = this.#nextSeq()
+    this.#probes.set(seq, {
+      store,
+      startedAt: now,
+      ackBy: now + stretched(timings.ackMs, this.#health.score),
+      failBy: now + interval,
+      helpers: 0,
+      nacks: 0,
+      indirect: false,
+    })
+    this.#actions.ping(store, seq)
+  }
+
+  #askOthers(seq: number, probe: Probe): void {
+    probe.indirect = true
+    const helpers = sample(
+      this.#actions.helpers(probe.store),
+      this.#options.timings.indirectProbeCount,
+      this.#random,
+    )
+    probe.helpers = helpers.length
+    for (const helper of helpers) this.#actions.pingThrough(helper, probe.store, seq)
+  }
+
+  #fail(seq: number, probe: Probe, now: number): void {
+    this.#probes.delete(seq)
+    this.#health.probeFailed(probe.helpers, probe.helpers - probe.nacks)
+    const record = this.#actions.record(probe.store)
+    if (record === undefined || record.state !== 'live') return
+    // It did not answer, but it spoke: that is loss, not death.
+    if ((this.#heardAt.get(probe.store) ?? -Infinity) >= probe.startedAt) return
+    if (this.#trial(record, now).vote(this.#options.self, now)) this.#actions.voted(record)
+  }
+
+  /** Those we accuse ourselves are asked again and again: any answer takes the vote back, and they hear of it. */
+  #probeSuspects(now: number): void {
+    const { timings } = this.#options
+    const few = ownFailuresCount(this.#actions.liveCount())
+    this.#nextExtraAt = now + timings.probeMs / (few ? 4 : 1)
+    const own = [...this.#trials].filter(([, trial]) => trial.voted).map(([store]) => store)
+    for (const store of sample(own, EXTRA_PROBES_MAX, this.#random))
+      this.#actions.ping(store, this.#nextSeq())
+  }
+
+  #judge(store: StoreId, trial: Suspicion, now: number): void {
+    if (now < trial.endsAt(now, this.#actions.liveCount(), this.#options.timings)) return
+    const record = this.#actions.record(store)
+    const heard = (this.#heardAt.get(store) ?? -Infinity) >= trial.startedAt
+    this.#trials.delete(store)
+    if (record === undefined || heard) this.#actions.acquitted(store)
+    else this.#actions.condemned(record)
+  }
+
+  #beatRelays(now: number): void {
+    for (const [seq, relay] of this.#relays) {
+      if (now >= relay.nackAt && !relay.nacked) {
+        relay.nacked = true
+        this.#actions.nack(relay.asker, relay.seq)
+      }
+      if (now >= relay.giveUpAt) this.#relays.delete(seq)
+    }
+  }
+
+  #trial(record: MemberRecord, now: number): Suspicion {
+    const { boot, incarnation } = record
+    const found = this.#trials.get(record.store)
+    if (found !== undefined && found.boot === boot && found.incarnation === incarnation) return found
+    const trial = new Suspicion({ boot, incarnation, startedAt: now })
+    this.#trials.set(record.store, trial)
+    return trial
+  }
+
+  #acquit(store: StoreId): void {
+    this.#trials.delete(store)
+    this.#actions.acquitted(store)
+  }
+
+  #postpone(ms: number): void {
+    for (const probe of this.#probes.values()) {
+      probe.ackBy += ms
+      probe.failBy += ms
+    }
+    for (const trial of this.#trials.values()) trial.postpone(ms)
+    for (const relay of this.#relays.values()) {
+      relay.nackAt += ms
+      relay.giveUpAt += ms
+    }
+  }
+
+  #nextSeq(): number {
+    this.#seq = (this.#seq + 1) % Number.MAX_SAFE_INTEGER
+    return this.#seq
+  }
+}

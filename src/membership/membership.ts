@@ -1,0 +1,499 @@
+/**
+ * Membership: who belongs to the mesh and who of them is there. It puts the parts together (founding, handshake, roster,
+ * detector, news) over the ports, keeps the one timer, and shows the view. It uses the liveness plane only, and relies on
+ * nothing of it but that a frame that arrives is whole.
+ *
+ * The assembler starts the network with `membership.events` (or passes these calls on) and then calls `start`. Docs:
+ * docs/protocols.md, "Who is there".
+ */
+
+import { CarillonError } from '../errors.ts'
+import { invariant } from '../invariant.ts'
+import type { Timer } from '../ports/clock.ts'
+import type { NetworkEvents } from '../ports/network.ts'
+import { forgetStore, leaveMesh } from './departure.ts'
+import { Exchange, type ExchangeContext } from './exchange.ts'
+import { Founder, meshIdOf } from './founder.ts'
+import type { FoundingState, FoundingValue } from './founding.ts'
+import { Handshake, type HandshakeContext } from './handshake.ts'
+import { HostCalls } from './host-calls.ts'
+import { Members } from './members.ts'
+import type { Hello, RefusalCode } from './messages.ts'
+import {
+  checkOptions,
+  type MembershipHost,
+  type MembershipOptions,
+  type MembershipPorts,
+  type MembershipSelf,
+} from './options.ts'
+import { Peers } from './peers.ts'
+import { MembershipDisk, startsWith } from './persistence.ts'
+import { sample } from './probe-order.ts'
+import { ADDRESSES_MAX } from './record-codec.ts'
+import { quorumOf, stretched, TIMINGS, type Timings } from './timings.ts'
+import type { MemberRecord, StoreId, View } from './view.ts'
+
+const NO_VIEW = '0'.repeat(16)
+const SLOW_BEAT_MS = 500
+const FLUSH_MS = 5000
+const FAREWELLS = 8
+
+export class Membership {
+  readonly #ports: MembershipPorts
+  readonly #options: MembershipOptions
+  readonly #calls: HostCalls
+  readonly #self: MembershipSelf
+  readonly #timings: Timings
+  readonly #disk: MembershipDisk
+  readonly #peers: Peers
+  readonly #exchange: Exchange
+  #members: Members | undefined
+  #handshake: Handshake | undefined
+  #founder: Founder | undefined
+  #mesh: FoundingValue | undefined
+  #admitted = false
+  #shutOut: 'REMOVED' | 'STORE_ROLLED_BACK' | undefined
+  #state: 'new' | 'running' | 'stopped' = 'new'
+  #timer: Timer | undefined
+  #beatAt = 0
+  #newsAt = 0
+  #slowAt = 0
+  #flushAt = 0
+  #knockAt = 0
+  #view: View | undefined
+  #adopting = false
+  #leaving = false
+
+  constructor(
+    ports: MembershipPorts,
+    options: MembershipOptions,
+    self: MembershipSelf,
+    host: MembershipHost,
+  ) {
+    checkOptions(options)
+    invariant(self.node === ports.network.self, 'membership speaks for the node that the network proves')
+    this.#ports = ports
+    this.#options = options
+    this.#self = self
+    this.#calls = new HostCalls(ports.clock, host)
+    this.#timings = TIMINGS[options.profile]
+    this.#disk = new MembershipDisk(ports.store, error => this.#fail(error))
+    this.#peers = new Peers(ports.network)
+    this.#exchange = new Exchange(this.#context())
+  }
+
+  /** For the network; what comes before `start` is kept (who is connected) or dropped (frames). */
+  readonly events: NetworkEvents = {
+    connected: (node, address) => this.#guard(() => this.#onConnected(node, address)),
+    disconnected: (node, why) => this.#guard(() => this.#onDisconnected(node, why)),
+    dialFailed: (address, why) => this.#guard(() => this.#onDialFailed(address, why)),
+    frame: (node, plane, frame) => {
+      if (plane !== 'liveness' || this.#state !== 'running') return
+      this.#guard(() => this.#exchange.receive(node, frame, this.#now()))
+    },
+    drained: () => {},
+  }
+
+  /** Reads what the disk has, syncs this start, and begins. */
+  async start(): Promise<void> {
+    invariant(this.#state === 'new', 'membership is started once')
+    const kept = await this.#disk.load()
+    const starts = startsWith(kept.starts, this.#self)
+    const now = this.#now()
+    const members = this.#makeMembers(now)
+    members.load(kept.members, now)
+    this.#members = members
+    this.#mesh = kept.mesh
+    this.#disk.putStarts(starts)
+    if (members.roster.isRemoved(this.#self.store)) this.#shutOut = 'REMOVED'
+    else if (kept.mesh !== undefined && members.roster.has(this.#self.store)) {
+      members.enter()
+      this.#admitted = true
+    }
+    await this.#disk.synced()
+    if (this.#state !== 'new') return
+    this.#handshake = new Handshake(this.#context(), starts)
+    this.#state = 'running'
+    this.#makeFounder(kept.founding, this.#now())
+    this.#beatAt = this.#now()
+    this.#slowBeat(this.#beatAt)
+    for (const peer of this.#peers.all) this.#handshake.greet(peer, this.#beatAt)
+    if (this.#admitted) this.#announce()
+    else if (this.#shutOut !== undefined) this.#calls.refused(this.#shutOut, this.#removedLine)
+    this.#arm()
+  }
+
+  /** Says farewell, so that nobody has to find out, and writes what is left. */
+  async stop(): Promise<void> {
+    const ran = this.#state === 'running'
+    if (ran && this.#admitted) this.#exchange.urgent(this.#the().farewell(), FAREWELLS)
+    this.#state = 'stopped'
+    this.#timer?.cancel()
+    if (ran) this.#members?.flush()
+    await this.#disk.close()
+    this.#calls.end()
+  }
+
+  /** Removes this store from the mesh for ever. Resolves when another member knows, or after some seconds. */
+  async leave(): Promise<void> {
+    this.#assertMember()
+    this.#leaving = true
+    await leaveMesh(this.#self.store, {
+      clock: this.#ports.clock,
+      members: this.#the(),
+      exchange: this.#exchange,
+      retryMs: this.#timings.helloMs,
+      isRunning: () => this.#state === 'running',
+    })
+  }
+
+  /** Removes a store that is not there any more, for ever. Resolves when the mark is on this disk. */
+  async forget(store: StoreId): Promise<void> {
+    this.#assertMember()
+    await forgetStore(store, this.#the())
+  }
+
+  get view(): View {
+    this.#view ??= this.#makeView()
+    return this.#view
+  }
+
+  /** As of now; zeros before there is a mesh. */
+  get viewId(): string {
+    const mesh = this.#mesh
+    if (mesh === undefined || this.#members === undefined) return NO_VIEW
+    return this.#members.roster.hash(mesh.ranges, mesh.replicas)
+  }
+
+  get meshId(): string | undefined {
+    return this.#mesh?.meshId
+  }
+
+  get isAdmitted(): boolean {
+    return this.#admitted
+  }
+
+  /** W: copies that make a change acknowledged. Infinity before the mesh, and for who is shut out of it. */
+  get quorum(): number {
+    if (!this.#admitted || this.#mesh === undefined || this.#members === undefined) return Infinity
+    return quorumOf(this.#mesh.replicas, this.#members.roster.size)
+  }
+
+  /** Live members that stand accused; they count as live. */
+  get suspects(): StoreId[] {
+    return [...(this.#members?.detector.suspects ?? [])]
+  }
+
+  /** 0 (well) to 8: how much this node doubts itself. */
+  get localHealth(): number {
+    return this.#members?.detector.health ?? 0
+  }
+
+  /** Frames that were no messages. */
+  get badFrames(): number {
+    return this.#exchange.badFrames
+  }
+
+  /** A frame of another plane came from the node: a sign of life. */
+  heard(node: string): void {
+    const store = this.#peers.get(node)?.hello?.record.store
+    if (store !== undefined) this.#members?.heard(store, this.#now())
+  }
+
+  /** A store answered that it has synced its journal so far (`have` of the replication). */
+  synced(store: StoreId, boot: number, journalSeq: number): void {
+    this.#members?.sequence(store, boot, journalSeq)
+  }
+
+  #onConnected(node: string, address: string | undefined): void {
+    const now = this.#now()
+    const peer = this.#peers.connected(node, address, now)
+    if (this.#state === 'running') this.#handshake?.greet(peer, now)
+  }
+
+  #onDisconnected(node: string, why: 'closed' | 'reset' | 'timeout'): void {
+    const now = this.#now()
+    const store = this.#peers.disconnected(node, now)
+    if (this.#state !== 'running' || store === undefined || why !== 'reset') return
+    this.#members?.reset(store, now)
+    this.#dial(now)
+  }
+
+  #onDialFailed(address: string, why: string): void {
+    if (this.#state !== 'running' || why !== 'refused') return
+    const members = this.#the()
+    const now = this.#now()
+    for (const record of members.roster.records) {
+      if (record.state !== 'live' || !record.addresses.includes(address)) continue
+      if (record.store !== this.#self.store && this.#peers.get(record.node) === undefined) {
+        members.refused(record.store, now)
+      }
+    }
+  }
+
+  #beat(): void {
+    const now = this.#now()
+    const late = Math.max(0, now - this.#beatAt)
+    const handshake = this.#handshake as Handshake
+    handshake.beat(now)
+    this.#founder?.beat(now, handshake.meshInSight)
+    if (this.#admitted) {
+      const members = this.#the()
+      members.beat(now, late)
+      if (now >= this.#newsAt && members.newsWaiting) {
+        this.#newsAt = now + this.#timings.gossipMs
+        this.#exchange.gossip()
+      }
+    }
+    if (now >= this.#slowAt) this.#slowBeat(now)
+    this.#arm()
+  }
+
+  #slowBeat(now: number): void {
+    this.#slowAt = now + SLOW_BEAT_MS
+    const members = this.#the()
+    this.#dial(now)
+    if (!this.#admitted) return
+    members.slowBeat(now)
+    if (now >= this.#flushAt) {
+      this.#flushAt = now + FLUSH_MS
+      members.flush()
+    }
+    if (now < this.#knockAt) return
+    // Somebody that we hold for away may be connected all the same, and not know that it has to answer.
+    this.#knockAt = now + stretched(5 * this.#timings.probeMs, members.detector.health)
+    const away: StoreId[] = []
+    for (const { state, store } of members.roster.records) {
+      if (state !== 'live' && this.#peers.of(store) !== undefined) away.push(store)
+    }
+    for (const store of sample(away, 1, this.#ports.random)) this.#exchange.ping(store, 0)
+  }
+
+  #dial(now: number): void {
+    const members = this.#the()
+    const dials = this.#shutOut === undefined
+    const founders = this.#mesh === undefined ? (this.#founder?.addresses ?? []) : []
+    this.#peers.dial(
+      {
+        seeds: dials ? [...this.#options.join, ...founders] : [],
+        own: this.#ports.network.addresses,
+        members: dials ? members.roster.records : [],
+        fallbackMs: this.#timings.dialFallbackMs,
+        crashWaits: store => members.crash.waits(store, now),
+      },
+      now,
+    )
+  }
+
+  #arm(): void {
+    if (this.#state !== 'running') return
+    const { beatMs } = this.#timings
+    this.#beatAt = this.#now() + beatMs
+    this.#timer = this.#ports.clock.setTimer(beatMs, () => this.#guard(() => this.#beat()))
+  }
+
+  #makeMembers(now: number): Members {
+    const { random, network } = this.#ports
+    const { node, store, boot, startId } = this.#self
+    const { zone, weight } = this.#options
+    const addresses = network.addresses.slice(0, ADDRESSES_MAX)
+    const own: MemberRecord = {
+      store,
+      node,
+      zone,
+      weight,
+      addresses,
+      boot,
+      startId,
+      incarnation: 0,
+      state: 'live',
+    }
+    const deps = {
+      random,
+      disk: this.#disk,
+      self: this.#self,
+      options: this.#options,
+      timings: this.#timings,
+      now,
+    }
+    const exchange = this.#exchange
+    return new Members(deps, own, {
+      now: () => this.#now(),
+      changed: () => this.#changed(),
+      suspected: store => this.#calls.later(host => host.suspected(store)),
+      refuted: store => this.#calls.later(host => host.refuted(store)),
+      rolledBack: line => this.#shut('STORE_ROLLED_BACK', line),
+      removed: () => this.#shut('REMOVED', this.#removedLine),
+      urgent: news => exchange.urgent(news, this.#timings.gossipFanout),
+      helpers: store => {
+        const stores = exchange.livePeers().map(peer => (peer.hello as Hello).record.store)
+        return stores.filter(helper => helper !== store)
+      },
+      ping: (store, seq) => exchange.ping(store, seq),
+      pingThrough: (helper, store, seq) => exchange.pingThrough(helper, store, seq),
+      nack: (asker, seq) => exchange.send(asker, { type: 'nack', seq }),
+      relayAck: (asker, seq) => exchange.ack(asker, seq),
+    })
+  }
+
+  /** What the handshake and the exchange need of each other and of us. */
+  #context(): ExchangeContext & HandshakeContext {
+    return {
+      network: this.#ports.network,
+      random: this.#ports.random,
+      self: this.#self,
+      options: this.#options,
+      timings: this.#timings,
+      peers: this.#peers,
+      members: () => this.#the(),
+      handshake: () => this.#handshake as Handshake,
+      founder: () => this.#founder,
+      mesh: () => this.#mesh,
+      meshId: () => this.#mesh?.meshId,
+      isAdmitted: () => this.#admitted,
+      mayEnter: () => this.#shutOut === undefined,
+      viewId: () => this.viewId,
+      send: (node, message) => this.#exchange.send(node, message),
+      sendState: (peer, want, now) => this.#exchange.sendState(peer, want, now),
+      commit: after => this.#disk.commit(after),
+      adopt: (mesh, records) => this.#adopt(mesh, records),
+      refusedBy: (code, line) => this.#onRefusal(code, line),
+    }
+  }
+
+  /** A fresh store with nobody to ask founds alone; with `expect` it takes part; with `join` only it waits. */
+  #makeFounder(state: FoundingState | undefined, now: number): void {
+    if (this.#mesh !== undefined || this.#shutOut !== undefined || this.#options.role !== 'node') return
+    const { join, ranges, replicas } = this.#options
+    const members = this.#the()
+    // Who has promised stays bound, also if it is no longer told what to expect.
+    const expect = this.#options.expect ?? state?.expect
+    if (expect === undefined) {
+      if (join.length > 0) return
+      const meshId = meshIdOf(this.#ports.random)
+      this.#adopt({ meshId, expect: 1, ranges, replicas, founders: [members.own] }, [members.own])
+      return
+    }
+    if (state !== undefined && state.expect !== expect) {
+      const line = `this store took part in a founding with expect ${state.expect}, now it is ${expect}: start it empty`
+      this.#calls.refused('EXPECT_DIFFERS', line)
+      return
+    }
+    this.#founder = new Founder(
+      { ...this.#context(), members, disk: this.#disk },
+      {
+        self: this.#self.store,
+        expect,
+        ranges,
+        replicas,
+        timings: this.#timings,
+        seeded: join.length > 0,
+      },
+      {
+        decided: value => this.#adopt(value, value.founders),
+        refused: (code, line) => this.#calls.refused(code, line),
+      },
+      state,
+      now,
+    )
+  }
+
+  /** This store belongs to the mesh from now on: all of it in one batch on the disk, before it acts as a member. */
+  #adopt(mesh: FoundingValue, records: readonly MemberRecord[]): void {
+    if (this.#admitted || this.#adopting || this.#shutOut !== undefined) return
+    const members = this.#the()
+    // A decree that leaves us out: its founders will admit us.
+    const within = records.some(({ store }) => store === this.#self.store)
+    this.#adopting = true
+    this.#disk.putMesh(mesh)
+    if (within) members.enter()
+    for (const record of records) members.merge(record)
+    this.#disk.commit(() => {
+      this.#adopting = false
+      this.#mesh = mesh
+      this.#founder = undefined
+      if (!within || this.#shutOut !== undefined) return
+      this.#admitted = true
+      this.#announce()
+      // Who waits for the decree, or wants to join, learns it from our hello.
+      for (const peer of this.#peers.all) this.#handshake?.greet(peer, this.#now())
+    })
+  }
+
+  #announce(): void {
+    const mesh = this.#mesh as FoundingValue
+    const { meshId, ranges, replicas } = mesh
+    this.#calls.later(host => host.founded({ meshId, ranges, replicas }))
+    this.#changed()
+  }
+
+  #onRefusal(code: RefusalCode, line: string): void {
+    if (code === 'STORE_ROLLED_BACK' || code === 'REMOVED') this.#shut(code, line)
+    else if (code === 'TOO_MANY_FRESH') this.#founder?.stop(line)
+    else this.#calls.refused(code, line)
+  }
+
+  /** This store is no member any more: it owns nothing, and starts again only under a new store id. */
+  #shut(code: 'REMOVED' | 'STORE_ROLLED_BACK', line: string): void {
+    if (this.#shutOut !== undefined) return
+    this.#shutOut = code
+    this.#admitted = false
+    this.#founder = undefined
+    this.#changed()
+    if (code === 'STORE_ROLLED_BACK') this.#calls.later(host => host.rolledBack(line))
+    else if (!this.#leaving) this.#calls.refused(code, line)
+  }
+
+  #changed(): void {
+    this.#view = undefined
+    this.#calls.viewMayHaveChanged(() =>
+      this.#mesh === undefined ? undefined : { view: this.view, admitted: this.#admitted },
+    )
+  }
+
+  #makeView(): View {
+    const mesh = this.#mesh
+    return {
+      id: this.viewId,
+      meshId: mesh?.meshId,
+      ranges: mesh?.ranges ?? this.#options.ranges,
+      replicas: mesh?.replicas ?? this.#options.replicas,
+      stores: mesh === undefined ? [] : (this.#members?.roster.stores() ?? []),
+    }
+  }
+
+  /** A failed invariant is not ignored: it ends membership, and the host hears of it. */
+  #guard(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#state === 'stopped') return
+    this.#state = 'stopped'
+    this.#timer?.cancel()
+    this.#admitted = false
+    this.#calls.end(error)
+  }
+
+  #assertMember(): void {
+    if (this.#state !== 'running') throw new CarillonError('CLOSED', 'membership is not running')
+    if (!this.#admitted) throw new CarillonError('CONFLICT', 'this store is no member of a mesh')
+  }
+
+  #the(): Members {
+    invariant(this.#members !== undefined, 'members are there once the disk is read')
+    return this.#members
+  }
+
+  get #removedLine(): string {
+    return `store ${this.#self.store} was removed from the mesh`
+  }
+
+  #now(): number {
+    return this.#ports.clock.monotonic()
+  }
+}

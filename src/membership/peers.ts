@@ -1,0 +1,146 @@
+/**
+ * Peers: who is connected, which store speaks there, and whom to dial. The lower node id dials; the higher one helps
+ * when nothing stands for a while, or to see whether a reset was a crash. Seeds are dialled for ever: they are how a mesh that
+ * was cut in two finds itself again.
+ */
+
+import type { Network } from '../ports/network.ts'
+import type { Hello } from './messages.ts'
+import type { MemberRecord, StoreId } from './view.ts'
+
+export interface Peer {
+  readonly node: string
+  readonly address: string | undefined
+  readonly since: number
+  /** What it said of itself; undefined until its hello is here. */
+  hello: Hello | undefined
+  /** Its mesh as of that hello. */
+  meshId: string | undefined
+  /** It has our hello. */
+  confirmed: boolean
+  nextHelloAt: number
+  nextStateAt: number
+  nextJoinAt: number
+}
+
+export class Peers {
+  readonly #network: Pick<Network, 'self' | 'connect' | 'forget'>
+  readonly #byNode = new Map<string, Peer>()
+  readonly #byStore = new Map<StoreId, Peer>()
+  readonly #dialled = new Set<string>()
+  /** Addresses where another mesh was found. */
+  readonly #foreign = new Set<string>()
+  readonly #lostAt = new Map<string, number>()
+
+  constructor(network: Pick<Network, 'self' | 'connect' | 'forget'>) {
+    this.#network = network
+  }
+
+  get(node: string): Peer | undefined {
+    return this.#byNode.get(node)
+  }
+
+  of(store: StoreId): Peer | undefined {
+    return this.#byStore.get(store)
+  }
+
+  get all(): IterableIterator<Peer> {
+    return this.#byNode.values()
+  }
+
+  connected(node: string, address: string | undefined, now: number): Peer {
+    this.disconnected(node, now)
+    const peer: Peer = {
+      node,
+      address,
+      since: now,
+      hello: undefined,
+      meshId: undefined,
+      confirmed: false,
+      nextHelloAt: now,
+      nextStateAt: now,
+      nextJoinAt: now,
+    }
+    this.#byNode.set(node, peer)
+    this.#lostAt.delete(node)
+    return peer
+  }
+
+  /** The store that spoke there, if any. */
+  disconnected(node: string, now: number): StoreId | undefined {
+    const peer = this.#byNode.get(node)
+    if (peer === undefined) return undefined
+    this.#byNode.delete(node)
+    this.#lostAt.set(node, now)
+    const store = peer.hello?.record.store
+    if (store !== undefined && this.#byStore.get(store) === peer) this.#byStore.delete(store)
+    return store
+  }
+
+  introduced(peer: Peer, hello: Hello, meshId: string | undefined): void {
+    const before = peer.hello?.record.store
+    if (before !== undefined && this.#byStore.get(before) === peer) this.#byStore.delete(before)
+    peer.hello = hello
+    peer.meshId = meshId
+    this.#byStore.set(hello.record.store, peer)
+  }
+
+  /** Another mesh is there: it is dialled no more. */
+  foreign(address: string): void {
+    if (this.#foreign.size < 1024) this.#foreign.add(address)
+  }
+
+  /** Peers whose hello is not here, or that are no members: what strangers cost is bounded. */
+  strangers(isMember: (store: StoreId) => boolean): number {
+    let count = 0
+    for (const peer of this.#byNode.values()) {
+      if (peer.hello === undefined || !isMember(peer.hello.record.store)) count++
+    }
+    return count
+  }
+
+  /** Dials and forgets, so that exactly what is wanted now is dialled. */
+  dial(wanted: DialWish, now: number): void {
+    const addresses = new Set<string>()
+    for (const seed of wanted.seeds) addresses.add(seed)
+    for (const member of wanted.members) {
+      if (!this.#wants(member, wanted, now)) continue
+      for (const address of member.addresses) addresses.add(address)
+    }
+    for (const own of wanted.own) addresses.delete(own)
+    for (const foreign of this.#foreign) addresses.delete(foreign)
+    for (const address of this.#dialled) {
+      if (addresses.has(address)) continue
+      this.#dialled.delete(address)
+      this.#network.forget(address)
+    }
+    for (const address of addresses) {
+      if (this.#dialled.has(address)) continue
+      this.#dialled.add(address)
+      this.#network.connect(address)
+    }
+  }
+
+  #wants(member: MemberRecord, wanted: DialWish, now: number): boolean {
+    const { node, store } = member
+    if (node === this.#network.self) return false
+    if (this.#network.self < node) return true
+    if (this.#byNode.has(node)) return false
+    if (wanted.crashWaits(store)) return true
+    let lostAt = this.#lostAt.get(node)
+    if (lostAt === undefined) {
+      lostAt = now
+      this.#lostAt.set(node, now)
+    }
+    return now - lostAt >= wanted.fallbackMs
+  }
+}
+
+export interface DialWish {
+  readonly seeds: readonly string[]
+  readonly own: readonly string[]
+  readonly members: Iterable<MemberRecord>
+  readonly fallbackMs: number
+  /** A refused redial of this store would be a vote. */
+  crashWaits(store: StoreId): boolean
+}
