@@ -125,7 +125,8 @@ function sameStacks(): () => void {
   Error.prepareStackTrace = (error, sites) => {
     const lines = [String(error)]
     for (const site of sites) {
-      const [, file] = /^.*[\\/]((?:src|sim)[\\/](?!main\.ts).*)$/.exec(site.getFileName() ?? '') ?? []
+      const [, file] =
+        /^.*[\\/]((?:src|sim)[\\/](?!(?:main|seeds)\.ts).*)$/.exec(site.getFileName() ?? '') ?? []
       if (file !== undefined)
         lines.push(`    at ${site.getFunctionName() ?? '?'} (${file}:${site.getLineNumber()})`)
     }

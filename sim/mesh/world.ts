@@ -38,7 +38,6 @@ export interface MeshRunResult {
   readonly counters: Readonly<Record<string, number>>
   readonly virtualMs: number
   readonly events: number
-  readonly summary: string
 }
 
 const FOUNDING_MS_MAX = 120_000
@@ -81,7 +80,6 @@ export async function runMesh(options: MeshRunOptions): Promise<MeshRunResult> {
     counters: history.counters,
     virtualMs: clock.monotonic() - startedAt,
     events: trace.events,
-    summary: `${plan.nodes.length} nodes, ${plan.strikes.length} faults, ${history.views.length} views`,
   }
 }
 
@@ -167,11 +165,12 @@ class MeshWorld {
     if (history.faults.length > 0) return
     this.#heal()
     const met = await this.#runUntilAgreed()
-    if (met)
-      history.most('agreement after healing, ms', Math.ceil((history.agreedAt as number) - history.healedAt))
+    if (met) history.most('agreement max, ms', Math.ceil((history.agreedAt as number) - history.healedAt))
     else history.disagreement = this.#report()
     history.restsAt = clock.monotonic() + 10_000
     await clock.runUntil(() => history.faults.length > 0, REST_MS)
+    history.count('nodes', this.#nodes.length)
+    for (const { code } of history.refusals) history.count(`refused ${code}`)
     history.count('alarms', history.alarms.length)
     history.count('suspicions', history.suspicions.length)
     history.count('views', history.views.length)

@@ -1,6 +1,6 @@
 /**
- * The boot of a store never goes back unnoticed: no observer's view takes a lower one, and a store that was started
- * from an old disk (an actor that was there before, or one below what was) is found out.
+ * The boot of a store never goes back unnoticed: nobody's view takes a lower one than it has seen, and a store that is
+ * started from an old disk, hence with a boot that was there before, is found out.
  */
 
 import type { StoreId } from '../../../src/membership/view.ts'
@@ -13,8 +13,7 @@ export const boots: MeshChecker = {
     const seen = new Map<string, number>()
     for (const { at, node, view } of history.views) {
       for (const { store, boot } of view.stores) {
-        // A view is kept on disk, so a node knows what its store knew; another store of it begins anew.
-        const key = `${node} ${storeAt(history, node, at)} ${store}`
+        const key = `${node} ${diskAt(history, node, at)} ${store}`
         const before = seen.get(key) ?? 0
         if (boot < before) {
           fail(`node ${node} saw boot ${boot} of store ${store} at ${seconds(at)}, after boot ${before}`)
@@ -52,6 +51,8 @@ function latestStart(history: MeshHistory, node: number): StoreStart | undefined
   return history.starts.findLast(start => start.node === node)
 }
 
-function storeAt(history: MeshHistory, node: number, at: number): StoreId | undefined {
-  return history.starts.findLast(start => start.node === node && start.at <= at)?.store
+/** What a node has seen lies on its disk: with an empty disk, or an old one, it begins anew. */
+function diskAt(history: MeshHistory, node: number, at: number): number {
+  const own = history.starts.filter(start => start.node === node && start.at <= at)
+  return own.filter((start, i) => start.boot <= (own[i - 1]?.boot ?? 0)).length
 }

@@ -1,0 +1,92 @@
+/** What the simulator's command line takes, read and checked. */
+
+import { parseArgs } from 'node:util'
+import { MESH_MIXES } from './mesh/mixes.ts'
+import { MUTANTS } from './mutants/index.ts'
+import { MIXES } from './world.ts'
+
+export const USAGE = `npm run sim -- [options]
+  --seed N              the first seed (default 1)
+  --seeds COUNT         how many seeds, one after the other (default 1)
+  --minutes M           virtual minutes with faults, of each seed (default 3)
+  --mix NAME            ${Object.keys(MIXES).join(', ')} (default all);
+                        of a mesh ${Object.keys(MESH_MIXES).join(', ')}
+  --mesh                a mesh of memberships instead of one whole node; its size is a draw
+  --nodes COUNT         the same with so many nodes
+  --json FILE           writes the figures there
+  --trace FILE          writes what happens there (the last seed's stays)
+  --verbose             prints what happens
+  --check-determinism   runs each seed twice and compares (the first seed always is)
+  --mutant NAME         puts a known bug in
+  --mutants             puts known bugs in, one by one, and looks whether they are found within --seeds (default 20)`
+
+export interface Options {
+  readonly seed: number
+  readonly seeds: number
+  readonly minutes: number
+  readonly mix: string
+  readonly isMesh: boolean
+  readonly nodes: number | undefined
+  readonly json: string | undefined
+  readonly trace: string | undefined
+  readonly verbose: boolean
+  readonly determinism: boolean
+  readonly mutant: string | undefined
+  readonly mutants: boolean
+  readonly help: boolean
+}
+
+/** Throws an error with a line for the user. */
+export function readOptions(args: string[]): Options {
+  const { values } = parseArgs({
+    args,
+    options: {
+      seed: { type: 'string' },
+      seeds: { type: 'string' },
+      minutes: { type: 'string' },
+      mix: { type: 'string', default: 'all' },
+      mesh: { type: 'boolean', default: false },
+      nodes: { type: 'string' },
+      json: { type: 'string' },
+      trace: { type: 'string' },
+      verbose: { type: 'boolean', default: false },
+      'check-determinism': { type: 'boolean', default: false },
+      mutant: { type: 'string' },
+      mutants: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  const isMesh = values.mesh || values.nodes !== undefined
+  const mixes = Object.keys(isMesh ? MESH_MIXES : MIXES)
+  if (!mixes.includes(values.mix)) {
+    throw new Error(`--mix is "${values.mix}"; known ${isMesh ? 'of a mesh ' : ''}are ${mixes.join(', ')}`)
+  }
+  const names = MUTANTS.map(mutant => mutant.name)
+  if (values.mutant !== undefined && !names.includes(values.mutant))
+    throw new Error(`--mutant is "${values.mutant}"; known are ${names.join(', ')}`)
+  if (isMesh && (values.mutants || values.mutant !== undefined))
+    throw new Error('--mutant is for one node, not for a mesh')
+  return {
+    seed: number('seed', values.seed, 1, 0),
+    seeds: number('seeds', values.seeds, values.mutants ? 20 : 1, 0),
+    minutes: number('minutes', values.minutes, 3, 0),
+    mix: values.mix,
+    isMesh,
+    nodes: values.nodes === undefined ? undefined : number('nodes', values.nodes, 3, 3),
+    json: values.json,
+    trace: values.trace,
+    verbose: values.verbose,
+    determinism: values['check-determinism'],
+    mutant: values.mutant,
+    mutants: values.mutants,
+    help: values.help,
+  }
+}
+
+function number(name: string, text: string | undefined, fallback: number, least: number): number {
+  if (text === undefined) return fallback
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < least)
+    throw new Error(`--${name} is "${text}"; allowed is a whole number from ${least}`)
+  return value
+}
