@@ -2,9 +2,9 @@
  * MeshTruth: who is healthy, from what was done to nodes and links and not from what anybody thinks. It is asked again
  * at every change.
  *
- * - A node is **healthy** while its process runs, does not stand still, and has a good link both ways with enough of
- *   those that are up to be, with itself, a majority of them. A link is good if it is neither cut nor clogged and loses
- *   at most {@link LOSS_MAX}.
+ * - A node is **healthy** while its process runs, does not stand still, and has a good link both ways with enough
+ *   others that run and don't stand still to be, with itself, a majority of all that run. A link is good if it is
+ *   neither cut nor clogged and loses at most {@link LOSS_MAX}.
  * - Who runs and is not healthy for lack of good links is **misled**: it may with reason think others dead, and its word
  *   may spread. It stays misled, also over a restart, until it was healthy for the window.
  *
@@ -88,14 +88,16 @@ export class MeshTruth {
   #reaches(node: MeshNode, up: readonly MeshNode[]): boolean {
     let reached = 1
     for (const other of up) {
-      if (other !== node && this.#isGood(node, other) && this.#isGood(other, node)) reached++
+      if (other === node || other.isPaused) continue
+      if (this.#isGood(node, other) && this.#isGood(other, node)) reached++
     }
     return reached > up.length / 2
   }
 
   #isGood(from: MeshNode, to: MeshNode): boolean {
     const { isBlocked, loss } = this.#switch.link(from.host, to.host)
-    return !isBlocked && loss <= LOSS_MAX
+    // Chances of several causes are put together: that rounds.
+    return !isBlocked && loss < LOSS_MAX + 1e-9
   }
 
   #now(): number {

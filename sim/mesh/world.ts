@@ -126,7 +126,7 @@ class MeshWorld {
           { clock, trace, history, host, random: random.fork(`node ${number}`) },
           isFirstStore => this.#optionsOf(plan.nodes[number] as NodePlan, number, addresses, isFirstStore),
           {
-            changed: (node, isNew) => (isNew ? this.#truth.restarted(node) : this.#truth.update()),
+            changed: (node, isNew) => this.#nodeChanged(node, isNew),
             viewChanged: (node, view) => this.#viewChanged(node, view),
           },
         ),
@@ -239,12 +239,21 @@ class MeshWorld {
     })
   }
 
+  #nodeChanged(node: MembershipNode, isNewProcess: boolean): void {
+    if (!isNewProcess) return this.#truth.update()
+    this.#latest.delete(node.number)
+    this.#truth.restarted(node)
+  }
+
   #viewChanged(node: MembershipNode, view: View): void {
     const { history } = this.#ports
-    const before = new Map(this.#latest.get(node.number)?.stores.map(each => [each.store, each]))
+    const latest = this.#latest.get(node.number)
+    const before = new Map(latest?.stores.map(each => [each.store, each]))
     this.#latest.set(node.number, view)
     const isAdmitted = node.membership?.isAdmitted === true
     history.views.push({ at: history.now, node: node.number, view, isAdmitted })
+    // The first view of a process is what its disk knew, from before.
+    if (latest === undefined) return
     for (const { store, boot, state } of view.stores) {
       const about = this.#nodes.find(each => each.store === store && each.boot === boot)
       const was = before.get(store)

@@ -1,0 +1,112 @@
+import { describe, expect, test } from 'vitest'
+import { meshFault } from '../../../sim/mesh/faults/index.ts'
+import { MESH_MIXES } from '../../../sim/mesh/mixes.ts'
+import { type MeshPlan, planMesh } from '../../../sim/mesh/planner.ts'
+
+const MIXES = Object.keys(MESH_MIXES)
+const SEEDS = Array.from({ length: 60 }, (_, seed) => seed)
+
+function plans(mix: string, minutes = 5): MeshPlan[] {
+  return SEEDS.map(seed => planMesh({ seed, mix, minutes }))
+}
+
+test('the same seed plans the same, and another seed another', () => {
+  const options = { mix: 'all', minutes: 3 }
+  expect(planMesh({ ...options, seed: 4 })).toEqual(planMesh({ ...options, seed: 4 }))
+  expect(new Set(plans('all').map(plan => JSON.stringify(plan))).size).toBe(SEEDS.length)
+})
+
+test('draws the size from 3 to 20 unless it is given', () => {
+  const sizes = SEEDS.map(seed => planMesh({ seed, mix: 'all', minutes: 1 }).nodes.length)
+  expect(Math.min(...sizes)).toBe(3)
+  expect(Math.max(...sizes)).toBeGreaterThan(15)
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(20)
+  expect(planMesh({ seed: 1, mix: 'all', minutes: 1, nodes: 33 }).nodes).toHaveLength(33)
+})
+
+test('draws some of all faults, and each of them now and then', () => {
+  const drawn = plans('all').map(plan => plan.faults)
+  expect(new Set(drawn.flat())).toEqual(new Set(MESH_MIXES.all?.faults))
+  expect(drawn.every(faults => faults.length < 13)).toBe(true)
+})
+
+describe.each(MIXES)('of the mix %s', mix => {
+  test('each strike is of one of its faults, on nodes that are there, within the time, in order', () => {
+    let count = 0
+    for (const { nodes, faults, strikes } of plans(mix)) {
+      count += strikes.length
+      expect(strikes).toEqual(strikes.toSorted((a, b) => a.atMs - b.atMs))
+      for (const strike of strikes) {
+        expect(faults).toContain(strike.fault)
+        expect(strike.atMs >= 0 && strike.atMs < 5 * 60_000 && strike.lastsMs > 0).toBe(true)
+        const struck = [...strike.nodes, ...(strike.others ?? [])]
+        expect(new Set(struck).size).toBe(struck.length)
+        expect(struck.every(node => node >= 0 && node < nodes.length)).toBe(true)
+      }
+    }
+    expect(count > 0).toBe(mix !== 'calm')
+  })
+
+  test('a node has one trouble with its process or disk at a time', () => {
+    for (const { nodes, strikes } of plans(mix)) {
+      const troubles = strikes.filter(strike => meshFault(strike.fault).takesNodes)
+      for (const number of nodes.keys()) {
+        const own = troubles.filter(strike => strike.nodes.includes(number))
+        for (const [at, strike] of own.entries()) {
+          const before = own[at - 1]
+          if (before !== undefined) expect(strike.atMs).toBeGreaterThan(before.atMs + before.lastsMs)
+        }
+      }
+    }
+  })
+
+  test('most of the first stores keep their disks', () => {
+    for (const { nodes, strikes } of plans(mix, 20)) {
+      const renewed = strikes.filter(strike => meshFault(strike.fault).renewsStore === true)
+      expect(renewed.length).toBeLessThan(nodes.length / 2)
+    }
+  })
+})
+
+test('in a gentle mix no node is ever cut off from a majority, itself counted', () => {
+  const gentle = MIXES.filter(mix => MESH_MIXES[mix]?.isGentle === true)
+  expect(gentle.length).toBeGreaterThan(2)
+  let cuts = 0
+  for (const plan of gentle.flatMap(mix => plans(mix))) {
+    expect(plan.isGentle).toBe(true)
+    const size = plan.nodes.length
+    // Nothing changes but where a strike begins or ends.
+    const instants = plan.strikes.flatMap(({ atMs, lastsMs }) => [atMs, atMs + lastsMs])
+    for (const at of instants) {
+      const now = plan.strikes.filter(strike => strike.atMs <= at && at <= strike.atMs + strike.lastsMs)
+      const losses = now.filter(strike => strike.fault === 'loss')
+      expect(losses.length).toBeLessThanOrEqual(1)
+      expect(losses.every(strike => (strike.amount as number) <= 0.3)).toBe(true)
+      for (let node = 0; node < size; node++) {
+        const lost = new Set<number>()
+        for (const { nodes, others = [] } of now) {
+          if (nodes.includes(node)) for (const other of others) lost.add(other)
+          if (others.includes(node)) for (const other of nodes) lost.add(other)
+        }
+        if (lost.size > 0) cuts++
+        expect(size - lost.size).toBeGreaterThan(size / 2)
+      }
+    }
+  }
+  expect(cuts).toBeGreaterThan(100)
+})
+
+test('one store founds alone, or as many expect each other, or one more than they expect', () => {
+  for (const { nodes, isCrowded } of plans('all')) {
+    const founders = nodes.filter(node => node.isFounder)
+    const expecting = nodes.filter(node => node.expect !== undefined)
+    expect(isCrowded).toBe(false)
+    if (founders.length === 1) expect(expecting).toEqual([])
+    else expect(expecting.every(({ expect }) => expect === expecting.length)).toBe(true)
+    expect(founders.length + expecting.length).toBeGreaterThan(0)
+  }
+  for (const { nodes, isCrowded } of plans('crowd')) {
+    expect(isCrowded).toBe(true)
+    expect(nodes.every(({ expect }) => expect === nodes.length - 1)).toBe(true)
+  }
+})
