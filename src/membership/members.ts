@@ -217,12 +217,7 @@ export class Members {
   refused(store: StoreId, now: number): void {
     const record = this.roster.get(store)
     if (record === undefined || record.state !== 'live') return
-    if (!this.crash.refused(store, record.boot, now)) return
-    const voter = this.#deps.self.store
-    const news = encodeNews({ kind: 'crash', store, boot: record.boot, voter })
-    this.#actions.urgent(news)
-    this.#news.put(crashKey(store, voter), news)
-    this.#judgeCrash(record, now)
+    if (this.crash.refused(store, record.boot, now)) this.#witness(record, now)
   }
 
   /** The store's node speaks for another store now: its process is gone, without doubt. */
@@ -296,9 +291,19 @@ export class Members {
       if (!known) this.#actions.suspected(store)
       this.#news.put(suspectKey(store, news.voter), encodeNews(news))
     } else if (record.state === 'live') {
-      this.crash.vote(store, news.boot, news.voter, now)
-      this.#judgeCrash(record, now)
+      if (this.crash.vote(store, news.boot, news.voter, now)) this.#witness(record, now)
+      else this.#judgeCrash(record, now)
     }
+  }
+
+  /** We are a witness: others must know at once, as one is not enough. */
+  #witness(record: MemberRecord, now: number): void {
+    const { store, boot } = record
+    const voter = this.#deps.self.store
+    const news = encodeNews({ kind: 'crash', store, boot, voter })
+    this.#actions.urgent(news)
+    this.#news.put(crashKey(store, voter), news)
+    this.#judgeCrash(record, now)
   }
 
   #judgeCrash(record: MemberRecord, now: number): void {
