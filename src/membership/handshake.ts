@@ -59,7 +59,8 @@ export class Handshake {
     this.#startSeq = context.self.journalSeq()
   }
 
-  greet(peer: Peer, now: number): void {
+  /** `want`: an answer is wanted though each has the other's hello: it may be another by now. */
+  greet(peer: Peer, now: number, want = false): void {
     const { self, options, timings } = this.#context
     const founder = this.#context.founder()
     peer.nextHelloAt = now + timings.helloMs
@@ -68,7 +69,7 @@ export class Handshake {
       type: 'hello',
       role,
       seen: peer.hello !== undefined,
-      want: !peer.confirmed || peer.hello === undefined,
+      want: want || !peer.confirmed || peer.hello === undefined,
       admitted: this.#context.isAdmitted(),
       record: this.#members.own,
       startSeq: this.#startSeq,
@@ -221,9 +222,11 @@ export class Handshake {
   #ask(peer: Peer, now: number): void {
     const { self, timings } = this.#context
     const mesh = this.#context.mesh()
-    if (peer.meshId === undefined || peer.hello?.admitted !== true) return
-    if (mesh !== undefined && mesh.meshId !== peer.meshId) return
     peer.nextJoinAt = now + 2 * timings.helloMs
+    if (peer.hello === undefined) return
+    // Its last hello may be an old one that was overtaken, and it a member by now.
+    if (peer.meshId === undefined || !peer.hello.admitted) return this.greet(peer, now, true)
+    if (mesh !== undefined && mesh.meshId !== peer.meshId) return
     this.#context.send(peer.node, { type: 'join', store: self.store })
   }
 
