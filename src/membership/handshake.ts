@@ -118,7 +118,8 @@ export class Handshake {
     const known = peer.hello?.record.startId === record.startId
     if (!known && !this.#members.roster.has(record.store)) {
       const strangers = peers.strangers(store => this.#members.roster.has(store))
-      if (strangers > this.#context.options.limits.strangersMax) return
+      // It asks again, and has its turn when one of these is admitted or gone.
+      if (strangers >= this.#context.options.limits.strangersMax) return
     }
     peers.introduced(peer, hello, envelope.meshId)
     if (mesh !== undefined && envelope.meshId === mesh.meshId) {
@@ -243,11 +244,10 @@ export class Handshake {
 
   /** A node speaks for one store: an older one of the same node has no process any more. */
   #retire(record: MemberRecord): void {
-    for (const other of this.#members.roster.records) {
-      if (other.node === record.node && other.store !== record.store && other.state === 'live') {
+    for (const store of [...this.#members.roster.at(record.node)]) {
+      const other = this.#members.roster.get(store)
+      if (other !== undefined && store !== record.store && other.state === 'live')
         this.#members.replaced(other)
-        return
-      }
     }
   }
 

@@ -5,7 +5,8 @@
  *
  * Invariants
  * - M1 Knowledge only grows: each change is a join (a record, a removal mark), so the order of messages does not matter.
- * - M2 A new member or boot is passed on only when it is on this disk.
+ * - M2 What we vouch for (our own start, an admission, a removal) is on this disk before it is news. What we only heard
+ *   may travel before: it is another's word.
  * - M3 Only we raise our incarnation, past the accusation; what claims a later boot of our store than ours, or another
  *   start of this boot, means that our disk went back in time.
  */

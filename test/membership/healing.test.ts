@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest'
 import { MeshOfTest } from '../support/membership-mesh.ts'
 
-const SEEDS = 40
+const SEEDS = 20
 
 test('after any faults the mesh has one view within a minute of rest', async () => {
   for (let seed = 0; seed < SEEDS; seed++) {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { DEFAULT_MEMBERSHIP_OPTIONS } from '../../src/membership/options.ts'
 import { type MemberOfTest, MeshOfTest } from '../support/membership-mesh.ts'
 
 test('a restart has a new boot, and everybody sees it in one view', async () => {
@@ -235,4 +236,11 @@ test('a member whose welcome was lost by a crash of both still belongs to one me
     await mesh.until(() => mesh.agreed(), 20_000)
     expect(a.it.view.stores).toHaveLength(2)
   }
+})
+
+test('more strangers than may be kept are admitted one after the other', async () => {
+  const mesh = new MeshOfTest('strangers')
+  const { limits } = DEFAULT_MEMBERSHIP_OPTIONS
+  await mesh.mesh(12, { limits: { ...limits, strangersMax: 2 } })
+  expect(mesh.agreed()).toBe(true)
 })
