@@ -103,8 +103,9 @@ export class Pipe {
     const { clock } = this.#end.host.switch
     this.#again?.cancel()
     this.#again = clock.setTimer(this.#againMs, () => {
-      if (clock.monotonic() - this.#waitingSince >= SILENCE_MS) this.#end.timedOut()
-      else this.flush()
+      this.flush()
+      const isStuck = this.#waiting.length > 0 && clock.monotonic() - this.#waitingSince >= SILENCE_MS
+      if (isStuck) this.#end.timedOut()
     })
     this.#againMs = Math.min(this.#againMs * 2, RETRANSMISSION.mostMs)
   }

@@ -1,0 +1,132 @@
+/**
+ * Planner: what a seed does to a mesh, drawn before anything happens: its size, how it is founded, which faults strike
+ * whom and when. It is data and follows from (seed, mix, minutes, nodes) alone.
+ *
+ * It keeps the faults inside what the design promises to survive: a node has one trouble at a time; most of the first
+ * stores keep their disks (a mesh whose every disk is lost is lost); and in a gentle mix nobody is cut off from a
+ * majority, so that there is no excuse for an alarm.
+ */
+
+import { SeededRandom } from '../../src/lib/seeded-random.ts'
+import type { TimingProfile } from '../../src/membership/timings.ts'
+import type { Random } from '../../src/ports/random.ts'
+import { LAN, type LinkConditions, WAN } from '../network/link.ts'
+import { type MeshFault, pick, type Strike, shuffled } from './faults/fault.ts'
+import { meshFault } from './faults/index.ts'
+import { MESH_MIXES, type Mix } from './mixes.ts'
+
+export interface PlanOptions {
+  readonly seed: number
+  readonly mix: string
+  /** Virtual minutes with faults. */
+  readonly minutes: number
+  /** Undefined: 3 to 20, a draw. */
+  readonly nodes?: number | undefined
+}
+
+export interface NodePlan {
+  readonly startAtMs: number
+  /** Who founds with others, in its first life; undefined: alone, or not at all. */
+  readonly expect: number | undefined
+  /** It founds the mesh alone. */
+  readonly isFounder: boolean
+  readonly zone: string
+}
+
+export interface MeshPlan {
+  readonly nodes: readonly NodePlan[]
+  readonly profile: TimingProfile
+  readonly conditions: LinkConditions
+  readonly faults: readonly string[]
+  readonly isGentle: boolean
+  /** In the order of their instants, from when the faults begin. */
+  readonly strikes: readonly Strike[]
+  readonly isEarly: boolean
+  /** More fresh stores than `expect`: there need not be a mesh in the end; two there must not be. */
+  readonly isCrowded: boolean
+  /** They die at the end of the faults, and stay so. */
+  readonly leftDead: readonly number[]
+}
+
+/** Sizes that are drawn, of which the small ones are more frequent. */
+const NODES_MAX = 20
+/** These cut nodes off from each other: two of them together may leave one without a majority. */
+const CUTTING = ['one-way', 'flip-flop', 'clog']
+/** After it came back a node has peace for so long: otherwise it would hardly ever be up. */
+const PEACE_MS = 10_000
+
+export function planMesh(options: PlanOptions): MeshPlan {
+  const mix = MESH_MIXES[options.mix]
+  if (mix === undefined) throw new Error(`there is no mix ${options.mix}`)
+  const random = new SeededRandom(`mesh plan ${options.seed}`)
+  const least = mix.nodesMin ?? 3
+  const size = options.nodes ?? least + Math.floor(random.float() ** 2 * (NODES_MAX - least + 1))
+  const founding = mix.founding ?? (random.float() < 0.5 ? 'alone' : 'expect')
+  const isFar = random.float() < 0.2
+  const faults = mix.faults.filter(() => !mix.isDrawn || random.float() < 0.4)
+  const strikes = planStrikes(random, faults.map(meshFault), { size, mix, lastsMs: options.minutes * 60_000 })
+  return {
+    nodes: planNodes(random, size, founding),
+    profile: isFar ? 'wan' : 'lan',
+    conditions: isFar ? { ...WAN, loss: 0 } : LAN,
+    faults,
+    isGentle: mix.isGentle === true,
+    strikes,
+    isEarly: mix.isEarly === true,
+    isCrowded: founding === 'crowd',
+    leftDead: faults.includes('mass-crash') ? shuffled(random, size).slice(0, pick(random, size / 2)) : [],
+  }
+}
+
+function planNodes(random: Random, size: number, founding: 'alone' | 'expect' | 'crowd'): NodePlan[] {
+  const expect = founding === 'crowd' ? size - 1 : Math.min(size, 3 + 2 * pick(random, 2))
+  const spreadMs = random.float() < 0.5 ? 100 : 15_000
+  return Array.from({ length: size }, (_, number) => {
+    const isFounder = founding === 'alone' && number === 0
+    const founds = founding === 'crowd' || (founding === 'expect' && number < expect)
+    return {
+      startAtMs: isFounder ? 0 : random.float() * spreadMs,
+      expect: founds ? expect : undefined,
+      isFounder,
+      zone: ['', 'a', 'b', 'c'][pick(random, 4)] as string,
+    }
+  })
+}
+
+function planStrikes(
+  random: Random,
+  faults: readonly MeshFault[],
+  { size, mix, lastsMs }: { readonly size: number; readonly mix: Mix; readonly lastsMs: number },
+): Strike[] {
+  const isGentle = mix.isGentle === true
+  const pace = 0.6 + 1.4 * random.float()
+  const instants = faults.flatMap(fault => {
+    const found: { fault: MeshFault; atMs: number }[] = []
+    const next = (): number => (-Math.log(1 - random.float()) * fault.meanMs) / pace
+    for (let atMs = next(); atMs < lastsMs; atMs += next()) found.push({ fault, atMs })
+    return found
+  })
+  instants.sort((a, b) => a.atMs - b.atMs)
+  const strikes: Strike[] = []
+  let renewalsLeft = Math.ceil(size / 2) - 1
+  for (const { fault, atMs } of instants) {
+    if (fault.renewsStore === true && renewalsLeft === 0) continue
+    const shape = fault.plan({ random, size, isGentle })
+    if (shape === undefined) continue
+    const strike = { fault: fault.name, atMs, ...shape }
+    if (strikes.some(other => collide(strike, other, isGentle))) continue
+    if (fault.renewsStore === true) renewalsLeft--
+    strikes.push(strike)
+  }
+  return strikes
+}
+
+/** Whether the later one must not strike, because of the earlier one. */
+function collide(later: Strike, earlier: Strike, isGentle: boolean): boolean {
+  const overlaps = later.atMs < earlier.atMs + earlier.lastsMs
+  if (overlaps && later.fault === earlier.fault && !meshFault(later.fault).takesNodes) return true
+  if (overlaps && isGentle && CUTTING.includes(later.fault) && CUTTING.includes(earlier.fault)) return true
+  if (!meshFault(later.fault).takesNodes || !meshFault(earlier.fault).takesNodes) return false
+  const isClose = later.atMs < earlier.atMs + earlier.lastsMs + PEACE_MS
+  return isClose && later.nodes.some(node => earlier.nodes.includes(node))
+}
