@@ -4,6 +4,9 @@
  *
  * Invariant: one witness alone never ends a member while others could have seen it, too: a reset can be a middlebox's,
  * and a refusal one address of many. Whoever hears the member drops its own vote. Votes name a boot and go stale.
+ *
+ * Who was not connected saw no reset: it is a witness, too, if its dial is refused and another saw the reset. A refusal
+ * without any reset is none: after a power cut all nodes start at different times.
  */
 
 import type { StoreId } from './view.ts'
@@ -12,6 +15,8 @@ interface Case {
   readonly boot: number
   /** When our connection with it was reset; undefined if it was not. */
   resetAt: number | undefined
+  /** When our dial was refused last. */
+  refusedAt: number | undefined
   readonly votes: Map<StoreId, number>
 }
 
@@ -30,19 +35,20 @@ export class CrashEvidence {
     this.#case(store, boot).resetAt = now
   }
 
-  /** A redial was refused. True if that, with the reset before it, is a vote of ours that was not cast yet. */
+  /** A dial was refused. True if we are a witness by that, and were not yet. */
   refused(store: StoreId, boot: number, now: number): boolean {
-    const found = this.#cases.get(store)
-    if (found === undefined || found.boot !== boot || found.resetAt === undefined) return false
-    if (now - found.resetAt > this.#staleMs || this.#fresh(found, this.#self, now)) return false
-    found.votes.set(this.#self, now)
-    return true
+    const found = this.#case(store, boot)
+    if (found.boot !== boot) return false
+    found.refusedAt = now
+    return this.#cast(found, now)
   }
 
-  /** Another's vote. */
-  vote(store: StoreId, boot: number, voter: StoreId, now: number): void {
+  /** Another's vote. True if it makes our refusal one, too. */
+  vote(store: StoreId, boot: number, voter: StoreId, now: number): boolean {
     const found = this.#case(store, boot)
-    if (found.boot === boot) found.votes.set(voter, now)
+    if (found.boot !== boot) return false
+    found.votes.set(voter, now)
+    return this.#cast(found, now)
   }
 
   /** We heard the store, or are connected again: our own part is void. */
@@ -50,6 +56,7 @@ export class CrashEvidence {
     const found = this.#cases.get(store)
     if (found === undefined) return
     found.resetAt = undefined
+    found.refusedAt = undefined
     found.votes.delete(this.#self)
     if (found.votes.size === 0) this.#cases.delete(store)
   }
@@ -77,9 +84,22 @@ export class CrashEvidence {
   /** Drops what is stale; there are never more cases than members. */
   prune(now: number): void {
     for (const [store, found] of this.#cases) {
-      const newest = Math.max(found.resetAt ?? -Infinity, ...found.votes.values())
+      const newest = Math.max(
+        found.resetAt ?? -Infinity,
+        found.refusedAt ?? -Infinity,
+        ...found.votes.values(),
+      )
       if (now - newest > this.#staleMs) this.#cases.delete(store)
     }
+  }
+
+  #cast(found: Case, now: number): boolean {
+    const recent = (at: number | undefined) => at !== undefined && now - at <= this.#staleMs
+    if (!recent(found.refusedAt) || this.#fresh(found, this.#self, now)) return false
+    const seenByOther = [...found.votes.keys()].some(voter => this.#fresh(found, voter, now))
+    if (!recent(found.resetAt) && !seenByOther) return false
+    found.votes.set(this.#self, now)
+    return true
   }
 
   #fresh(found: Case, voter: StoreId, now: number): boolean {
@@ -90,7 +110,7 @@ export class CrashEvidence {
   #case(store: StoreId, boot: number): Case {
     const found = this.#cases.get(store)
     if (found !== undefined && found.boot >= boot) return found
-    const made: Case = { boot, resetAt: undefined, votes: new Map() }
+    const made: Case = { boot, resetAt: undefined, refusedAt: undefined, votes: new Map() }
     this.#cases.set(store, made)
     return made
   }

@@ -8,20 +8,26 @@
  *   and a trial that runs out over a member that we heard is dropped.
  * - D2 Time in which we did not listen counts against nobody: a late beat moves every deadline, and our own health is
  *   worse before anybody is accused.
- * - D3 What names an older (boot, incarnation) than the record has no effect.
+ * - D3 Who condemns has asked itself, in vain and more than once: a refutation may be lost on its way here alone.
+ * - D4 What names an older (boot, incarnation) than the record has no effect.
  */
 
 import type { Random } from '../ports/random.ts'
 import { LocalHealth } from './local-health.ts'
 import { ProbeOrder, sample } from './probe-order.ts'
 import { Suspicion } from './suspicion.ts'
-import { ownFailuresCount, stretched, type Timings } from './timings.ts'
+import { stretched, type Timings } from './timings.ts'
 import type { MemberRecord, StoreId } from './view.ts'
 
 /** More accusers than this change nothing. */
 const VOTERS_MAX = 16
-/** Suspects of our own that are probed out of turn, in one probe interval. */
-const EXTRA_PROBES_MAX = 3
+/** Suspects that are asked out of turn are asked this often in a probe interval, and so many of them at a time. */
+const QUESTIONS = 4
+const QUESTIONED_MAX = 3
+/** The last probe intervals of a trial, in which also those are asked whom only others accuse. */
+const LAST_INTERVALS = 2
+/** Questions before a verdict. */
+const ASKED_MIN = 3
 
 /** What the detector has done; called inside its methods. */
 export interface DetectorActions {
@@ -185,7 +191,7 @@ export class Detector {
       else if (now >= probe.ackBy && !probe.indirect) this.#askOthers(seq, probe)
     }
     if (now >= this.#nextProbeAt) this.#probeNext(now)
-    if (now >= this.#nextExtraAt) this.#probeSuspects(now)
+    if (now >= this.#nextExtraAt) this.#askSuspects(now)
     for (const [store, trial] of this.#trials) this.#judge(store, trial, now)
   }
 
@@ -229,23 +235,33 @@ export class Detector {
     if (this.#trial(record, now).vote(this.#options.self, now)) this.#actions.voted(record)
   }
 
-  /** Those we accuse ourselves are asked again and again: any answer takes the vote back, and they hear of it. */
-  #probeSuspects(now: number): void {
+  /** Those we accuse, and those whose trial ends soon: any answer ends it, and they hear of it. */
+  #askSuspects(now: number): void {
     const { timings } = this.#options
-    const few = ownFailuresCount(this.#actions.liveCount())
-    this.#nextExtraAt = now + timings.probeMs / (few ? 4 : 1)
-    const own = [...this.#trials].filter(([, trial]) => trial.voted).map(([store]) => store)
-    for (const store of sample(own, EXTRA_PROBES_MAX, this.#random))
+    this.#nextExtraAt = now + timings.probeMs / QUESTIONS
+    const soon = now + LAST_INTERVALS * timings.probeMs
+    const asked: [StoreId, Suspicion][] = []
+    for (const [store, trial] of this.#trials) {
+      if (trial.voted || this.#endsAt(trial, now) <= soon) asked.push([store, trial])
+    }
+    for (const [store, trial] of sample(asked, QUESTIONED_MAX, this.#random)) {
+      trial.asked++
       this.#actions.ping(store, this.#nextSeq())
+    }
   }
 
   #judge(store: StoreId, trial: Suspicion, now: number): void {
-    if (now < trial.endsAt(now, this.#actions.liveCount(), this.#options.timings)) return
+    if (now < this.#endsAt(trial, now)) return
     const record = this.#actions.record(store)
     const heard = (this.#heardAt.get(store) ?? -Infinity) >= trial.startedAt
+    if (record !== undefined && !heard && trial.asked < ASKED_MIN) return
     this.#trials.delete(store)
     if (record === undefined || heard) this.#actions.acquitted(store)
     else this.#actions.condemned(record)
+  }
+
+  #endsAt(trial: Suspicion, now: number): number {
+    return trial.endsAt(now, this.#actions.liveCount(), this.#options.timings)
   }
 
   #beatRelays(now: number): void {

@@ -3,7 +3,8 @@
  * say it is the handshake's matter. Every frame that comes straight from a member is a sign of its life.
  *
  * A view id stands in each ping and ack. Another one than ours, while no news are on their way, calls for a push-pull:
- * full states both ways, at most one a second from each node. So a quiet mesh sends no state at all.
+ * full states both ways, at most one a second from each node. So a quiet mesh sends no state at all. Where news never
+ * cease, a node with which nobody has agreed for long asks all the same.
  */
 
 import { CorruptBytes } from '../lib/bytes.ts'
@@ -41,12 +42,17 @@ export interface ExchangeContext {
   founder(): Founder | undefined
 }
 
+/** So many settling times without anybody who agrees are too long. */
+const UNREST = 5
+
 type MemberMessage = Extract<Message, { type: 'ping' | 'ack' | 'ping-req' | 'nack' | 'news' | 'state' }>
 
 export class Exchange {
   readonly #context: ExchangeContext
   readonly #chunkBytes: number
   #stateAt = 0
+  /** When a member last had our view. */
+  #agreedAt = 0
   /** Nodes that have shown that they know of our removal. */
   readonly leaveHeard = new Set<string>()
   badFrames = 0
@@ -211,9 +217,13 @@ export class Exchange {
   #heardView(peer: Peer, store: StoreId, frame: { viewId: string; journalSeq: number }, now: number): void {
     const members = this.#context.members()
     members.sequence(store, (peer.hello as NonNullable<Peer['hello']>).record.boot, frame.journalSeq)
-    if (frame.viewId === this.#context.viewId()) return
-    if (now - members.changedAt < settleMs(this.#context.timings, members.roster.liveCount)) return
-    this.sendState(peer, true, now)
+    if (frame.viewId === this.#context.viewId()) {
+      this.#agreedAt = now
+      return
+    }
+    const settle = settleMs(this.#context.timings, members.roster.liveCount)
+    const quiet = now - members.changedAt >= settle
+    if (quiet || now - this.#agreedAt >= UNREST * settle) this.sendState(peer, true, now)
   }
 
   #newsFor(store: StoreId | undefined): Uint8Array[] {

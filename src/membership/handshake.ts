@@ -59,7 +59,8 @@ export class Handshake {
     this.#startSeq = context.self.journalSeq()
   }
 
-  greet(peer: Peer, now: number): void {
+  /** `want`: an answer is wanted though each has the other's hello: it may be another by now. */
+  greet(peer: Peer, now: number, want = false): void {
     const { self, options, timings } = this.#context
     const founder = this.#context.founder()
     peer.nextHelloAt = now + timings.helloMs
@@ -68,7 +69,7 @@ export class Handshake {
       type: 'hello',
       role,
       seen: peer.hello !== undefined,
-      want: !peer.confirmed || peer.hello === undefined,
+      want: want || !peer.confirmed || peer.hello === undefined,
       admitted: this.#context.isAdmitted(),
       record: this.#members.own,
       startSeq: this.#startSeq,
@@ -117,7 +118,8 @@ export class Handshake {
     const known = peer.hello?.record.startId === record.startId
     if (!known && !this.#members.roster.has(record.store)) {
       const strangers = peers.strangers(store => this.#members.roster.has(store))
-      if (strangers > this.#context.options.limits.strangersMax) return
+      // It asks again, and has its turn when one of these is admitted or gone.
+      if (strangers >= this.#context.options.limits.strangersMax) return
     }
     peers.introduced(peer, hello, envelope.meshId)
     if (mesh !== undefined && envelope.meshId === mesh.meshId) {
@@ -221,9 +223,11 @@ export class Handshake {
   #ask(peer: Peer, now: number): void {
     const { self, timings } = this.#context
     const mesh = this.#context.mesh()
-    if (peer.meshId === undefined || peer.hello?.admitted !== true) return
-    if (mesh !== undefined && mesh.meshId !== peer.meshId) return
     peer.nextJoinAt = now + 2 * timings.helloMs
+    if (peer.hello === undefined) return
+    // Its last hello may be an old one that was overtaken, and it a member by now.
+    if (peer.meshId === undefined || !peer.hello.admitted) return this.greet(peer, now, true)
+    if (mesh !== undefined && mesh.meshId !== peer.meshId) return
     this.#context.send(peer.node, { type: 'join', store: self.store })
   }
 
@@ -240,11 +244,10 @@ export class Handshake {
 
   /** A node speaks for one store: an older one of the same node has no process any more. */
   #retire(record: MemberRecord): void {
-    for (const other of this.#members.roster.records) {
-      if (other.node === record.node && other.store !== record.store && other.state === 'live') {
+    for (const store of [...this.#members.roster.at(record.node)]) {
+      const other = this.#members.roster.get(store)
+      if (other !== undefined && store !== record.store && other.state === 'live')
         this.#members.replaced(other)
-        return
-      }
     }
   }
 

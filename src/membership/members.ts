@@ -5,7 +5,8 @@
  *
  * Invariants
  * - M1 Knowledge only grows: each change is a join (a record, a removal mark), so the order of messages does not matter.
- * - M2 A new member or boot is passed on only when it is on this disk.
+ * - M2 What we vouch for (our own start, an admission, a removal) is on this disk before it is news. What we only heard
+ *   may travel before: it is another's word.
  * - M3 Only we raise our incarnation, past the accusation; what claims a later boot of our store than ours, or another
  *   start of this boot, means that our disk went back in time.
  */
@@ -217,12 +218,7 @@ export class Members {
   refused(store: StoreId, now: number): void {
     const record = this.roster.get(store)
     if (record === undefined || record.state !== 'live') return
-    if (!this.crash.refused(store, record.boot, now)) return
-    const voter = this.#deps.self.store
-    const news = encodeNews({ kind: 'crash', store, boot: record.boot, voter })
-    this.#actions.urgent(news)
-    this.#news.put(crashKey(store, voter), news)
-    this.#judgeCrash(record, now)
+    if (this.crash.refused(store, record.boot, now)) this.#witness(record, now)
   }
 
   /** The store's node speaks for another store now: its process is gone, without doubt. */
@@ -296,9 +292,19 @@ export class Members {
       if (!known) this.#actions.suspected(store)
       this.#news.put(suspectKey(store, news.voter), encodeNews(news))
     } else if (record.state === 'live') {
-      this.crash.vote(store, news.boot, news.voter, now)
-      this.#judgeCrash(record, now)
+      if (this.crash.vote(store, news.boot, news.voter, now)) this.#witness(record, now)
+      else this.#judgeCrash(record, now)
     }
+  }
+
+  /** We are a witness: others must know at once, as one is not enough. */
+  #witness(record: MemberRecord, now: number): void {
+    const { store, boot } = record
+    const voter = this.#deps.self.store
+    const news = encodeNews({ kind: 'crash', store, boot, voter })
+    this.#actions.urgent(news)
+    this.#news.put(crashKey(store, voter), news)
+    this.#judgeCrash(record, now)
   }
 
   #judgeCrash(record: MemberRecord, now: number): void {

@@ -23,7 +23,7 @@ export interface MembershipLimits {
   readonly chunkBytes: number
   /** Most probes made for others at one time. Default: 64. */
   readonly relaysMax: number
-  /** Most peers that are connected and not admitted; the hello of one more is not answered. Default: 128. */
+  /** Most peers that said hello and are not admitted; one more waits for its answer. Default: 128. */
   readonly strangersMax: number
 }
 

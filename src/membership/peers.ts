@@ -90,12 +90,11 @@ export class Peers {
     if (this.#foreign.size < 1024) this.#foreign.add(address)
   }
 
-  /** Peers whose hello is not here, or that are no members: what strangers cost is bounded. */
+  /** Peers that said hello and are no members: what strangers cost is bounded. Those who wait for an answer don't count. */
   strangers(isMember: (store: StoreId) => boolean): number {
     let count = 0
-    for (const peer of this.#byNode.values()) {
-      if (peer.hello === undefined || !isMember(peer.hello.record.store)) count++
-    }
+    for (const { hello } of this.#byNode.values())
+      if (hello !== undefined && !isMember(hello.record.store)) count++
     return count
   }
 

@@ -10,6 +10,7 @@
  * is on disk is told in the callback of its commit. A failed write ends membership: the store never lies.
  */
 
+import { CarillonError } from '../errors.ts'
 import { CorruptBytes } from '../lib/bytes.ts'
 import { openJson, sealJson } from '../lib/sealed.ts'
 import type { Store, StoreOp } from '../ports/store.ts'
@@ -119,6 +120,7 @@ export class MembershipDisk {
   /** Resolves when what was put so far is synced. */
   synced(): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(new CarillonError('CLOSED', 'membership was stopped'))
       this.#rejects.push(reject)
       this.commit(resolve)
     })

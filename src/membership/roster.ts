@@ -7,14 +7,7 @@
  */
 
 import { invariant } from '../invariant.ts'
-import {
-  joinRecords,
-  type MemberRecord,
-  type MemberState,
-  type StoreId,
-  type ViewStore,
-  viewStoreOf,
-} from './view.ts'
+import { joinRecords, type MemberRecord, type StoreId, type ViewStore, viewStoreOf } from './view.ts'
 import { type ViewHash, ViewHasher } from './view-id.ts'
 
 export interface RosterLimits {
@@ -28,6 +21,8 @@ export class Roster {
   readonly #limits: RosterLimits
   readonly #records = new Map<StoreId, MemberRecord>()
   readonly #marks = new Set<StoreId>()
+  /** Stores that a node has or had: mostly one. */
+  readonly #byNode = new Map<string, Set<StoreId>>()
   readonly #hasher = new ViewHasher()
   #liveCount = 0
 
@@ -69,8 +64,10 @@ export class Roster {
     if (this.#marks.has(record.store)) return false
     const before = this.#records.get(record.store)
     if (before === undefined && this.#records.size >= this.#limits.membersMax) return false
+    // Most of what is heard is known.
+    if (before !== undefined && sameRecord(record, before)) return false
     const after = before === undefined ? record : joinRecords(before, record)
-    if (after === before || (before !== undefined && sameRecord(after, before))) return false
+    if (after === before) return false
     this.#put(before, after)
     return { before }
   }
@@ -89,10 +86,16 @@ export class Roster {
     if (record !== undefined) {
       this.#records.delete(store)
       this.#hasher.remove(record)
+      this.#forgetNode(record)
       if (record.state === 'live') this.#liveCount--
       invariant(this.#liveCount >= 0, 'no more live members leave than there were')
     }
     return true
+  }
+
+  /** The stores that this node has or had. */
+  at(node: string): Iterable<StoreId> {
+    return this.#byNode.get(node) ?? []
   }
 
   /** A hash of the content without any order; see view-id.ts. */
@@ -105,18 +108,21 @@ export class Roster {
     return [...this.#records.values()].map(viewStoreOf).sort((a, b) => (a.store < b.store ? -1 : 1))
   }
 
-  count(state: MemberState): number {
-    let count = 0
-    for (const record of this.#records.values()) if (record.state === state) count++
-    return count
+  #forgetNode({ node, store }: MemberRecord): void {
+    const stores = this.#byNode.get(node)
+    stores?.delete(store)
+    if (stores?.size === 0) this.#byNode.delete(node)
   }
 
   #put(before: MemberRecord | undefined, after: MemberRecord): void {
     if (before !== undefined) {
       this.#hasher.remove(before)
+      if (before.node !== after.node) this.#forgetNode(before)
       if (before.state === 'live') this.#liveCount--
     }
     this.#records.set(after.store, after)
+    const stores = this.#byNode.get(after.node) ?? new Set()
+    this.#byNode.set(after.node, stores.add(after.store))
     this.#hasher.add(after)
     if (after.state === 'live') this.#liveCount++
   }

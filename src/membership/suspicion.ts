@@ -25,6 +25,8 @@ export class Suspicion {
   readonly incarnation: number
   readonly #voters = new Set<StoreId>()
   #startedAt: number
+  /** How often we asked the accused since. */
+  asked = 0
   /** When we voted ourselves; undefined if we did not, or took it back. */
   #ownAt: number | undefined
 

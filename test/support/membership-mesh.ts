@@ -231,7 +231,7 @@ export class MeshOfTest {
       .map(({ name, membership, isUp, refused }) => {
         const states = membership?.view.stores.map(({ node, state }) => `${node}=${state}`).join(' ')
         const id = membership?.viewId.slice(0, 4)
-        return `${name} ${isUp ? 'up' : 'down'} ${membership?.isAdmitted} ${id} [${states}] ${refused}`
+        return `${name} ${isUp ? 'up' : 'down'} ${membership?.isAdmitted} ${id} [${states?.slice(0, 300)}] ${refused}`
       })
       .join('\n')
   }
