@@ -44,8 +44,15 @@ const FOUNDING_MS_MAX = 120_000
 const REST_MS = 60_000
 const STOP_MS_MAX = 30_000
 
-export async function runMesh(options: MeshRunOptions): Promise<MeshRunResult> {
-  const plan = planMesh(options)
+export function runMesh(options: MeshRunOptions): Promise<MeshRunResult> {
+  return runPlan(planMesh(options), options)
+}
+
+/** For scenarios: what the plan says, whatever the seed would have drawn. */
+export async function runPlan(
+  plan: MeshPlan,
+  options: Omit<MeshRunOptions, 'mix' | 'nodes'>,
+): Promise<MeshRunResult> {
   const random = new SeededRandom(`mesh ${options.seed}`)
   const clock = new VirtualClock({ monotonicMs: Math.floor(random.float() * 1e6) })
   const startedAt = clock.monotonic()

@@ -1,0 +1,87 @@
+/** Whole runs of a mesh: they replay, they pass in every mix, and they fail where nothing can be promised. */
+
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { MESH_MIXES } from '../../../sim/mesh/mixes.ts'
+import { type MeshPlan, planMesh } from '../../../sim/mesh/planner.ts'
+import { type MeshRunResult, runMesh, runPlan } from '../../../sim/mesh/world.ts'
+
+const root = fileURLToPath(new URL('../../..', import.meta.url))
+
+function simulate(...args: string[]): Promise<{ code: number; output: string }> {
+  return new Promise(resolve => {
+    execFile(process.execPath, ['sim/main.ts', ...args], { cwd: root }, (error, output) =>
+      resolve({ code: Number(error?.code ?? 0), output }),
+    )
+  })
+}
+
+/** A calm mesh of so many nodes, with what else is wanted. */
+function scenario(nodes: number, changes: Partial<MeshPlan>): Promise<MeshRunResult> {
+  const calm = planMesh({ seed: 1, mix: 'calm', minutes: 2, nodes })
+  return runPlan({ ...calm, profile: 'lan', ...changes }, { seed: 1, minutes: 2 })
+}
+
+describe('a seed', () => {
+  test('gives the same run twice, and another one gives another', async () => {
+    const run = { minutes: 1, mix: 'all' }
+    const first = await runMesh({ ...run, seed: 11 })
+    const other = await runMesh({ ...run, seed: 12 })
+    expect(await runMesh({ ...run, seed: 11 })).toEqual(first)
+    expect(other.hash).not.toBe(first.hash)
+    expect(first.events).toBeGreaterThan(1000)
+  })
+
+  test('gives the same run in another process, and says how to see it again', async () => {
+    const run = ['--seed', '11', '--nodes', '5', '--minutes', '1', '--mix', 'crash']
+    const { code, output } = await simulate(...run)
+    const { hash } = await runMesh({ seed: 11, nodes: 5, minutes: 1, mix: 'crash' })
+    expect(code).toBe(0)
+    expect(output.split('\n')[0]).toBe('seeds 11 to 11, 1 virtual minutes each, mix crash, meshes of 5')
+    expect(output).toContain(`seed 11: passed, hash ${hash}, 5 nodes, `)
+  })
+
+  test.each([
+    ['--nodes', '2'],
+    ['--mesh', '--mix', 'disk'],
+    ['--mix', 'loss'],
+    ['--mesh', '--mutants'],
+  ])('is refused with %s %s', async (...args) => {
+    expect(await simulate(...args)).toEqual({ code: 2, output: '' })
+  })
+})
+
+test.each(Object.keys(MESH_MIXES))('a seed of the mix %s passes', async mix => {
+  const { faults, counters } = await runMesh({ seed: 3, mix, minutes: 2 })
+  expect(faults).toEqual([])
+  // Too many that found with each other may have stopped all.
+  expect((counters.views ?? 0) + (counters['refused TOO_MANY_FRESH'] ?? 0)).toBeGreaterThan(0)
+})
+
+test('ten of fifteen that die at once are away for the others, and stay so', async () => {
+  const { faults, counters } = await scenario(15, { leftDead: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] })
+  expect(faults).toEqual([])
+  expect(counters.alarms).toBeGreaterThanOrEqual(50)
+})
+
+test('a disk that is put back is found out', async () => {
+  const strike = { fault: 'rollback', atMs: 10_000, lastsMs: 8000, nodes: [2], amount: 1 }
+  const { faults, counters } = await scenario(4, { strikes: [strike], faults: ['rollback'] })
+  expect(faults).toEqual([])
+  expect(counters['refused ROLLED_BACK']).toBe(1)
+})
+
+/**
+ * What nobody can promise: of four fresh stores that expect three, each of two pairs is a majority of three, and as long
+ * as neither hears of the other nothing tells them that they are too many. The judge must see it.
+ */
+test('four that expect three found two meshes if they are cut into pairs from the first moment on', async () => {
+  const crowd = planMesh({ seed: 1, mix: 'crowd', minutes: 2, nodes: 4 })
+  const cut = { fault: 'halves', atMs: 0, lastsMs: 60_000, nodes: [0, 1], others: [2, 3] }
+  const plan = { ...crowd, profile: 'lan' as const, faults: ['halves'], strikes: [cut] }
+  const { faults } = await runPlan(plan, { seed: 1, minutes: 2 })
+  expect(faults.some(fault => fault.startsWith('founding: '))).toBe(true)
+  const whole = await runPlan({ ...plan, strikes: [] }, { seed: 1, minutes: 2 })
+  expect(whole.faults).toEqual([])
+})
