@@ -8,7 +8,7 @@
  * stand in that order.
  *
  * The trade: a ring of more than TOTAL_MAX virtual nodes would take too long to make, so beyond a sum of weights of
- * 2,048 each store stands at fewer places, as many fewer as the sum is greater. Each join then takes some places from
+ * 4,096 each store stands at fewer places, as many fewer as the sum is greater. Each join then takes some places from
  * the others, and moves about twice what it must. Weights only say how stores compare: small ones are the better.
  */
 
@@ -17,10 +17,10 @@ import { type Hash64, hash64, mixed32 } from '../lib/hash64.ts'
 
 /**
  * Virtual nodes of one unit of weight. More: arcs nearer to the mean, so fewer stores at their bound, and a ring that
- * takes longer to make (1,000 stores: 64 -> 5 ms, 128 -> 10 ms, 256 -> 20 ms). Other numbers are other placements:
+ * takes longer to make (1,000 stores: some 10 ms, four times that at 256). Other numbers are other placements:
  * all nodes of a mesh must have the same.
  */
-export const VIRTUAL_NODES = 128
+export const VIRTUAL_NODES = 64
 
 /** At most so many in all, but one for each store. */
 export const TOTAL_MAX = 1 << 18
