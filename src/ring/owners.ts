@@ -6,7 +6,7 @@
 
 import { swapsFor } from './swaps.ts'
 
-/** The owner of each range, one of its list. Above its bound only where no swap can help. */
+/** The owner of each range, one of its list. Above its bound, by one, only where no swap can help: weights and zones can do it. */
 export function ownersOf(lists: Int32Array, ranges: number, bounds: Int32Array): Int32Array {
   const places = lists.length / ranges
   const owners = new Int32Array(ranges).fill(-1)
