@@ -386,6 +386,7 @@ export class Engine implements SessionHost {
       counters: { ...this.#lifecycle.counters, commits: this.#store.journal.commits },
       latenessMs: { p50: lateness.percentile(50), p99: lateness.percentile(99), max: lateness.max },
       wakeUps: this.#scheduler.wakeUps,
+      handlers: this.#dispatcher.handlerNames(),
       withoutWorker,
       journalBytes: this.#store.journal.bytes,
       freeBytes: Number.isFinite(freeBytes) ? freeBytes : null,
