@@ -5,11 +5,10 @@
  */
 
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import { type AddressInfo, isIPv6 } from 'node:net'
-import { createAdaptorServer } from '@hono/node-server'
+import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { CarillonError, type ErrorCode, isCarillonError } from '../errors.ts'
 import { checkerOf, invalid, shown } from '../task/schema.ts'
 import { errorBody, type NodeCalls, ROUTES, type Route, type RouteRequest } from './routes.ts'
@@ -55,6 +54,9 @@ const STATUS_OF: Readonly<Partial<Record<ErrorCode, number>>> = {
   STORE_FULL: 507,
 }
 
+type App = Hono<{ Bindings: HttpBindings }>
+type AppContext = Context<{ Bindings: HttpBindings }>
+
 /** Starts the server. Rejects with LISTEN_FAILED. */
 export async function startHttp(node: NodeCalls, options: HttpOptions): Promise<HttpServer> {
   const closing = new AbortController()
@@ -82,8 +84,8 @@ export async function startHttp(node: NodeCalls, options: HttpOptions): Promise<
   }
 }
 
-function appOf(node: NodeCalls, token: string, closing: AbortSignal): Hono {
-  const app = new Hono()
+function appOf(node: NodeCalls, token: string, closing: AbortSignal): App {
+  const app: App = new Hono()
   const wanted = digest(token)
   app.use('/v1/*', async (context, next) => {
     const given = /^Bearer +(\S+) *$/i.exec(context.req.header('authorization') ?? '')?.[1]
@@ -108,14 +110,6 @@ function appOf(node: NodeCalls, token: string, closing: AbortSignal): Hono {
     await next()
     return undefined
   })
-  app.use(
-    '/v1/*',
-    bodyLimit({
-      maxSize: BODY_BYTES_MAX,
-      onError: context =>
-        answerError(context, invalid('the body', 'longer than that', `at most ${BODY_BYTES_MAX} bytes`), 413),
-    }),
-  )
   for (const route of ROUTES) {
     app.on(route.method, pathOf(route), context => handle(node, route, context, closing))
   }
@@ -127,7 +121,7 @@ function appOf(node: NodeCalls, token: string, closing: AbortSignal): Hono {
 async function handle(
   node: NodeCalls,
   route: Route,
-  context: Context,
+  context: AppContext,
   closing: AbortSignal,
 ): Promise<Response> {
   const request: RouteRequest = {
@@ -143,7 +137,7 @@ async function handle(
 const checkers = new Map(ROUTES.map(route => [route, checkerOf(route.query)]))
 
 /** The query, checked; what a schema wants as a number is one. */
-function queryOf(route: Route, context: Context): Record<string, unknown> {
+function queryOf(route: Route, context: AppContext): Record<string, unknown> {
   const { properties } = route.query as unknown as { properties: Record<string, { type?: string }> }
   const query: Record<string, unknown> = Object.create(null) as Record<string, unknown>
   for (const [name, values] of Object.entries(context.req.queries())) {
@@ -157,7 +151,7 @@ function queryOf(route: Route, context: Context): Record<string, unknown> {
   return plain
 }
 
-async function jsonOf(context: Context): Promise<unknown> {
+async function jsonOf(context: AppContext): Promise<unknown> {
   const type = context.req.header('content-type')
   if (!/^application\/json *(?:;|$)/i.test(type ?? '')) {
     throw new HttpError(
@@ -165,7 +159,7 @@ async function jsonOf(context: Context): Promise<unknown> {
       `the content type is ${type === undefined ? 'not given' : shown(type)}: allowed is application/json`,
     )
   }
-  const text = await context.req.text()
+  const text = await textOf(context.env.incoming)
   try {
     return JSON.parse(text)
   } catch (error) {
@@ -174,6 +168,20 @@ async function jsonOf(context: Context): Promise<unknown> {
       cause: error,
     })
   }
+}
+
+/** The body, read no further than is allowed, whatever length it says. */
+async function textOf(incoming: IncomingMessage): Promise<string> {
+  const tooLong = new HttpError(413, `the body is longer than ${BODY_BYTES_MAX} bytes: send less at once`)
+  if (Number(incoming.headers['content-length'] ?? 0) > BODY_BYTES_MAX) throw tooLong
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    length += chunk.length
+    if (length > BODY_BYTES_MAX) throw tooLong
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 /** An error that is HTTP's own. */
@@ -186,7 +194,7 @@ class HttpError extends CarillonError {
   }
 }
 
-function notFound(context: Context): Response {
+function notFound(context: AppContext): Response {
   const { path, method } = context.req
   const others = ROUTES.filter(route => patternOf(route).test(path)).map(route => route.method)
   if (others.length === 0) {
@@ -202,20 +210,11 @@ function notFound(context: Context): Response {
   )
 }
 
-function answerError(context: Context, error: unknown, status?: number): Response {
-  const known = isCarillonError(error)
-    ? error
-    : new CarillonError(
-        'INVALID',
-        `the request can't be read: ${error instanceof Error ? error.message : 'why, is not known'}`,
-      )
-  const code = status ?? (error instanceof HttpError ? error.status : undefined) ?? statusOf(error)
-  return context.json(errorBody(known), code as 400)
-}
-
-function statusOf(error: unknown): number {
-  if (isCarillonError(error)) return STATUS_OF[error.code] ?? 500
-  return 400
+function answerError(context: AppContext, error: unknown): Response {
+  if (error instanceof HttpError) return context.json(errorBody(error), error.status as 400)
+  if (isCarillonError(error)) return context.json(errorBody(error), (STATUS_OF[error.code] ?? 500) as 400)
+  const why = error instanceof Error ? error.message : String(error)
+  return context.json({ error: { code: 'INTERNAL', message: `a fault of the node itself: ${why}` } }, 500)
 }
 
 function pathOf(route: Route): string {
