@@ -248,6 +248,6 @@ function reasonOf(error: unknown, timeoutMs: number): string {
   while (cause instanceof Error && cause.cause instanceof Error) cause = cause.cause
   const { code = '', message = '' } = cause as { code?: string; message?: string }
   if (/redirect/.test(message)) return 'it redirects elsewhere, where the token is not sent'
-  if (/^HPE_/.test(code)) return 'what answers does not speak HTTP'
+  if (/^HPE_/.test(code) || /does not match the HTTP/.test(message)) return 'what answers does not speak HTTP'
   return REASONS[code] ?? (message === '' ? String(error) : message)
 }

@@ -3,8 +3,8 @@
  * list, and so will be the OpenAPI file.
  */
 
-import type { TSchema } from 'typebox'
 import { CarillonError } from '../errors.ts'
+import type { TSchema } from '../lib/json-schema.ts'
 import { parseDuration } from '../task/duration.ts'
 import type { TaskOptions } from '../task/options.ts'
 import type { OccurrenceSpec } from '../task/recurrence.ts'

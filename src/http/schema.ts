@@ -4,7 +4,7 @@
  * file will be made of them.
  */
 
-import Type, { type Static, type TSchema } from 'typebox'
+import { type Static, type TSchema, Type } from '../lib/json-schema.ts'
 import { TASK_SCHEMA } from '../task/schema.ts'
 import { RUN_STATES, TASK_STATES } from '../task/task.ts'
 

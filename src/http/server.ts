@@ -87,6 +87,11 @@ export async function startHttp(node: NodeCalls, options: HttpOptions): Promise<
 function appOf(node: NodeCalls, token: string, closing: AbortSignal): App {
   const app: App = new Hono()
   const wanted = digest(token)
+  app.use(async (context, next) => {
+    await next()
+    // No connection is kept for a request that would be refused.
+    if (closing.aborted) context.header('connection', 'close')
+  })
   app.use('/v1/*', async (context, next) => {
     const given = /^Bearer +(\S+) *$/i.exec(context.req.header('authorization') ?? '')?.[1]
     if (given === undefined || !timingSafeEqual(digest(given), wanted)) {

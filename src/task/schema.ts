@@ -3,9 +3,8 @@
  * description says what is allowed, and is what a refusal shows: field, value, allowed.
  */
 
-import Type, { type TSchema } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { CarillonError } from '../errors.ts'
+import { Compile, type TSchema, Type } from '../lib/json-schema.ts'
 
 export const NAME_PATTERN = /^[A-Za-z0-9_.:-]{1,200}$/
 const NAME_TEXT = '1 to 200 of letters, digits and _ . : -'
