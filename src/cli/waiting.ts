@@ -8,6 +8,7 @@ import { printable } from './text-width.ts'
 import { lengthText } from './times.ts'
 
 const ONE_WAIT_MS = 20_000
+const EARLY_PAUSE_MS = 50
 const RESULT_LENGTH_MAX = 4000
 
 /** Waits for the end of a task or run, at most `maxMs`, and tells it. */
@@ -25,6 +26,8 @@ export async function waitForEnd(
       await tellEnd(context, run)
       return run.state === 'completed' ? EXIT.done : EXIT.failed
     }
+    // A node that answers too early must not be asked without end.
+    await context.world.sleep(EARLY_PAUSE_MS)
     if (context.now >= until) {
       context.warn(
         `carillon: ${id} has not ended within ${lengthText(maxMs)}; it goes on: see \`carillon show ${id}\``,
