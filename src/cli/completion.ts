@@ -202,17 +202,19 @@ const ZSH = `#compdef carillon
 # zsh completion of carillon
 _carillon() {
   local line value
+  local -i found=1
   local -a values texts asked
   asked=("\${(@Q)words[2,CURRENT]}")
   while IFS= read -r line; do
     case $line in
-      :file) compset -P '--*='; _files ;;
-      :directory) compset -P '--*='; _files -/ ;;
+      :file) compset -P '--*='; _files && found=0 ;;
+      :directory) compset -P '--*='; _files -/ && found=0 ;;
       :*) ;;
       *) value=\${line%%$'\\t'*}; values+=("$value"); texts+=("$value  -- \${line#*$'\\t'}") ;;
     esac
   done < <("\${(Q)words[1]}" complete -- "\${asked[@]}" 2>/dev/null)
-  (( \${#values} )) && compadd -l -d texts -a values
+  (( \${#values} )) && compadd -l -d texts -a values && found=0
+  return found
 }
 if [[ "\${funcstack[1]}" == _carillon ]]; then
   _carillon "$@"
