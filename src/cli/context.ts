@@ -7,7 +7,7 @@
 import { readFile } from 'node:fs/promises'
 import { styleText } from 'node:util'
 import { isCarillonError } from '../errors.ts'
-import { CliError, EXIT, wrongUse } from './command.ts'
+import { CliError, EXIT, wrongUse } from './cli-error.ts'
 import type { Nodes } from './remote.ts'
 import { printable } from './text-width.ts'
 

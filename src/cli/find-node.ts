@@ -7,7 +7,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { CliError, EXIT } from './command.ts'
+import { CliError, EXIT } from './cli-error.ts'
 import { type Context, unreadable } from './context.ts'
 import type { RemoteNode } from './remote.ts'
 

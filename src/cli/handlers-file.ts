@@ -8,7 +8,7 @@ import { spawnSync } from 'node:child_process'
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type CliError, wrongUse } from './command.ts'
+import { type CliError, wrongUse } from './cli-error.ts'
 import { unreadable } from './context.ts'
 
 export type HandlerFunction = (run: never) => unknown

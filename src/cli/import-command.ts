@@ -6,7 +6,7 @@
 import { isCarillonError } from '../errors.ts'
 import { type Crontab, type CrontabForm, parseCrontab } from '../task/crontab.ts'
 import type { TaskView } from '../task/views.ts'
-import { CliError, EXIT, wrongUse } from './command.ts'
+import { CliError, EXIT, wrongUse } from './cli-error.ts'
 import { type Context, faultOf } from './context.ts'
 import { findNode, type NodeValues } from './find-node.ts'
 import {
@@ -19,7 +19,7 @@ import {
   wantedOf,
 } from './import-crontab.ts'
 import { ProgressBar } from './progress-bar.ts'
-import type { ScheduleAnswer } from './remote.ts'
+import { type ScheduleAnswer, scheduleAll } from './remote.ts'
 import { tableLines } from './table.ts'
 import { instantText, relativeText } from './times.ts'
 
@@ -104,7 +104,10 @@ export async function carryOut(
   let done = 0
   for (let at = 0; at < todo.length; at += CHUNK) {
     const chunk = todo.slice(at, at + CHUNK)
-    const answers = await target.schedule(chunk.map(({ options }) => options))
+    const answers = await scheduleAll(
+      target,
+      chunk.map(({ options }) => options),
+    )
     for (const [i, answer] of answers.entries()) {
       const id = chunk[i]?.id
       if (id !== undefined && 'error' in answer) failed.set(id, answer.error.message)

@@ -16,7 +16,7 @@ const argv = process.argv.slice(2)
 const world = machine()
 const exit =
   argv[0] === 'complete'
-    ? await (await import('./completion.ts')).runComplete(argv.slice(argv[1] === '--' ? 2 : 1), world)
+    ? await (await import('./complete.ts')).runComplete(argv.slice(argv[1] === '--' ? 2 : 1), world)
     : await (await import('./program.ts')).runProgram(argv, world)
 process.stdout.write('', () => process.stderr.write('', () => process.exit(exit)))
 

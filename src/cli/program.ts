@@ -5,7 +5,8 @@
 
 import { readFileSync } from 'node:fs'
 import { Argument, Command, CommanderError, Option } from 'commander'
-import { type CommandSpec, EXIT, type OptionSpec, type Values, wrongUse } from './command.ts'
+import { EXIT, wrongUse } from './cli-error.ts'
+import type { CommandSpec, OptionSpec, Values } from './command.ts'
 import { COMMANDS } from './commands.ts'
 import { Context, hasColour, type World } from './context.ts'
 

@@ -3,6 +3,7 @@
  * tests put another in its place. The client is loaded only by who calls a node.
  */
 
+import { isCarillonError } from '../errors.ts'
 import type { OccurrenceSpec } from '../task/recurrence.ts'
 import type { TaskState } from '../task/task.ts'
 import type { RunView, StatusView, TaskView } from '../task/views.ts'
@@ -41,6 +42,30 @@ export interface RemoteNode {
   result(id: string, options: { readonly waitMs: number }): Promise<RunView | undefined>
   preview(spec: OccurrenceSpec, count: number): Promise<readonly number[]>
   status(): Promise<StatusView & { readonly handlers: readonly string[] }>
+}
+
+/**
+ * What became of each task. A node refuses a whole list for one task that is not allowed: then they are sent one by
+ * one, so that the others are scheduled and each refusal has its task.
+ */
+export async function scheduleAll(
+  node: Pick<RemoteNode, 'schedule'>,
+  tasks: readonly object[],
+): Promise<readonly ScheduleAnswer[]> {
+  try {
+    return await node.schedule(tasks)
+  } catch (error) {
+    if (!isCarillonError(error, 'INVALID')) throw error
+    if (tasks.length === 1) return [{ error: { code: error.code, message: withoutIndex(error.message) } }]
+  }
+  const answers: ScheduleAnswer[] = []
+  for (const task of tasks) answers.push(...(await scheduleAll(node, [task])))
+  return answers
+}
+
+/** '[0].every is ...' of a list of one. */
+function withoutIndex(message: string): string {
+  return message.replace(/^\[0\]\.?/, '')
 }
 
 export interface Address {

@@ -5,11 +5,11 @@
  */
 
 import type { TaskOptions } from '../task/options.ts'
-import { CliError, EXIT, wrongUse } from './command.ts'
+import { CliError, EXIT, wrongUse } from './cli-error.ts'
 import type { Context } from './context.ts'
 import { findNode, type NodeValues } from './find-node.ts'
 import { ProgressBar } from './progress-bar.ts'
-import type { RemoteNode, TaskAnswer } from './remote.ts'
+import { type RemoteNode, scheduleAll, type TaskAnswer } from './remote.ts'
 import { printable } from './text-width.ts'
 import { instantText } from './times.ts'
 import { waitForEnd } from './waiting.ts'
@@ -70,7 +70,7 @@ export async function schedule(
   const task = await taskOf(context, name, values)
   const node = await findNode(context, values)
   if (values.anyway !== true) await checkHandlers(node, [name ?? 'command'])
-  const [answer] = await node.schedule([task])
+  const [answer] = await scheduleAll(node, [task])
   if (answer === undefined) throw new CliError(EXIT.failed, 'INTERNAL', 'the node did not answer')
   if ('error' in answer) throw refused(answer.error)
   if (values.wait === true) {
@@ -224,7 +224,7 @@ async function scheduleFile(context: Context, path: string, values: ScheduleValu
   const bar = new ProgressBar(context, 'scheduling', tasks.length)
   const counts = { created: 0, replaced: 0, exists: 0, refused: 0 }
   for (let at = 0; at < tasks.length; at += CHUNK) {
-    const answers = await node.schedule(tasks.slice(at, at + CHUNK))
+    const answers = await scheduleAll(node, tasks.slice(at, at + CHUNK))
     for (const [i, answer] of answers.entries()) {
       if ('error' in answer) {
         counts.refused++

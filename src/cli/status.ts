@@ -1,6 +1,6 @@
 /** `carillon status`: how a node is, short. */
 
-import { EXIT } from './command.ts'
+import { EXIT } from './cli-error.ts'
 import type { Context } from './context.ts'
 import { findNode, type NodeValues } from './find-node.ts'
 import { printable } from './text-width.ts'

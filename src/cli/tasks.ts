@@ -2,7 +2,7 @@
 
 import type { TaskState } from '../task/task.ts'
 import type { RunView, TaskView } from '../task/views.ts'
-import { CliError, EXIT } from './command.ts'
+import { CliError, EXIT } from './cli-error.ts'
 import { type Context, faultOf } from './context.ts'
 import { findNode, type NodeValues } from './find-node.ts'
 import type { RemoteNode } from './remote.ts'

@@ -6,7 +6,7 @@
 
 import type { CreateNodeOptions, Handlers, Node } from '../api/types.ts'
 import type { EngineEvent } from '../wire/calls.ts'
-import { EXIT, wrongUse } from './command.ts'
+import { EXIT, wrongUse } from './cli-error.ts'
 import { type Context, faultOf } from './context.ts'
 import { dataDirOf } from './find-node.ts'
 import { loadHandlers } from './handlers-file.ts'

@@ -1,7 +1,7 @@
 /** Waiting for a run's end, and the lines that show runs. Used by schedule, trigger, retry, show and runs. */
 
 import type { RunView } from '../task/views.ts'
-import { EXIT } from './command.ts'
+import { EXIT } from './cli-error.ts'
 import type { Context, Style } from './context.ts'
 import type { RemoteNode } from './remote.ts'
 import { printable } from './text-width.ts'

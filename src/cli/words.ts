@@ -2,7 +2,7 @@
 
 import { isCarillonError } from '../errors.ts'
 import { parseDuration } from '../task/duration.ts'
-import { wrongUse } from './command.ts'
+import { wrongUse } from './cli-error.ts'
 
 export function numberOf(text: string, flag: string, least: number, most: number): number {
   const value = /^-?\d+$/.test(text.trim()) ? Number(text) : Number.NaN

@@ -3,7 +3,8 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { candidatesOf, runComplete, SCRIPTS } from '../../src/cli/completion.ts'
+import { candidatesOf, runComplete } from '../../src/cli/complete.ts'
+import { SCRIPTS } from '../../src/cli/completion.ts'
 import { carillon, FakeNode, worldOf } from './fake-node.ts'
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts')

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { CarillonError } from '../../src/errors.ts'
 import { carillon, FakeNode, NOW, run } from './fake-node.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'carillon-cli-'))
@@ -171,6 +172,24 @@ describe('a file of tasks', () => {
     expect(second.err).toMatch(/task 2 of - is not taken: every is 'never'/)
     expect(second.code).toBe(1)
     expect([...node.tasksById.keys()]).toEqual(['a', 'b', 'c'])
+  })
+
+  test('of a node that refuses whole lists, each refusal still has its task', async () => {
+    const node = new FakeNode()
+    const one = node.schedule.bind(node)
+    node.schedule = async tasks => {
+      const answers = await one(tasks.length === 1 ? tasks : [])
+      const bad = tasks.findIndex(task => 'every' in task)
+      if (bad >= 0) throw new CarillonError('INVALID', `[${bad}].every is 'never': allowed is a duration`)
+      return tasks.length === 1 ? answers : one(tasks)
+    }
+    const lines =
+      '{"id":"c","name":"report"}\n{"id":"d","name":"report","every":"never"}\n{"id":"e","name":"report"}'
+    const { out, err, code } = await carillon(['schedule', '--file', '-'], { node, stdin: lines })
+    expect(err).toBe("carillon: task 2 of - is not taken: every is 'never': allowed is a duration\n")
+    expect(out).toBe('3 tasks: 2 scheduled, 0 replaced, 0 unchanged, 1 not taken\n')
+    expect(code).toBe(1)
+    expect([...node.tasksById.keys()]).toEqual(['c', 'e'])
   })
 
   test.each([
