@@ -29,9 +29,8 @@ const NONE: Candidates = { values: [], paths: 'none' }
 /** The hidden command `carillon complete -- <words>`: the words after `carillon`, the one at the cursor last. */
 export async function runComplete(words: readonly string[], world: World): Promise<number> {
   const context = new Context(world, false)
-  const limit = world.sleep(LIMIT_MS)
   const { values, paths } = await candidatesOf(words, (kind, typed) =>
-    Promise.race([fromNode(context, kind, typed, words), limit.then(() => [])]).catch(() => []),
+    fromNode(context, kind, typed, words).catch(() => []),
   )
   for (const [value, text] of values.slice(0, CANDIDATES_MAX)) await context.say(`${value}\t${text}`)
   await context.say(`:${paths}`)
@@ -126,6 +125,7 @@ async function valuesOf(
   return { values: all.filter(([value]) => value.startsWith(typed)), paths: 'none' }
 }
 
+/** What it answers within the limit, which begins when the client is loaded; of a long list what has come by then. */
 async function fromNode(
   context: Context,
   kind: 'task' | 'handler',
@@ -133,22 +133,27 @@ async function fromNode(
   words: readonly string[],
 ): Promise<(readonly [string, string])[]> {
   const node = await findNode(context, nodeValues(words), LIMIT_MS)
-  return kind === 'handler' ? handlersOf(node) : tasksOf(node, typed)
-}
-
-async function handlersOf(node: RemoteNode): Promise<(readonly [string, string])[]> {
-  const { handlers } = await node.status()
-  return handlers.map(name => [name, 'handler'] as const)
-}
-
-async function tasksOf(node: RemoteNode, typed: string): Promise<(readonly [string, string])[]> {
   const found: (readonly [string, string])[] = []
+  const asked = kind === 'handler' ? addHandlers(node, found) : addTasks(node, typed, found)
+  await Promise.race([asked, context.world.sleep(LIMIT_MS)])
+  return [...found]
+}
+
+async function addHandlers(node: RemoteNode, found: (readonly [string, string])[]): Promise<void> {
+  const { handlers } = await node.status()
+  for (const name of handlers) found.push([name, 'handler'])
+}
+
+async function addTasks(
+  node: RemoteNode,
+  typed: string,
+  found: (readonly [string, string])[],
+): Promise<void> {
   let read = 0
   for await (const { id, name, state } of node.tasks({})) {
     if (id.startsWith(typed)) found.push([id, `${name}, ${state}`])
-    if (++read >= TASKS_READ_MAX || found.length >= CANDIDATES_MAX) break
+    if (++read >= TASKS_READ_MAX || found.length >= CANDIDATES_MAX) return
   }
-  return found
 }
 
 /** What the line so far says about the node. */

@@ -1,14 +1,14 @@
-/** The ways to a node, as they are in production. Loaded late: most of the CLI's help needs no HTTP. */
+/** The ways to a node, as they are in production. The client is loaded late: help and previews need no HTTP. */
 
+import { findApi } from '../adapters/api-access.ts'
 import type { Nodes } from './remote.ts'
 
 export const SYSTEM_NODES: Nodes = {
-  async connect() {
-    throw new Error('not merged')
+  async connect(address) {
+    const { HttpClient } = await import('../http/client.ts')
+    return new HttpClient(address)
   },
-  async findApi() {
-    return undefined
-  },
+  findApi,
   isAlive(pid) {
     try {
       process.kill(pid, 0)

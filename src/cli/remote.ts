@@ -41,7 +41,7 @@ export interface RemoteNode {
   /** Undefined: not ended within `waitMs`. */
   result(id: string, options: { readonly waitMs: number }): Promise<RunView | undefined>
   preview(spec: OccurrenceSpec, count: number): Promise<readonly number[]>
-  status(): Promise<StatusView & { readonly handlers: readonly string[] }>
+  status(): Promise<StatusView>
 }
 
 /**

@@ -47,7 +47,7 @@ export async function up(context: Context, _: readonly string[], values: UpValue
     import('../api/signals.ts'),
   ])
   const began = performance.now()
-  const node: RunningNode = await createNode(settings.node)
+  const node: Node = await createNode(settings.node)
   // Before anything is awaited: what was caught up at the start is told too.
   for (const type of ['run', 'retry', 'missed', 'no-worker', 'late-end', 'clock-jump', 'store-full'] as const)
     node.on(type, (event: EngineEvent) => report.event(event))
@@ -110,8 +110,6 @@ export async function up(context: Context, _: readonly string[], values: UpValue
   sayClosed()
   return EXIT.done
 }
-
-type RunningNode = Node & { readonly http?: { readonly url: string } | undefined }
 
 interface Settings {
   readonly node: CreateNodeOptions<Handlers>
@@ -191,7 +189,7 @@ function httpOf(text = HTTP): string | undefined {
   throw wrongUse(`--http is '${text}': allowed is HOST:PORT like ${HTTP}, a port alone, or off`)
 }
 
-async function countKept(node: RunningNode): Promise<number> {
+async function countKept(node: Node): Promise<number> {
   let count = 0
   for await (const task of node.tasks()) {
     if (task.nextAt !== null) count++
@@ -200,12 +198,7 @@ async function countKept(node: RunningNode): Promise<number> {
   return count
 }
 
-async function take(
-  context: Context,
-  node: RunningNode,
-  crontab: ReadCrontab,
-  report: UpReport,
-): Promise<void> {
+async function take(context: Context, node: Node, crontab: ReadCrontab, report: UpReport): Promise<void> {
   const target = ownTarget(node)
   const plan = await planFor(target, crontab)
   const done = await carryOut(target, plan, { prune: true })
@@ -228,7 +221,7 @@ async function take(
   })
 }
 
-async function scheduleAtStart(node: RunningNode, path: string, tasks: readonly object[]): Promise<void> {
+async function scheduleAtStart(node: Node, path: string, tasks: readonly object[]): Promise<void> {
   if (tasks.length === 0) return
   try {
     await node.schedule(tasks as never)
@@ -239,7 +232,7 @@ async function scheduleAtStart(node: RunningNode, path: string, tasks: readonly 
 }
 
 /** `@reboot`: once per start. The id is kept, so that a start cut short does not run it twice. */
-async function runReboots(node: RunningNode, crontab: ReadCrontab): Promise<void> {
+async function runReboots(node: Node, crontab: ReadCrontab): Promise<void> {
   for (const { id, payload } of crontab.reboots)
     await node.schedule({ id, name: 'command', payload, retry: false })
 }
@@ -263,12 +256,7 @@ function tellNext(context: Context, crontabs: readonly ReadCrontab[], report: Up
   }
 }
 
-async function tellStopping(
-  node: RunningNode,
-  report: UpReport,
-  graceMs: number,
-  signal: string,
-): Promise<void> {
+async function tellStopping(node: Node, report: UpReport, graceMs: number, signal: string): Promise<void> {
   // Asked before close() is, over the same channel: so it tells of what runs now.
   const running = await node.status().then(
     status => status.runs.running,
@@ -283,7 +271,7 @@ async function tellStopping(
 }
 
 /** SIGHUP, as cron daemons take it. What can't be read then changes nothing. */
-function rereadOnHangUp(context: Context, node: RunningNode, settings: Settings): { stop(): void } {
+function rereadOnHangUp(context: Context, node: Node, settings: Settings): { stop(): void } {
   const { report, allowed, crontabPaths, tz } = settings
   let turn = Promise.resolve()
   const reread = async (): Promise<void> => {

@@ -84,8 +84,18 @@ test('ids and handlers come from the node; a node that is slow, gone or broken i
   expect(await ask(worldOf({ node, sleep: () => new Promise(() => undefined) }), 'show', 'a')).toBe(
     'alpha\treport, scheduled\n:none\n',
   )
-  const never = { connect: () => new Promise<never>(() => undefined) }
-  expect(await ask(worldOf({ nodes: never }), 'show', '')).toBe(':none\n')
+  const slow = new FakeNode()
+  slow.tasks = async function* () {
+    yield { ...(await node.task('alpha'))! }
+    await new Promise(() => undefined)
+  }
+  expect(
+    await ask(
+      worldOf({ node: slow, sleep: () => new Promise(resolve => setTimeout(resolve, 20)) }),
+      'show',
+      '',
+    ),
+  ).toBe('alpha\treport, scheduled\n:none\n')
   const broken = { connect: () => Promise.reject(new Error('x')) }
   expect(await ask(worldOf({ nodes: broken, sleep: () => new Promise(() => undefined) }), 'show', '')).toBe(
     ':none\n',
