@@ -1,6 +1,5 @@
 /** The ways to a node, as they are in production. The client is loaded late: help and previews need no HTTP. */
 
-import { findApi } from '../adapters/api-access.ts'
 import type { Nodes } from './remote.ts'
 
 export const SYSTEM_NODES: Nodes = {
@@ -8,7 +7,10 @@ export const SYSTEM_NODES: Nodes = {
     const { HttpClient } = await import('../http/client.ts')
     return new HttpClient(address)
   },
-  findApi,
+  async findApi(dataDir) {
+    const { findApi } = await import('../adapters/api-access.ts')
+    return findApi(dataDir)
+  },
   isAlive(pid) {
     try {
       process.kill(pid, 0)
