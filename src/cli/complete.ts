@@ -132,7 +132,7 @@ async function fromNode(
   typed: string,
   words: readonly string[],
 ): Promise<(readonly [string, string])[]> {
-  const node = await findNode(context, nodeValues(words), LIMIT_MS)
+  const node = await findNode(context, nodeValues(words))
   const found: (readonly [string, string])[] = []
   const asked = kind === 'handler' ? addHandlers(node, found) : addTasks(node, typed, found)
   await Promise.race([asked, context.world.sleep(LIMIT_MS)])

@@ -12,7 +12,7 @@ import { type Context, unreadable } from './context.ts'
 import type { RemoteNode } from './remote.ts'
 
 export const DATA_DIR = './carillon-data'
-export const TIMEOUT_MS = 30_000
+const TIMEOUT_MS = 30_000
 
 export interface NodeValues {
   readonly url?: string
@@ -20,21 +20,17 @@ export interface NodeValues {
   readonly data?: string
 }
 
-export async function findNode(
-  context: Context,
-  values: NodeValues,
-  timeoutMs = TIMEOUT_MS,
-): Promise<RemoteNode> {
+export async function findNode(context: Context, values: NodeValues): Promise<RemoteNode> {
   const { nodes, env } = context.world
   const url = values.url ?? (env.CARILLON_URL || undefined)
   if (url !== undefined) {
     checkUrl(url, values.url === undefined ? 'CARILLON_URL' : '--url')
-    return nodes.connect({ url, token: await tokenFor(context, values, url), timeoutMs })
+    return nodes.connect({ url, token: await tokenFor(context, values, url), timeoutMs: TIMEOUT_MS })
   }
   const dataDir = dataDirOf(context, values)
   const api = await runningApi(context, dataDir, values.data !== undefined || env.CARILLON_DATA !== undefined)
   const token = values.tokenFile === undefined ? api.token : await readToken(values.tokenFile)
-  return nodes.connect({ url: api.url, token, timeoutMs })
+  return nodes.connect({ url: api.url, token, timeoutMs: TIMEOUT_MS })
 }
 
 export function dataDirOf(context: Context, values: { readonly data?: string }): string {
