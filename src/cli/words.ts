@@ -10,10 +10,11 @@ export function numberOf(text: string, flag: string, least: number, most: number
   throw wrongUse(`${flag} is '${text}': allowed is a whole number from ${least} to ${most}`)
 }
 
-/** Milliseconds of '10m', '1h30m', 'PT10M'; a number alone is milliseconds. */
+/** Milliseconds of '10m', '1h30m', 'PT10M'. A number alone could be taken for seconds as well: it is refused. */
 export function durationOf(text: string, flag: string): number {
+  if (/^\d+$/.test(text)) throw wrongUse(`${flag} is '${text}', without a unit: did you mean ${text}s?`)
   try {
-    return parseDuration(/^\d+$/.test(text) ? Number(text) : text, flag)
+    return parseDuration(text, flag)
   } catch (error) {
     if (isCarillonError(error)) throw wrongUse(error.message)
     throw error

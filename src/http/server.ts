@@ -136,7 +136,13 @@ async function handle(
     signal: AbortSignal.any([context.req.raw.signal, closing]),
   }
   const { status, body } = await route.handle(node, request)
-  return context.json(body, status)
+  return json(context, body, status)
+}
+
+/** Ends with a new line, for those who read it in a terminal. */
+function json(context: AppContext, body: object, status: number): Response {
+  context.header('content-type', 'application/json')
+  return context.body(`${JSON.stringify(body)}\n`, status as 200)
 }
 
 const checkers = new Map(ROUTES.map(route => [route, checkerOf(route.query)]))
@@ -216,10 +222,10 @@ function notFound(context: AppContext): Response {
 }
 
 function answerError(context: AppContext, error: unknown): Response {
-  if (error instanceof HttpError) return context.json(errorBody(error), error.status as 400)
-  if (isCarillonError(error)) return context.json(errorBody(error), (STATUS_OF[error.code] ?? 500) as 400)
+  if (error instanceof HttpError) return json(context, errorBody(error), error.status)
+  if (isCarillonError(error)) return json(context, errorBody(error), STATUS_OF[error.code] ?? 500)
   const why = error instanceof Error ? error.message : String(error)
-  return context.json({ error: { code: 'INTERNAL', message: `a fault of the node itself: ${why}` } }, 500)
+  return json(context, { error: { code: 'INTERNAL', message: `a fault of the node itself: ${why}` } }, 500)
 }
 
 function pathOf(route: Route): string {

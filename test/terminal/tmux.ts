@@ -39,12 +39,13 @@ export class Terminal {
   static async open(name: string, { folder, scratch, environment }: TerminalOptions): Promise<Terminal> {
     const socket = join(scratch, `tmux-${name}`)
     const rc = join(scratch, `bashrc-${name}`)
-    // The shell tells each time that it waits for the next command.
+    // In the shell's own file, as a machine's profile may set some of them anew. The shell tells each time that it
+    // waits for the next command.
+    const variables = Object.entries(environment).map(([key, value]) => `export ${key}='${value}'\n`)
     writeFileSync(
       rc,
-      `PS1='${PROMPT}'; PS2='> '; HISTFILE=; PROMPT_COMMAND='tmux -S ${socket} wait-for -S ready-${name}'\n`,
+      `${variables.join('')}PS1='${PROMPT}'; PS2='> '; HISTFILE=; PROMPT_COMMAND='tmux -S ${socket} wait-for -S ready-${name}'\n`,
     )
-    const variables = Object.entries(environment).flatMap(([key, value]) => ['-e', `${key}=${value}`])
     const size = ['-x', String(COLUMNS), '-y', String(ROWS)]
     const shell = `bash --noprofile --rcfile ${rc}`
     await run('tmux', [
@@ -66,7 +67,6 @@ export class Terminal {
       ...size,
       '-c',
       folder,
-      ...variables,
       shell,
     ])
     const terminal = new Terminal(socket, name)
