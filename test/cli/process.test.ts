@@ -156,27 +156,27 @@ describe.concurrent('what is wrong at the start is one line, without a stack tra
     await refused(['ls', '--data', secret], 3, /no node runs|no permission/, options)
   })
 
-  test('handlers that are wrong: where and what', async () => {
-    const of = async (name: string, text: string, why: RegExp, options = {}) =>
-      refused(['up', '--memory', '--http', 'off', '--handlers', await handlers(name, text)], 2, why, options)
-    await of(
+  test.each([
+    [
       'syntax.mjs',
       'export const a = 1\nexport function x( { return 1 }\n',
       /syntax\.mjs:2:29: SyntaxError: Unexpected number/,
-    )
-    await of('syntax.ts', 'export const a: number = 1\nlet 1\n', /syntax\.ts:2:\d+: SyntaxError/)
-    await of('enum.ts', 'export enum A { x }\n', /enum\.ts:1:8: TypeScript enum is not supported/)
-    await of(
+    ],
+    ['syntax.ts', 'export const a: number = 1\nlet 1\n', /syntax\.ts:2:\d+: SyntaxError/],
+    ['enum.ts', 'export enum A { x }\n', /enum\.ts:1:8: TypeScript enum is not supported/],
+    [
       'package.mjs',
       "import 'not-there-package'\n",
       /imports 'not-there-package', which is not there: npm install not-there-package/,
-    )
-    await of(
+    ],
+    [
       'throws.mjs',
       'throw new TypeError("no\\nway")\n',
       /throws\.mjs:1:7 threw while it was loaded: TypeError: no/,
-    )
-    await of('empty.mjs', 'export const a = 1\n', /exports no function/)
+    ],
+    ['empty.mjs', 'export const a = 1\n', /exports no function/],
+  ])('handlers that are wrong, where and what: %s', async (name, text, why) => {
+    await refused(['up', '--memory', '--http', 'off', '--handlers', await handlers(name, text)], 2, why)
   })
 
   test('a task of the handlers file that is not allowed ends the start, and lets the directory go', async () => {

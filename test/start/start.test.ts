@@ -89,7 +89,7 @@ describe.concurrent('npm start', () => {
     expect(started.output).toMatch(/one node, data in .*for, started in \d+ ms/)
     expect(started.output).toMatch(/two-lines:2 is not taken: .*61/)
     expect(started.output).toMatch(
-      /next from .*two-lines:\s+\d{4}-\d\d-\d\d \d\d:\d\d +(?:now|in \d+m?s?(?: \d+s)?) +echo "from the shell"/,
+      /next from .*two-lines:\s+\d{4}-\d\d-\d\d \d\d:\d\d +(?:now|in \d+m?s?(?: \d+s)?|\d+s ago) +echo "from the shell"/,
     )
     expect(started.output).toMatch(/\d\d:\d\d:\d\d {2}\d+ ms +command from the shell/)
     expect(started.output).toMatch(/heartbeat completed \{"late":\d+\}/)
