@@ -8,7 +8,16 @@ import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import type { Benchmark, BenchmarkResult } from './benchmark.ts'
 
-const NAMES = ['throughput', 'lateness', 'pending', 'precision', 'wheel', 'store', 'idle'] as const
+const NAMES = [
+  'throughput',
+  'lateness',
+  'pending',
+  'precision',
+  'wheel',
+  'store',
+  'idle',
+  'placement',
+] as const
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

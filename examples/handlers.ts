@@ -1,14 +1,17 @@
-/** Handlers of the example node: small, and without effects outside this process. */
+/**
+ * The handlers of the example node, and its tasks: small, and without effects outside this process. `npm start` is
+ * `carillon up` with this file and the crontab beside it.
+ */
 
-import type { Run } from '../src/index.ts'
+import type { Run, TaskOptions } from '../src/index.ts'
 
 /** Every second. */
-export function heartbeat(run: Run<{ host: string }>): { late: number } {
+function heartbeat(run: Run<{ host: string }>): { late: number } {
   return { late: Date.now() - run.scheduledAt }
 }
 
 /** Pretends to send a mail; the first attempt of every third one fails, to show a retry. */
-export async function sendEmail(run: Run<{ to: string; n: number }>): Promise<{ sentTo: string }> {
+async function sendEmail(run: Run<{ to: string; n: number }>): Promise<{ sentTo: string }> {
   await new Promise(resolve => setTimeout(resolve, 30))
   run.log('connected for', run.payload.to)
   if (run.payload.n % 3 === 0 && run.attempt === 1) throw new Error('421 the mail server is busy, try again')
@@ -16,7 +19,7 @@ export async function sendEmail(run: Run<{ to: string; n: number }>): Promise<{ 
 }
 
 /** Builds a report, and has it sent: the mail is scheduled together with this completion, or not at all. */
-export async function buildReport(run: Run<{ n: number }>): Promise<{ rows: number }> {
+async function buildReport(run: Run<{ n: number }>): Promise<{ rows: number }> {
   for (const percent of [25, 50, 75, 100]) {
     if (run.signal.aborted) throw run.signal.reason
     run.progress({ percent })
@@ -25,3 +28,17 @@ export async function buildReport(run: Run<{ n: number }>): Promise<{ rows: numb
   run.schedule({ name: 'email.send', payload: { to: 'team@example.com', n: run.payload.n } })
   return { rows: 1000 + run.payload.n }
 }
+
+export const handlers = { heartbeat, 'email.send': sendEmail, 'report.build': buildReport }
+
+/** Scheduled at each start. The first two have ids, so a second start leaves them alone; the mail is sent each time. */
+export const tasks: readonly TaskOptions[] = [
+  { id: 'heartbeat', name: 'heartbeat', payload: { host: 'example' }, cron: '* * * * * *' },
+  { id: 'report', name: 'report.build', payload: { n: 7 }, every: '15s' },
+  {
+    name: 'email.send',
+    payload: { to: 'someone@example.com', n: 3 },
+    after: '2s',
+    retry: { base: '500ms', jitter: false },
+  },
+]

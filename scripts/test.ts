@@ -1,10 +1,10 @@
 /**
  * `npm test`: everything that must hold before a commit, one step after another. The first step that fails ends it.
  * The last line is always the count, alone on its line: `N passed, N failed`: vitest's tests, and one for each other
- * step.
+ * step. A step whose tool is not installed is left out, and told in that line; in CI it fails.
  */
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +15,8 @@ interface Step {
   readonly script: readonly string[]
   /** A step that takes longer has hung, and fails: far above what two cores need, and below 15 minutes in all. */
   readonly limitMinutes: number
+  /** A command that is not everyone's. Without it the step is left out, and counted so; in CI it fails. */
+  readonly needs?: string
   /** Counts what the step tested; without it the step counts as one. Throws if its result can't be believed. */
   readonly count?: (succeeded: boolean) => Count
 }
@@ -49,6 +51,7 @@ const steps: readonly Step[] = [
     limitMinutes: 6,
     count: countVitest,
   },
+  { name: 'terminal', script: ['test/terminal/main.ts'], limitMinutes: 3, needs: 'tmux' },
   { name: 'simulation', script: ['sim/main.ts', '--seed', '1', '--seeds', '30'], limitMinutes: 3.5 },
   { name: 'kill -9', script: ['test/soak/main.ts', 'crash', '--kills', '12'], limitMinutes: 2.5 },
 ]
@@ -56,6 +59,7 @@ const steps: readonly Step[] = [
 let running: ChildProcess | undefined
 let passed = 0
 let failed = 0
+let skipped = 0
 
 process.on('exit', () => {
   end(running, 'SIGKILL')
@@ -79,6 +83,11 @@ finish()
 /** Runs a step and adds to the counts; resolves with what went wrong, if anything did. */
 async function carryOut(step: Step): Promise<string | undefined> {
   console.log(`\n=== ${step.name}`)
+  if (step.needs !== undefined && process.env.CI !== 'true' && !isThere(step.needs)) {
+    skipped++
+    console.log(`=== ${step.name}: left out, as ${step.needs} is not installed`)
+    return undefined
+  }
   const from = performance.now()
   let why = await run(step)
   try {
@@ -95,6 +104,10 @@ async function carryOut(step: Step): Promise<string | undefined> {
   }
   console.log(`=== ${step.name}: ${why ?? 'passed'} (${seconds(from)})`)
   return why
+}
+
+function isThere(command: string): boolean {
+  return spawnSync(command, ['-V'], { stdio: 'ignore' }).error === undefined
 }
 
 function run(step: Step): Promise<string | undefined> {
@@ -157,7 +170,7 @@ function finish(why?: string): never {
   } else {
     console.log(`\nAll steps passed in ${seconds(startedAt)}.`)
   }
-  console.log(`${passed} passed, ${failed} failed`)
+  console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
   process.exit(failed === 0 ? 0 : 1)
 }
 

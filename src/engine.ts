@@ -14,21 +14,18 @@ import type { Clock } from './ports/clock.ts'
 import type { Random } from './ports/random.ts'
 import type { Store } from './ports/store.ts'
 import type { WorkerChannel } from './ports/worker-channel.ts'
-import { Horizon } from './schedule/horizon.ts'
 import { Scheduler } from './schedule/scheduler.ts'
 import { TaskStore } from './store/task-store.ts'
 import type { Definition } from './task/definition.ts'
-import { NEVER } from './task/record.ts'
-import { isRunEnd } from './task/task.ts'
 import type { StatusView } from './task/views.ts'
 import type { CallRequest, EngineEvent } from './wire/calls.ts'
 import { wireError } from './wire/frame.ts'
-import { Backlog } from './work/backlog.ts'
 import { Calls } from './work/calls.ts'
 import { Creation, type Results, unsynced } from './work/creation.ts'
 import { Dispatcher } from './work/dispatcher.ts'
 import { Lifecycle } from './work/lifecycle.ts'
-import { type LiveRecord, LiveRun } from './work/live-run.ts'
+import { LiveRun } from './work/live-run.ts'
+import { Residency } from './work/residency.ts'
 import { Session, type SessionHost } from './work/session.ts'
 
 export interface EnginePorts {
@@ -37,9 +34,6 @@ export interface EnginePorts {
   /** Opened by the caller; the engine closes it when it stops. */
   readonly store: Store
 }
-
-/** What was passed over is read again when this share of the queue has room for it. */
-const READ_AGAIN_SHARE = 1 / 8
 
 /** Most events that wait for the first client; a start after a long time away can miss instants of many tasks. */
 const UNTOLD_MAX = 1000
@@ -52,7 +46,7 @@ export class Engine implements SessionHost {
   readonly #clock: GuardedClock
   readonly #store: TaskStore<LiveRun>
   readonly #scheduler: Scheduler<LiveRun>
-  readonly #horizon: Horizon<LiveRun>
+  readonly #residency: Residency
   readonly #dispatcher: Dispatcher<LiveRun>
   readonly #lifecycle: Lifecycle
   readonly #creation: Creation
@@ -60,8 +54,6 @@ export class Engine implements SessionHost {
   readonly #sessions = new Set<Session>()
   /** What happened before the first client was there to be told. */
   #untold: EngineEvent[] | undefined = []
-  readonly #roomFor = (name: string): number => this.#dispatcher.roomFor(name)
-  readonly #backlog: Backlog
   /** Answers that wait until the index has caught up with the journal. */
   readonly #heldBack: Array<() => void> = []
   #resolve!: () => void
@@ -99,8 +91,8 @@ export class Engine implements SessionHost {
     const { options: all } = this
     this.#store = new TaskStore<LiveRun>({ store: ports.store, clock, random: ports.random }, all.store, {
       makeRun: (record, instant, manual) => new LiveRun(record, instant, manual),
-      holds: record => this.#holds(record),
-      evicted: record => this.#evicted(record),
+      holds: record => this.#residency.holds(record),
+      evicted: record => this.#residency.evicted(record),
       evictedDead: taskId => this.#evictDead(taskId),
       full: full => this.#full(full),
       failed: error => this.failed(error),
@@ -115,19 +107,26 @@ export class Engine implements SessionHost {
       clockJumped: byMs => this.#emit({ type: 'clock-jump', byMs }),
     })
     const now = (): number => this.#now()
-    this.#backlog = new Backlog(all.backlogMax)
-    this.#horizon = new Horizon<LiveRun>({ store: this.#store, clock }, all.horizon, {
-      loaded: record => this.#lifecycle.adopt(record),
-      wantsBack: () => this.#backlog.wantsBack(this.#roomFor, all.dispatcher.queueMax * READ_AGAIN_SHARE),
-      readAgain: () => this.#backlog.readAgain(),
-    })
+    this.#residency = new Residency(
+      { horizon: all.horizon, backlogMax: all.backlogMax, queueMax: all.dispatcher.queueMax },
+      {
+        store: this.#store,
+        clock,
+        scheduler: this.#scheduler,
+        dispatcher: () => this.#dispatcher,
+        lifecycle: () => this.#lifecycle,
+        stir: () => this.stir(),
+        failed: error => this.failed(error),
+      },
+    )
+    const rearm = this.#residency.rearm.bind(this.#residency)
     this.#lifecycle = new Lifecycle(all.lifecycle, {
       store: this.#store,
       clock,
       random: ports.random,
       now,
-      rearm: record => this.#rearm(record),
-      defer: record => this.#defer(record),
+      rearm,
+      defer: record => this.#residency.defer(record),
       emit: event => this.#emit(event),
       wantsRunEvents: () => this.#wantsRunEvents(),
       ended: (record, run) => this.#calls.ended(record, run),
@@ -149,7 +148,7 @@ export class Engine implements SessionHost {
       now,
       hlc: () => this.#nextHlc(),
       refusal: () => this.#refusal(),
-      rearm: record => this.#rearm(record),
+      rearm,
       status: () => this.#status(),
       close: graceMs => this.#close(graceMs),
       emit: event => this.#emit(event),
@@ -163,13 +162,10 @@ export class Engine implements SessionHost {
     const from = this.#clock.monotonic()
     this.#startedAt = this.#clock.now()
     const started = await this.#store.start()
-    this.#horizon.start(this.#store.identity.meta.ranges)
+    this.#residency.prepare(this.#store.identity.meta.ranges)
     this.#state = 'running'
     await this.#lookAtSpace()
-    // It reads the clock: replaying may have taken long.
-    this.#scheduler.start()
-    for (const record of [...this.#store.records()]) this.#lifecycle.adopt(record)
-    await this.#horizon.advance(this.#clock.now())
+    await this.#residency.start()
     const startMs = this.#clock.monotonic() - from
     this.#emit({
       type: 'started',
@@ -268,7 +264,7 @@ export class Engine implements SessionHost {
       this.#store.flush()
       if (this.#heldBack.length > 0 && !this.#store.isBehind)
         for (const tell of this.#heldBack.splice(0)) tell()
-      this.#takeBacklog()
+      this.#residency.takeBacklog()
       this.#dispatcher.flush()
       for (const session of this.#sessions) session.flush()
       this.#store.flush()
@@ -279,60 +275,14 @@ export class Engine implements SessionHost {
   }
 
   #slept(now: number): void {
-    this.#takeBacklog()
-    this.#advanceHorizon(now)
+    this.#residency.takeBacklog()
+    this.#residency.advance(now)
     if (now - this.#housekeepingAt >= this.options.housekeepingMs || now < this.#housekeepingAt) {
       this.#housekeepingAt = now
       this.#store.history.sweep(now)
       this.#store.journal.closeIdle()
       this.#lookAtSpace().catch((error: unknown) => this.failed(error))
     }
-  }
-
-  #advanceHorizon(now: number): void {
-    this.#horizon.advance(now)?.then(
-      () => this.stir(),
-      (error: unknown) => this.failed(error),
-    )
-  }
-
-  /** What found no room in the queue gets it now, if there is some. */
-  #takeBacklog(): void {
-    if (this.#backlog.size > 0) this.#backlog.take(this.#roomFor, record => this.#lifecycle.settle(record))
-    if (this.#backlog.hasPassedOver) this.#advanceHorizon(this.#scheduler.wall.now())
-  }
-
-  // --- who is in memory, and armed
-
-  #rearm(record: LiveRecord): void {
-    this.#backlog.remove(record)
-    if (record.gone) return this.#scheduler.disarm(record)
-    let due = NEVER
-    if (!record.paused) due = record.nextAt
-    for (const run of record.runs) if (run.state === 'retrying' && run.retryAt < due) due = run.retryAt
-    if (record.expiresAt < due) due = record.expiresAt
-    if (due === NEVER) this.#scheduler.disarm(record)
-    else this.#scheduler.arm(record, due)
-  }
-
-  #defer(record: LiveRecord): void {
-    this.#scheduler.disarm(record)
-    this.#backlog.add(record)
-  }
-
-  #holds(record: LiveRecord): boolean {
-    let isOpen = false
-    for (const run of record.runs) {
-      if (run.place !== 'idle') return true
-      if (!isRunEnd(run.state)) isOpen = true
-    }
-    if (this.#backlog.isLeaving(record)) return false
-    return isOpen || this.#horizon.covers(record.range, record.dueAt, record.id)
-  }
-
-  #evicted(record: LiveRecord): void {
-    this.#scheduler.disarm(record)
-    if (this.#backlog.left(record)) this.#horizon.passedOver(record.range, record.indexedDue, record.id)
   }
 
   #evictDead(taskId: string): void {
@@ -432,10 +382,11 @@ export class Engine implements SessionHost {
         armed: this.#scheduler.armed,
         dead: this.#store.history.deadCount,
       },
-      runs: { queued: queued + this.#backlog.size, running },
+      runs: { queued: queued + this.#residency.waiting, running },
       counters: { ...this.#lifecycle.counters, commits: this.#store.journal.commits },
       latenessMs: { p50: lateness.percentile(50), p99: lateness.percentile(99), max: lateness.max },
       wakeUps: this.#scheduler.wakeUps,
+      handlers: this.#dispatcher.handlerNames(),
       withoutWorker,
       journalBytes: this.#store.journal.bytes,
       freeBytes: Number.isFinite(freeBytes) ? freeBytes : null,
@@ -453,7 +404,7 @@ export class Engine implements SessionHost {
     }
     this.#sessions.clear()
     this.#store.stopWaiting()
-    await this.#horizon.stop()
+    await this.#residency.stop()
     await this.#store.stop()
     this.#state = 'stopped'
     this.#quit()

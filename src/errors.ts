@@ -23,6 +23,9 @@ export type ErrorCode =
   | 'RUN_LOST' // an at-most-once run was started, and its end is not known
   | 'NO_RESULT' // task.result(): the task ended, and its result is no longer kept
   | 'UNSUPPORTED' // this Node or platform can't do it
+  | 'UNAUTHORIZED' // the HTTP API: no token, or a wrong one
+  | 'LISTEN_FAILED' // the address of the HTTP API can't be had
+  | 'UNREACHABLE' // no node answers there (the HTTP client and the CLI)
 
 export class CarillonError extends Error {
   override readonly name = 'CarillonError'

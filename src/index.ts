@@ -17,6 +17,7 @@ export type {
   Node,
   NodeEvents,
   NoHandlers,
+  OpenApi,
   RetryOptions,
   Task,
   TaskFor,

@@ -3,6 +3,7 @@
  *
  *     FORMAT   {"format":1,"product":"carillon"}: written before anything else, whole or not at all
  *     OWNER    {"pid":…,"host":…,"startedAt":…}: who has it open; only for people and error messages
+ *     TOKEN, HTTP   of the HTTP API, where one was asked for: see api-access.ts
  *     db/      the LevelStore; its LOCK is the lock of the directory
  *
  * The lock belongs to the operating system (fcntl) and ends with its process, however that ends, so none is ever
@@ -12,25 +13,15 @@
  * A directory that holds other people's files is refused, and nothing is written to it.
  */
 
-import { randomUUID } from 'node:crypto'
-import {
-  access,
-  constants,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  realpath,
-  rename,
-  rm,
-  writeFile,
-} from 'node:fs/promises'
+import { access, constants, mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { CarillonError, isCarillonError } from '../errors.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Store } from '../ports/store.ts'
-import { LevelStore, type LevelStoreOptions, storeError } from './level-store.ts'
+import { LevelStore, type LevelStoreOptions } from './level-store.ts'
+import { storeError } from './store-error.ts'
+import { syncDirectory, writeWhole } from './whole-file.ts'
 
 export interface DataDirOptions {
   readonly clock: Clock
@@ -229,24 +220,4 @@ async function readOwner(path: string): Promise<{ pid?: unknown; host?: unknown;
     // The holder has not written it yet, or has just removed it.
     return {}
   }
-}
-
-/** Writes a file so that under its name there is, at any moment and after any crash, all of it or none. */
-async function writeWhole(directory: string, name: string, text: string): Promise<void> {
-  const temporary = join(directory, `${name}.${randomUUID()}.tmp`)
-  try {
-    await writeFile(temporary, text, { mode: 0o600, flush: true })
-    await rename(temporary, join(directory, name))
-    await syncDirectory(directory)
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => {})
-    throw error
-  }
-}
-
-/** Makes the names in a directory durable; without effect on Windows, which can't. */
-async function syncDirectory(path: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const directory = await open(path, 'r')
-  await directory.sync().finally(() => directory.close())
 }

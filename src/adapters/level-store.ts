@@ -29,6 +29,7 @@ import type { ClassicLevel, Iterator as LevelIterator } from 'classic-level'
 import { CarillonError, isCarillonError } from '../errors.ts'
 import { invariant } from '../invariant.ts'
 import type { CursorOptions, KeyRange, Store, StoreCursor, StoreOp } from '../ports/store.ts'
+import { storeError } from './store-error.ts'
 
 /**
  * Each number in bytes, if nothing else is said. The defaults were measured with blobs of 5 and 100 KB that are
@@ -299,24 +300,4 @@ class LevelCursor implements StoreCursor {
 function plain<T extends Uint8Array | undefined>(bytes: T): T {
   if (bytes === undefined) return bytes
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength) as NonNullable<T>
-}
-
-/** The CarillonError for what LevelDB or the file system threw; the innermost cause says what it was. */
-export function storeError(error: unknown, what: string): CarillonError {
-  let cause = error
-  while (cause instanceof Error && cause.cause instanceof Error) cause = cause.cause
-  const { code = '', message = String(cause) } = cause as { code?: string; message?: string }
-  const text = `${what}: ${message}`
-  if (/no space left on device|disk quota exceeded|not enough space on the disk/i.test(message)) {
-    return new CarillonError('STORE_FULL', text, { cause: error })
-  }
-  if (code === 'ENOSPC' || code === 'EDQUOT') return new CarillonError('STORE_FULL', text, { cause: error })
-  if (code === 'LEVEL_LOCKED') return new CarillonError('STORE_LOCKED', text, { cause: error })
-  if (code === 'LEVEL_CORRUPTION' || /MANIFEST-\d+: No such file/.test(message)) {
-    return new CarillonError('STORE_CORRUPT', text, { cause: error })
-  }
-  if (code === 'LEVEL_DATABASE_NOT_OPEN' || code === 'LEVEL_ITERATOR_NOT_OPEN') {
-    return new CarillonError('CLOSED', text, { cause: error })
-  }
-  return new CarillonError('STORE_FAILED', text, { cause: error })
 }

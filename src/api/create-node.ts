@@ -3,12 +3,14 @@
 import { randomUUID } from 'node:crypto'
 import { extname } from 'node:path'
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker as Thread } from 'node:worker_threads'
+import { announceApi, apiToken, freshToken, withdrawApi } from '../adapters/api-access.ts'
 import type { EngineThreadData, EngineThreadReady } from '../adapters/engine-thread.ts'
 import { MessagePortChannel } from '../adapters/message-port-channel.ts'
 import { shellHandler } from '../adapters/shell.ts'
 import { SystemClock } from '../adapters/system-clock.ts'
 import { SystemRandom } from '../adapters/system-random.ts'
 import { CarillonError } from '../errors.ts'
+import { type ApiAddress, parseAddress } from '../http/address.ts'
 import { checkNodeShape, invalid } from '../task/schema.ts'
 import { checkName } from '../task/validate.ts'
 import { LocalNode } from './local-node.ts'
@@ -17,18 +19,19 @@ import { closeOnSignals } from './signals.ts'
 import type { CreateNodeOptions, Handlers, Node, NoHandlers } from './types.ts'
 
 /** Options that belong to the mesh, which this version does not have. */
-const MESH_OPTIONS = ['listen', 'join', 'mesh', 'advertise', 'network', 'http'] as const
+const MESH_OPTIONS = ['listen', 'join', 'mesh', 'advertise', 'network'] as const
 
 /**
  * Starts a node: an engine in a thread of its own, and the handlers in this one.
  *
  * Rejects with INVALID, STORE_LOCKED (another process has the data directory), STORE_FORMAT, STORE_CORRUPT,
- * STORE_FULL, STORE_FAILED, or UNSUPPORTED.
+ * STORE_FULL, STORE_FAILED, LISTEN_FAILED (of the HTTP API), or UNSUPPORTED.
  */
 export async function createNode<const H extends Handlers = NoHandlers>(
   options: CreateNodeOptions<H> = {},
 ): Promise<Node<H>> {
   checkOptions(options)
+  const address = addressOf(options)
   const { port1, port2 } = new MessageChannel()
   const thread = startThread({
     port: port2,
@@ -58,6 +61,7 @@ export async function createNode<const H extends Handlers = NoHandlers>(
       handlers: { ...commandHandler(options), ...options.handlers },
     },
   )
+  if (address !== undefined) await openApi(node, address, options)
   if (options.signals === true) closeOnSignals(node)
   return node as unknown as Node<H>
 }
@@ -77,6 +81,37 @@ function checkOptions(options: CreateNodeOptions<Handlers>): void {
   for (const [name, handler] of Object.entries(options.handlers ?? {})) {
     checkName(name, `handlers["${name}"]`)
     if (typeof handler !== 'function') throw invalid(`handlers["${name}"]`, handler, 'a function')
+  }
+}
+
+function addressOf({ http }: CreateNodeOptions<Handlers>): ApiAddress | undefined {
+  if (http === undefined) return undefined
+  if (typeof http === 'string') return parseAddress(http, 'http')
+  if (http.listen === undefined) throw invalid('http.listen', undefined, "an address, like '127.0.0.1:7410'")
+  return parseAddress(http.listen, 'http.listen')
+}
+
+/** Opens the HTTP API; if that fails, the node is closed again. Its code is loaded for who asks for it. */
+async function openApi(
+  node: LocalNode,
+  address: ApiAddress,
+  { http, dataDir }: CreateNodeOptions<Handlers>,
+): Promise<void> {
+  try {
+    const given = typeof http === 'object' ? http.token : undefined
+    const token = given ?? (dataDir === undefined ? freshToken() : await apiToken(dataDir))
+    const { startHttp } = await import('../http/server.ts')
+    const server = await startHttp(node, { ...address, token })
+    const { url } = server
+    const close = async (): Promise<void> => {
+      if (dataDir !== undefined) await withdrawApi(dataDir)
+      await server.close()
+    }
+    node.serve({ url, close }, token)
+    if (dataDir !== undefined) await announceApi(dataDir, { url, pid: process.pid, token })
+  } catch (error) {
+    await node.close()
+    throw error
   }
 }
 

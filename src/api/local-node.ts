@@ -2,6 +2,8 @@
 
 import type { Worker as Thread } from 'node:worker_threads'
 import { CarillonError } from '../errors.ts'
+import type { Scheduled } from '../http/schema.ts'
+import type { HttpServer } from '../http/server.ts'
 import type { Random } from '../ports/random.ts'
 import type { WorkerChannel } from '../ports/worker-channel.ts'
 import type { DefinitionInput } from '../task/definition.ts'
@@ -11,13 +13,13 @@ import { type OccurrenceSpec, occurrences } from '../task/recurrence.ts'
 import { checkFilterShape, invalid } from '../task/schema.ts'
 import { checkId, checkName, defineTask, hashText, type TaskDefaults } from '../task/validate.ts'
 import type { RunView, StatusView, TaskView } from '../task/views.ts'
-import type { CallAnswers, EngineEvent } from '../wire/calls.ts'
+import type { CallAnswers, EngineEvent, TaskFilter } from '../wire/calls.ts'
 import { Caller, type ScheduleAnswer } from './caller.ts'
 import { Link } from './link.ts'
 import { Listeners } from './listeners.ts'
 import { handlerError } from './rebuilt-error.ts'
 import type { HandlerRun } from './run.ts'
-import type { CallOptions, Handler, Handlers, Node, NodeEvents, Task, TasksFilter } from './types.ts'
+import type { CallOptions, Handler, Handlers, Node, NodeEvents, OpenApi, Task, TasksFilter } from './types.ts'
 import { type AnyHandler, Worker, type WorkerClock } from './worker.ts'
 
 export interface LocalNodeParts {
@@ -63,6 +65,7 @@ export class LocalNode implements Omit<Node, 'schedule' | 'on' | 'off'> {
   readonly #defaults: TaskDefaults
   readonly #thread: Thread
   #closing: Promise<void> | undefined
+  #http: (OpenApi & { readonly server: HttpServer }) | undefined
   #settle!: { resolve: () => void; reject: (error: CarillonError) => void }
 
   constructor(parts: LocalNodeParts, options: LocalNodeOptions) {
@@ -122,19 +125,54 @@ export class LocalNode implements Omit<Node, 'schedule' | 'on' | 'off'> {
     this.#worker.add(name, handler as unknown as AnyHandler, concurrency)
   }
 
+  /** The HTTP API, while it is open. */
+  get http(): OpenApi | undefined {
+    return this.#http && { url: this.#http.url, token: this.#http.token }
+  }
+
+  /** The API is open; it closes with the node. */
+  serve(server: HttpServer, token: string): void {
+    this.#http = { url: server.url, token, server }
+  }
+
+  /** Schedules many, and tells of each what became of it. Rejects with INVALID, and then none was sent. */
+  async scheduleEach(
+    list: readonly TaskOptions[],
+    { signal }: CallOptions = {},
+  ): Promise<ReadonlyArray<Scheduled | CarillonError>> {
+    const at = (i: number): string => (list.length === 1 ? '' : `[${i}]`)
+    const inputs = list.map((options, i) => defineTask(options, this.#defaults, at(i)))
+    const answers = await this.#caller.schedule(inputs, signal)
+    return inputs.map(({ id, name }, i) => {
+      const answer = answers?.[i] ?? 'created'
+      return answer instanceof CarillonError ? answer : { id, name, status: answer, copies: 1 }
+    })
+  }
+
+  /** One page of the tasks that fit. */
+  async page(
+    filter: TaskFilter,
+    { after, limit }: { readonly after: string | undefined; readonly limit: number },
+    { signal }: CallOptions = {},
+  ): Promise<CallAnswers['tasks']> {
+    checkFilterShape(filter)
+    return this.#caller.call<'tasks'>({ method: 'tasks', filter, after, limit }, signal)
+  }
+
+  /** The end of a task, of the next run of a recurring one, or of a run; waits for it. */
+  async end(id: string, { signal }: CallOptions = {}): Promise<RunView> {
+    return (await this.#caller.call<'result'>({ method: 'result', id: checkId(id) }, signal)).run
+  }
+
   async task(id: string, { signal }: CallOptions = {}): Promise<TaskView | null> {
     return (await this.#caller.call<'task'>({ method: 'task', id: checkId(id) }, signal)).task
   }
 
   async *tasks(filter: TasksFilter = {}): AsyncGenerator<TaskView> {
     const { signal, ...rest } = filter
-    checkFilterShape(rest)
     let after: string | undefined
     do {
-      const page: CallAnswers['tasks'] = await this.#caller.call<'tasks'>(
-        { method: 'tasks', filter: rest, after, limit: PAGE },
-        signal,
-      )
+      const page: CallAnswers['tasks'] = await this.page(rest, { after, limit: PAGE }, { signal })
       yield* page.tasks
       after = page.after ?? undefined
     } while (after !== undefined)
@@ -208,6 +246,7 @@ export class LocalNode implements Omit<Node, 'schedule' | 'on' | 'off'> {
   }
 
   async #close(graceMs: number): Promise<void> {
+    await this.#closeHttp()
     const ended = new Promise<void>(resolve => this.#thread.once('exit', () => resolve()))
     // What waits here must not count as under way: an at-most-once run that was not started is not lost.
     this.#worker.drain()
@@ -227,11 +266,19 @@ export class LocalNode implements Omit<Node, 'schedule' | 'on' | 'off'> {
     this.#caller.stop(error)
     this.#link.close()
     this.#settle.reject(error)
+    void this.#closeHttp()
+  }
+
+  async #closeHttp(): Promise<void> {
+    const http = this.#http
+    this.#http = undefined
+    await http?.server.close()
   }
 
   #onEvent(event: EngineEvent): void {
     if (event.type === 'stopped' && event.error !== null && this.#closing === undefined) {
       this.#settle.reject(new CarillonError('ENGINE_STOPPED', `the engine stopped: ${event.error.message}`))
+      void this.#closeHttp()
     }
     this.#listeners.emit(event)
   }

@@ -66,8 +66,19 @@ export interface CreateNodeOptions<H> {
   readonly repair?: boolean | undefined
   /** Close the node on SIGINT and SIGTERM, then end the process; a second signal ends it at once. Default: false. */
   readonly signals?: boolean | undefined
+  /**
+   * Opens the HTTP API: where it listens ('127.0.0.1:7410'; port 0 takes any), and its token. Without one, the data
+   * directory's file TOKEN has it, made at the first start. Default: no API.
+   */
+  readonly http?: string | { readonly listen: string; readonly token?: string | undefined } | undefined
   /** Let tasks run shell commands on this machine: all of them, or those listed (a trailing `*` stands for anything). Default: false. */
   readonly commands?: boolean | readonly string[] | undefined
+}
+
+/** An open HTTP API: where it is called, and the token that it wants. */
+export interface OpenApi {
+  readonly url: string
+  readonly token: string
 }
 
 export interface CallOptions {
@@ -157,6 +168,8 @@ export interface Node<H = NoHandlers> {
   /** Calls the listener at each such event. `run` and `retry` events cost something only while somebody listens. */
   on<Type extends keyof NodeEvents>(type: Type, listener: NodeEvents[Type]): this
   off<Type extends keyof NodeEvents>(type: Type, listener: NodeEvents[Type]): this
+  /** The HTTP API, if it was asked for, until the node closes. */
+  readonly http: OpenApi | undefined
   /** Resolves when the node has closed; rejects with ENGINE_STOPPED if its engine died. */
   readonly closed: Promise<void>
   /**

@@ -3,15 +3,15 @@
  * description says what is allowed, and is what a refusal shows: field, value, allowed.
  */
 
-import Type, { type TSchema } from 'typebox'
-import { Compile } from 'typebox/compile'
 import { CarillonError } from '../errors.ts'
+import { Compile, type TSchema, Type } from '../lib/json-schema.ts'
 
 export const NAME_PATTERN = /^[A-Za-z0-9_.:-]{1,200}$/
 const NAME_TEXT = '1 to 200 of letters, digits and _ . : -'
 const DURATION_TEXT = "a duration: '500ms', '10m', '1h30m', ISO 8601 like 'PT10M', or milliseconds"
 const INSTANT_TEXT =
   "an instant: a Date, epoch milliseconds, or ISO 8601 like '2030-01-31T09:00:00Z' (without an offset it needs tz)"
+const ADDRESS_TEXT = "an address to listen on, like '127.0.0.1:7410', '[::1]:7410', or with port 0 for any"
 
 const name = (): TSchema => Type.String({ pattern: NAME_PATTERN.source, description: NAME_TEXT })
 const oneOf = (values: readonly string[]): TSchema =>
@@ -27,11 +27,12 @@ const instant = (): TSchema =>
 const integer = (minimum: number, maximum: number): TSchema =>
   Type.Integer({ minimum, maximum, description: `a whole number from ${minimum} to ${maximum}` })
 const flag = (): TSchema => Type.Boolean({ description: 'true or false' })
-const object = (properties: Record<string, TSchema>, description: string): TSchema =>
+const object = <P extends Record<string, TSchema>>(properties: P, description: string): ObjectOf<P> =>
   Type.Object(
     Object.fromEntries(Object.entries(properties).map(([key, schema]) => [key, Type.Optional(schema)])),
     { additionalProperties: false, description },
-  )
+  ) as unknown as ObjectOf<P>
+type ObjectOf<P> = TSchema & { readonly properties: P }
 
 const retry = Type.Union(
   [
@@ -54,7 +55,7 @@ const retry = Type.Union(
   },
 )
 
-const TASK = object(
+export const TASK_SCHEMA = object(
   {
     id: name(),
     name: name(),
@@ -122,6 +123,24 @@ const NODE = object(
     durability: oneOf(['sync', 'interval']),
     repair: flag(),
     signals: flag(),
+    http: Type.Union(
+      [
+        Type.String({ minLength: 1, maxLength: 300 }),
+        object(
+          {
+            listen: Type.String({ minLength: 1, maxLength: 300, description: ADDRESS_TEXT }),
+            token: Type.String({
+              minLength: 16,
+              maxLength: 512,
+              pattern: '^[\\x21-\\x7e]+$',
+              description: 'a secret of 16 to 512 printable characters without spaces',
+            }),
+          },
+          'an object { listen, token }',
+        ),
+      ],
+      { description: `${ADDRESS_TEXT}; or { listen, token }` },
+    ),
     commands: Type.Union([Type.Boolean(), Type.Array(Type.String({ minLength: 1 }))], {
       description:
         'true, false, or an array of the commands that are allowed (a trailing * stands for anything)',
@@ -130,7 +149,7 @@ const NODE = object(
   'an object of node options',
 )
 
-const FILTER = object(
+export const FILTER_SCHEMA = object(
   {
     state: oneOf(['scheduled', 'running', 'paused', 'completed', 'cancelled', 'missed', 'dead']),
     name: name(),
@@ -139,12 +158,12 @@ const FILTER = object(
   'an object { state, name, tag }',
 )
 
-export const checkTaskShape = checkerOf(TASK)
+export const checkTaskShape = checkerOf(TASK_SCHEMA)
 export const checkNodeShape = checkerOf(NODE)
-export const checkFilterShape = checkerOf(FILTER)
+export const checkFilterShape = checkerOf(FILTER_SCHEMA)
 
 /** Throws INVALID, naming field, value and what is allowed. `at` is put before the field: '[3]', 'task'. */
-function checkerOf(schema: TSchema): (value: unknown, at?: string) => void {
+export function checkerOf(schema: TSchema): (value: unknown, at?: string) => void {
   const compiled = Compile(schema)
   return (value, at = '') => {
     if (compiled.Check(value)) return

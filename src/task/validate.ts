@@ -296,7 +296,7 @@ const WITH_OFFSET = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-
 const INSTANT_TEXT =
   "a Date, epoch milliseconds, or ISO 8601 like '2030-01-31T09:00:00Z' (without an offset it needs tz)"
 
-function instantOf(value: Instant, tz: string | undefined, field: string): number {
+export function instantOf(value: Instant, tz: string | undefined, field: string): number {
   let at = Number.NaN
   if (typeof value === 'number') at = value
   else if (value instanceof Date) at = value.getTime()

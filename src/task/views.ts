@@ -74,6 +74,8 @@ export interface StatusView {
   readonly latenessMs: { readonly p50: number; readonly p99: number; readonly max: number }
   /** Times that the scheduler woke up, since the start. */
   readonly wakeUps: number
+  /** Handlers that somebody runs here now, in the order of their names. */
+  readonly handlers: readonly string[]
   /** Handlers with waiting runs and nobody to run them. */
   readonly withoutWorker: ReadonlyArray<{ readonly name: string; readonly waiting: number }>
   readonly journalBytes: number

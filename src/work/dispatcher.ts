@@ -144,6 +144,12 @@ export class Dispatcher<R extends DueRun> implements ConnectionHost<R> {
     return { queued: this.#queuedCount, running: this.#sentCount + this.#claimingCount, withoutWorker }
   }
 
+  /** Handlers that somebody runs, in the order of their names. */
+  handlerNames(): string[] {
+    const names = this.#workers.filter(worker => worker.isOpen).flatMap(worker => [...worker.credits.keys()])
+    return [...new Set(names)].sort()
+  }
+
   /** Runs that are with a worker. */
   runningRuns(): R[] {
     const runs: R[] = []

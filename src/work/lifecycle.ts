@@ -132,8 +132,13 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     this.counters.missed += count
     this.#parts.emit({ type: 'missed', task: record.id, count, from, to })
     record.close()
-    if (this.#isOver(record)) this.#over(record, undefined)
-    else this.#parts.store.updated(record, { times: true })
+    if (!this.#isOver(record)) return this.#parts.store.updated(record, { times: true })
+    // The last instant is kept as a run: without one nothing would tell the id's next life from this one.
+    const last = new LiveRun(record, to, false)
+    record.addRun(last)
+    this.#move(last, 'missed')
+    last.endedAt = this.#parts.now()
+    this.#over(record, last)
   }
 
   #offer(run: LiveRun): void {
@@ -382,17 +387,17 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   }
 
   /** No run is open, and none will follow: the record goes, or is kept for a while. */
-  #over(record: LiveRecord, run: LiveRun | undefined): void {
+  #over(record: LiveRecord, run: LiveRun): void {
     const { store } = this.#parts
     record.expiresAt = this.#expiryOf(record)
     if (record.expiresAt === NEVER) {
       store.ended(record, run)
-      if (run !== undefined) this.#keep(run, true)
+      this.#keep(run, true)
       this.#parts.rearm(record)
       return
     }
-    store.updated(record, { times: true, ...(run === undefined ? {} : { runs: [run] }) })
-    if (run !== undefined) this.#keep(run, true)
+    store.updated(record, { times: true, runs: [run] })
+    this.#keep(run, true)
     record.close()
     this.#parts.rearm(record)
   }

@@ -131,6 +131,18 @@ describe('misfire: what was due while nobody was there', () => {
     expect(scheduledOf('a')).toEqual([6 * HOUR])
   })
 
+  test('of a task whose last instants were missed something is kept, so that its id can be used again', async () => {
+    const task = { every: '1h', misfire: 'skip', end: BEGAN_AT + 3 * HOUR } as const
+    await schedule(task)
+    await bed.away(4 * HOUR)
+    await bed.clock.advanceBy(1000)
+    expect(await statesOf('a')).toEqual([`${3 * HOUR} missed`])
+    await schedule({ at: BEGAN_AT + 3 * HOUR })
+    await bed.clock.advanceBy(1000)
+    const [run] = await bed.done(bed.node.runs('a'))
+    expect(run?.id).toMatch(/^a~\d+@/)
+  })
+
   test.each([
     ['once', [10_000]],
     ['skip', []],

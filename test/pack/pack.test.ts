@@ -10,7 +10,7 @@ import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { CHECKED, OCCURRENCES, PREVIEW, PROGRAMS, type Printed, TSCONFIG } from './programs.ts'
+import { CHECKED, HANDLERS, OCCURRENCES, PREVIEW, PROGRAMS, type Printed, TSCONFIG } from './programs.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const OLDEST = '22.12.0'
@@ -85,6 +85,50 @@ describe('the packed package', () => {
   })
 })
 
+describe('the packed command line', () => {
+  const bin = (): string => join(user, 'node_modules', '.bin', 'carillon')
+
+  test('runs by its own name, as a file that may be run', { timeout: 60_000 }, async () => {
+    const { code, stdout, stderr } = await run(bin(), ['--version'], { cwd: user })
+    expect(stderr).toBe('')
+    expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+    expect(code).toBe(0)
+  })
+
+  test('runs handlers in JavaScript on the oldest Node, and says there why not in TypeScript', {
+    timeout: 60_000,
+  }, async () => {
+    const node = nodeOf(OLDEST)
+    const main = join(user, 'node_modules', 'carillon', 'dist', 'cli', 'main.js')
+    const up = (file: string) =>
+      run(node, [main, 'up', '--memory', '--http', 'off', '--handlers', file, '--json', '--for', '500ms'], {
+        cwd: user,
+      })
+    const well = await up('handlers.mjs')
+    expect(well.stderr).toBe('')
+    expect(well.stdout).toMatch(/"type":"run".*"result":42/)
+    expect(well.code).toBe(0)
+    const typed = await up('handlers.ts')
+    expect(JSON.parse(typed.stderr)).toMatchObject({
+      error: {
+        message: expect.stringContaining(
+          `handlers.ts is TypeScript, and this Node (v${OLDEST}) can't strip types`,
+        ),
+      },
+    })
+    expect(typed.code).toBe(2)
+  })
+
+  test('says in one line on an older Node which one it needs', { timeout: 60_000 }, async () => {
+    const main = join(user, 'node_modules', 'carillon', 'dist', 'cli', 'main.js')
+    const { code, stderr } = await run(nodeOf(TOO_OLD), [main, 'ls'], { cwd: user })
+    expect(code).toBe(1)
+    expect(stderr).toBe(
+      `carillon needs Node >= 22.12, and this is Node ${TOO_OLD}: update Node, or run it with a newer one\n`,
+    )
+  })
+})
+
 async function runProgram(node: string, program: string, dataDir: string): Promise<Printed> {
   const { code, stdout, stderr } = await run(node, [program, dataDir], { cwd: user, limitMs: 20_000 })
   expect(code, `${stdout}\n${stderr}`).toBe(0)
@@ -102,7 +146,7 @@ async function makeUser(): Promise<void> {
   await writeJson(join(user, 'package.json'), { name: 'user', private: true, type: 'module' })
   await npm(['install', '--prefer-offline', '--ignore-scripts=false', join(packed, tarball)], user)
   await writeJson(join(user, 'tsconfig.json'), TSCONFIG)
-  for (const [name, text] of Object.entries({ ...PROGRAMS, ...CHECKED }))
+  for (const [name, text] of Object.entries({ ...PROGRAMS, ...CHECKED, ...HANDLERS }))
     await writeFile(join(user, name), text)
   // The types of Node are the user's own, as with any package; ours serve here. npm would remove them: last.
   await mkdir(join(user, 'node_modules', '@types'), { recursive: true })

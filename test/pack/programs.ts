@@ -81,6 +81,17 @@ await node.schedule({ name: 'half', payload: 'a word' })
 `,
 }
 
+const HANDLER = `
+export function answer(run) { return run.payload * 2 }
+export const tasks = [{ name: 'answer', payload: 21 }]
+`
+
+/** Handlers for the command line. */
+export const HANDLERS: Readonly<Record<string, string>> = {
+  'handlers.mjs': HANDLER,
+  'handlers.ts': HANDLER.replace('(run)', '(run: { payload: number })'),
+}
+
 export const TSCONFIG = {
   compilerOptions: {
     target: 'ES2023',

@@ -1,0 +1,128 @@
+/**
+ * Which node a command talks to: `--url`, then CARILLON_URL, then the one that has the data directory open, which wrote
+ * its address and token there. A token is sent only to the address it is for: one from a data directory never goes to
+ * another url, and not to a process that is no longer the one that wrote it.
+ */
+
+import { readFile, stat } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { CliError, EXIT } from './cli-error.ts'
+import { type Context, unreadable } from './context.ts'
+import type { RemoteNode } from './remote.ts'
+
+export const DATA_DIR = './carillon-data'
+const TIMEOUT_MS = 30_000
+
+export interface NodeValues {
+  readonly url?: string
+  readonly tokenFile?: string
+  readonly data?: string
+}
+
+export async function findNode(context: Context, values: NodeValues): Promise<RemoteNode> {
+  const { nodes, env } = context.world
+  const url = values.url ?? (env.CARILLON_URL || undefined)
+  if (url !== undefined) {
+    checkUrl(url, values.url === undefined ? 'CARILLON_URL' : '--url')
+    return nodes.connect({ url, token: await tokenFor(context, values, url), timeoutMs: TIMEOUT_MS })
+  }
+  const dataDir = dataDirOf(context, values)
+  const api = await runningApi(context, dataDir, values.data !== undefined || env.CARILLON_DATA !== undefined)
+  const token = values.tokenFile === undefined ? api.token : await readToken(values.tokenFile)
+  return nodes.connect({ url: api.url, token, timeoutMs: TIMEOUT_MS })
+}
+
+export function dataDirOf(context: Context, values: { readonly data?: string }): string {
+  return values.data ?? (context.world.env.CARILLON_DATA || DATA_DIR)
+}
+
+function checkUrl(url: string, from: string): void {
+  const parsed = URL.parse(url)
+  if (parsed !== null && /^https?:$/.test(parsed.protocol)) return
+  throw new CliError(
+    EXIT.usage,
+    'INVALID',
+    `${from} is '${url}': allowed is the address of a node, like http://127.0.0.1:7410`,
+  )
+}
+
+async function tokenFor(context: Context, values: NodeValues, url: string): Promise<string | undefined> {
+  if (values.tokenFile !== undefined) return readToken(values.tokenFile)
+  const token = context.world.env.CARILLON_TOKEN
+  if (token !== undefined && token !== '') return token
+  // Without a token of one's own, the data directory's serves if it is that of the same node.
+  const api = await context.world.nodes.findApi(dataDirOf(context, values)).catch(() => undefined)
+  const isSame = api !== undefined && URL.parse(api.url)?.origin === URL.parse(url)?.origin
+  return isSame && context.world.nodes.isAlive(api.pid) ? api.token : undefined
+}
+
+async function readToken(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8').catch(error =>
+    Promise.reject(unreadable(error, path, 'the token file')),
+  )
+  const token = text.trim()
+  if (token !== '') return token
+  throw new CliError(EXIT.usage, 'INVALID', `the token file ${path} is empty: it must hold the node's token`)
+}
+
+/** The API of the node that has the directory open, or an error that says why there is none. */
+async function runningApi(
+  context: Context,
+  dataDir: string,
+  isGiven: boolean,
+): Promise<{ url: string; token: string }> {
+  const { nodes } = context.world
+  const start = `start one with \`carillon up${isGiven ? ` --data ${dataDir}` : ''}\`, or name a node with --url`
+  const found = await stat(dataDir).catch((error: NodeJS.ErrnoException) => error)
+  if (found instanceof Error) {
+    if (found.code === 'ENOENT') throw unreachable(`no node: there is no data directory ${dataDir}; ${start}`)
+    throw noPermission(dataDir, found)
+  }
+  if (!found.isDirectory())
+    throw new CliError(EXIT.usage, 'INVALID', `${dataDir} is not a directory: --data takes a data directory`)
+  const api = await nodes.findApi(dataDir).catch(error => {
+    if (isDenied(error)) throw noPermission(dataDir, error)
+    throw error
+  })
+  if (api !== undefined && nodes.isAlive(api.pid)) return api
+  const owner = await ownerOf(dataDir)
+  if (owner !== undefined && (owner.host !== hostname() || nodes.isAlive(owner.pid))) {
+    const where = owner.host === hostname() ? '' : ` on host ${owner.host}`
+    throw unreachable(
+      `${dataDir} is in use by process ${owner.pid}${where}, which opened no HTTP API: start it with http: '127.0.0.1:7410', or \`carillon up --http 127.0.0.1:7410\``,
+    )
+  }
+  throw unreachable(`no node runs on ${dataDir}: ${start}`)
+}
+
+async function ownerOf(dataDir: string): Promise<{ pid: number; host: string } | undefined> {
+  try {
+    const owner = JSON.parse(await readFile(join(dataDir, 'OWNER'), 'utf8')) as {
+      pid?: unknown
+      host?: unknown
+    }
+    return typeof owner.pid === 'number' && typeof owner.host === 'string'
+      ? { pid: owner.pid, host: owner.host }
+      : undefined
+  } catch (error) {
+    if (isDenied(error)) throw noPermission(dataDir, error)
+    return undefined
+  }
+}
+
+function isDenied(error: unknown): boolean {
+  const { code, cause } = error as { code?: unknown; cause?: { code?: unknown } }
+  return [code, cause?.code].some(each => each === 'EACCES' || each === 'EPERM')
+}
+
+function noPermission(dataDir: string, error: unknown): CliError {
+  const { code = '' } = error as { code?: string }
+  return unreachable(
+    `no permission to read the data directory ${dataDir}${/^E[A-Z]+$/.test(code) ? ` (${code})` : ''}: run this as the user that runs the node, or use --url and --token-file`,
+  )
+}
+
+function unreachable(message: string): CliError {
+  return new CliError(EXIT.unreachable, 'UNREACHABLE', message)
+}
