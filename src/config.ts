@@ -3,6 +3,8 @@
  * says its unit, and what raising and lowering it costs.
  */
 
+import { DEFAULT_MEMBERSHIP_OPTIONS } from './membership/options.ts'
+import type { MeshOptions } from './mesh.ts'
 import type { HorizonOptions } from './schedule/horizon.ts'
 import type { SchedulerOptions } from './schedule/scheduler.ts'
 import type { TaskStoreOptions } from './store/task-store.ts'
@@ -17,6 +19,8 @@ export interface EngineOptions {
   readonly dispatcher: DispatcherOptions
   readonly lifecycle: LifecycleOptions
   readonly calls: CallsOptions
+  /** Of a node with a network. */
+  readonly mesh: MeshOptions
   /** Most due records that wait in memory for room in the queue. More: more memory, fewer reads of the index. */
   readonly backlogMax: number
   /** New work is refused below this much free space, bytes. More: earlier; less: the disk itself says so, later. */
@@ -60,5 +64,6 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   freeBytesMin: 64 * 1024 * 1024,
   freeShareMax: 0.1,
   housekeepingMs: 1000,
+  mesh: { ...DEFAULT_MEMBERSHIP_OPTIONS, ownership: 'spread' },
   calls: { logTasksMax: 1000, logLinesMax: 200, waitersMax: 100_000 },
 }

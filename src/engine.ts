@@ -10,7 +10,9 @@
 import { DEFAULT_OPTIONS, type EngineOptions } from './config.ts'
 import { CarillonError, isCarillonError } from './errors.ts'
 import { GuardedClock } from './guarded-clock.ts'
+import { Mesh, type MeshObserver } from './mesh.ts'
 import type { Clock } from './ports/clock.ts'
+import type { Network } from './ports/network.ts'
 import type { Random } from './ports/random.ts'
 import type { Store } from './ports/store.ts'
 import type { WorkerChannel } from './ports/worker-channel.ts'
@@ -33,6 +35,10 @@ export interface EnginePorts {
   readonly random: Random
   /** Opened by the caller; the engine closes it when it stops. */
   readonly store: Store
+  /** Not started yet; the engine starts and stops it. Without one the node is alone. */
+  readonly network?: Network | undefined
+  /** What happens in the mesh, for who assembled the engine. */
+  readonly observer?: MeshObserver | undefined
 }
 
 /** Most events that wait for the first client; a start after a long time away can miss instants of many tasks. */
@@ -47,6 +53,7 @@ export class Engine implements SessionHost {
   readonly #store: TaskStore<LiveRun>
   readonly #scheduler: Scheduler<LiveRun>
   readonly #residency: Residency
+  #mesh: Mesh<LiveRun> | undefined
   readonly #dispatcher: Dispatcher<LiveRun>
   readonly #lifecycle: Lifecycle
   readonly #creation: Creation
@@ -163,6 +170,8 @@ export class Engine implements SessionHost {
     this.#startedAt = this.#clock.now()
     const started = await this.#store.start()
     this.#residency.prepare(this.#store.identity.meta.ranges)
+    // Before anything is journaled: peers compare how far the journal was when this boot began.
+    await this.#join()
     this.#state = 'running'
     await this.#lookAtSpace()
     await this.#residency.start()
@@ -174,6 +183,11 @@ export class Engine implements SessionHost {
       durable: this.#ports.store.durable,
     })
     this.stir()
+  }
+
+  /** Undefined: the node is alone, or has not started. */
+  get mesh(): Mesh<LiveRun> | undefined {
+    return this.#mesh
   }
 
   /** Takes a client on: calls, and runs of the handlers that it announces. */
@@ -240,6 +254,7 @@ export class Engine implements SessionHost {
     }
     this.#sessions.clear()
     this.#quit()
+    this.#mesh?.stop().catch(() => undefined)
     this.#ports.store.close().catch(() => undefined)
     this.#reject(known)
   }
@@ -293,6 +308,20 @@ export class Engine implements SessionHost {
         this.stir()
       })
       .catch((error: unknown) => this.failed(error))
+  }
+
+  // --- the mesh
+
+  async #join(): Promise<void> {
+    const { random, network } = this.#ports
+    if (network === undefined) return
+    this.#mesh = new Mesh(
+      { clock: this.#clock, random, network, observer: this.#ports.observer },
+      this.options.mesh,
+      this.#store,
+      error => this.failed(error),
+    )
+    await this.#mesh.start()
   }
 
   // --- calls
@@ -390,6 +419,7 @@ export class Engine implements SessionHost {
       withoutWorker,
       journalBytes: this.#store.journal.bytes,
       freeBytes: Number.isFinite(freeBytes) ? freeBytes : null,
+      mesh: this.#mesh?.status() ?? null,
     }
   }
 
@@ -404,6 +434,7 @@ export class Engine implements SessionHost {
     }
     this.#sessions.clear()
     this.#store.stopWaiting()
+    await this.#mesh?.stop()
     await this.#residency.stop()
     await this.#store.stop()
     this.#state = 'stopped'

@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'STORE_LOCKED' // another process has the data directory
   | 'STORE_FORMAT' // the data directory was written by an unknown version
   | 'STORE_CORRUPT' // a record or journal blob on disk does not match its checksum
+  | 'STORE_ROLLED_BACK' // the data directory is an older copy of itself: it goes on as a new store at the next start
   | 'STORE_FAILED' // the disk failed (a failed fsync): the engine stops
   | 'ENGINE_STOPPED' // the engine has stopped; calls are no longer possible
   | 'CLOSED' // close() was called

@@ -77,6 +77,27 @@ export const TASK_VIEW = Type.Object({
   open: Type.Array(RUN, { description: 'runs that have not ended, oldest first' }),
 })
 
+export const MESH = Type.Object({
+  id: orNull(Type.String()),
+  admitted: Type.Boolean(),
+  view: Type.String({ description: 'equal on all nodes that see the same' }),
+  quorum: orNull(Type.Integer()),
+  ranges: Type.Object({ owned: Type.Integer(), kept: Type.Integer(), of: Type.Integer() }),
+  stores: Type.Array(
+    Type.Object({
+      store: Type.String(),
+      node: Type.String(),
+      boot: Type.Integer(),
+      state: oneOf(['live', 'away', 'gone']),
+      suspect: Type.Boolean(),
+      zone: Type.String(),
+      weight: Type.Integer(),
+      addresses: Type.Array(Type.String()),
+    }),
+  ),
+  refusals: Type.Array(Type.Object({ code: Type.String(), line: Type.String() })),
+})
+
 export const STATUS = Type.Object({
   store: Type.String(),
   boot: Type.Integer(),
@@ -101,6 +122,7 @@ export const STATUS = Type.Object({
   withoutWorker: Type.Array(Type.Object({ name: Type.String(), waiting: Type.Integer() })),
   journalBytes: Type.Number(),
   freeBytes: orNull(Type.Number()),
+  mesh: orNull(MESH),
 })
 
 export const SCHEDULED = Type.Object({

@@ -71,6 +71,7 @@ export class Journal {
   #entryAt = -1
   #changes = 0
   #seq: number
+  #syncedSeq: number
   #segment: Segment
   #closed: Segment[] = []
   #waiting: AfterSync[] = []
@@ -97,6 +98,7 @@ export class Journal {
     this.#host = host
     this.actor = start.actor
     this.#seq = start.seq
+    this.#syncedSeq = start.seq - 1
     this.#n = new Float64Array(start.ranges)
     this.#segment = newSegment(ADOPTED_SEGMENT + 1, start.seq)
     beginBlob(this.#out)
@@ -117,6 +119,11 @@ export class Journal {
   /** Sequence number of the next blob. */
   get nextSeq(): number {
     return this.#seq
+  }
+
+  /** The highest sequence number that is synced, with all before it. */
+  get syncedSeq(): number {
+    return this.#syncedSeq
   }
 
   get segmentsWaiting(): number {
@@ -252,7 +259,8 @@ export class Journal {
   }
 
   #written(synced: boolean): void {
-    if (!synced) this.#armSync()
+    if (synced) this.#syncedSeq = this.#seq - 1
+    else this.#armSync()
     this.#busy = false
     const callbacks = this.#committing
     this.#committing = []

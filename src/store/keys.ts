@@ -2,6 +2,7 @@
  * The layout of the store: one ordered key space, cut by the first byte.
  *
  *   m                          meta: store id, boot, where the journal begins (one value)
+ *   mr                         there if the next start is to take a new store id
  *   a/<actor>                  actors: index -> (store, boot, start id)
  *   c                          context of the index: range -> actor -> n (one value, as of the last spill)
  *   q                          requestIds still remembered, as of the last spill (one value)
@@ -23,6 +24,7 @@ const E = 0x65
 const R = 0x72
 
 export const META_KEY = Uint8Array.of(0x6d)
+export const RENEWAL_KEY = Uint8Array.of(0x6d, 0x72)
 export const CONTEXT_KEY = Uint8Array.of(0x63)
 export const REQUESTS_KEY = Uint8Array.of(0x71)
 

@@ -11,7 +11,7 @@ import type { Random } from '../ports/random.ts'
 import type { Store } from '../ports/store.ts'
 import { Actors, START_ID_BYTES } from '../task/version.ts'
 import { type Actor, STORE_ID_BYTES } from './blob.ts'
-import { actorKey, allOf, META_KEY, numberOf } from './keys.ts'
+import { actorKey, allOf, META_KEY, numberOf, RENEWAL_KEY } from './keys.ts'
 
 const FORMAT = 1
 /** A range is written in two bytes. */
@@ -53,7 +53,8 @@ export async function startIdentity(
   const { store, random } = ports
   const bytes = await store.get(META_KEY)
   const known = bytes === undefined ? undefined : decodeMeta(bytes)
-  const id = known === undefined || options.renew ? hex(random.bytes(STORE_ID_BYTES)) : known.store
+  const renew = options.renew || (await store.get(RENEWAL_KEY)) !== undefined
+  const id = known === undefined || renew ? hex(random.bytes(STORE_ID_BYTES)) : known.store
   const meta: Meta = {
     format: FORMAT,
     store: id,
@@ -69,6 +70,7 @@ export async function startIdentity(
   await store.write(
     [
       { type: 'put', key: META_KEY, value: encodeMeta(meta) },
+      { type: 'del', key: RENEWAL_KEY },
       { type: 'put', key: actorKey(actor.index), value: Buffer.from(name) },
     ],
     { sync: true },

@@ -29,6 +29,7 @@ import {
   dueFrom,
   dueIdOf,
   endedKey,
+  RENEWAL_KEY,
   REQUESTS_KEY,
   rangeOfKey,
   taskIdOf,
@@ -190,6 +191,21 @@ export class TaskStore<R extends Run> {
 
   get isFull(): boolean {
     return this.#patient.isFull
+  }
+
+  /** The same store for others' keys: who writes there waits out a full disk as the journal does. */
+  get shared(): Pick<Store, 'getMany' | 'cursor' | 'write'> {
+    const patient = this.#patient
+    return {
+      getMany: keys => patient.getMany(keys),
+      cursor: options => patient.cursor(options),
+      write: (ops, { sync }) => patient.write(ops, sync),
+    }
+  }
+
+  /** From the next start on this is a new store, with all that it holds; resolves when that is on the disk. */
+  renewAtNextStart(): Promise<void> {
+    return this.#patient.write([{ type: 'put', key: RENEWAL_KEY, value: new Uint8Array(0) }], true)
   }
 
   /** True while the journal grows faster than the index takes it: who makes tasks has to wait. */

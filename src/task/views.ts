@@ -51,6 +51,33 @@ export interface RunView {
   readonly progress?: unknown
 }
 
+/** A node's view of its mesh. */
+export interface MeshView {
+  /** 32 hex digits; null before it was founded, or joined. */
+  readonly id: string | null
+  /** This store belongs to it. */
+  readonly admitted: boolean
+  /** 16 hex digits: equal on all nodes that see the same. */
+  readonly view: string
+  /** W: copies that make a change acknowledged; null while this store belongs to no mesh. */
+  readonly quorum: number | null
+  /** Ranges that this store owns, and those that it keeps copies of, of how many. */
+  readonly ranges: { readonly owned: number; readonly kept: number; readonly of: number }
+  readonly stores: ReadonlyArray<{
+    readonly store: string
+    readonly node: string
+    readonly boot: number
+    readonly state: 'live' | 'away' | 'gone'
+    /** Under accusation: counts as live until the trial ends. */
+    readonly suspect: boolean
+    readonly zone: string
+    readonly weight: number
+    readonly addresses: readonly string[]
+  }>
+  /** Why somebody did not let this store in, or it had to stop: the latest of each kind. */
+  readonly refusals: ReadonlyArray<{ readonly code: string; readonly line: string }>
+}
+
 export interface StatusView {
   readonly store: string
   readonly boot: number
@@ -80,4 +107,6 @@ export interface StatusView {
   readonly withoutWorker: ReadonlyArray<{ readonly name: string; readonly waiting: number }>
   readonly journalBytes: number
   readonly freeBytes: number | null
+  /** Null: this node is alone. */
+  readonly mesh: MeshView | null
 }

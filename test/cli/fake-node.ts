@@ -241,4 +241,5 @@ const STATUS: Omit<StatusView, 'handlers'> = {
   withoutWorker: [{ name: 'gone', waiting: 2 }],
   journalBytes: 100,
   freeBytes: 5_000_000_000,
+  mesh: null,
 }

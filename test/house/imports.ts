@@ -16,7 +16,7 @@ const LINES: readonly (readonly Room[])[] = [
   [{ name: 'store' }],
   [{ name: 'replication' }, { name: 'lease' }],
   [{ name: 'schedule' }, { name: 'work', beside: ['schedule'] }],
-  [{ name: 'engine', files: ['engine.ts', 'config.ts', 'events.ts', 'guarded-clock.ts'] }],
+  [{ name: 'engine', files: ['engine.ts', 'mesh.ts', 'config.ts', 'events.ts', 'guarded-clock.ts'] }],
   [{ name: 'adapters' }],
   [
     { name: 'http' },
