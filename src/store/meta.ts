@@ -78,6 +78,11 @@ export async function startIdentity(
   return { meta, actor, actors, startIds: startIdsOf(actors), fresh: known === undefined }
 }
 
+/** The next start takes a new store id, and keeps all that is there; resolves when that is on the disk. */
+export function renewAtNextStart(store: Pick<Store, 'write'>): Promise<void> {
+  return store.write([{ type: 'put', key: RENEWAL_KEY, value: new Uint8Array(0) }], { sync: true })
+}
+
 function startIdsOf(actors: ReadonlyMap<string, number>): Actors {
   const startIds: Uint8Array[] = []
   for (const [name, index] of actors) startIds[index] = unhex(name.slice(name.lastIndexOf('/') + 1))

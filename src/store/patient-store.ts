@@ -9,8 +9,17 @@ import { CarillonError, isCarillonError } from '../errors.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { CursorOptions, KeyRange, Store, StoreCursor, StoreOp } from '../ports/store.ts'
 
+/** The calls of a Store that others than the task store make. */
+export type SharedStore = Pick<Store, 'getMany' | 'cursor' | 'write'>
+
 export class PatientStore {
   readonly store: Store
+  /** The same, in the form of the port. */
+  readonly shared: SharedStore = {
+    getMany: keys => this.getMany(keys),
+    cursor: options => this.cursor(options),
+    write: (ops, { sync }) => this.write(ops, sync),
+  }
   readonly #clock: Clock
   readonly #retryMs: number
   readonly #full: (full: boolean) => void

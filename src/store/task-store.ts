@@ -29,14 +29,13 @@ import {
   dueFrom,
   dueIdOf,
   endedKey,
-  RENEWAL_KEY,
   REQUESTS_KEY,
   rangeOfKey,
   taskIdOf,
   taskKey,
 } from './keys.ts'
 import { type Identity, startIdentity } from './meta.ts'
-import { PatientStore } from './patient-store.ts'
+import { PatientStore, type SharedStore } from './patient-store.ts'
 import { type Context, replay } from './replay.ts'
 import { RequestLog } from './requests.ts'
 import { decodeSnapshot } from './snapshot.ts'
@@ -194,18 +193,8 @@ export class TaskStore<R extends Run> {
   }
 
   /** The same store for others' keys: who writes there waits out a full disk as the journal does. */
-  get shared(): Pick<Store, 'getMany' | 'cursor' | 'write'> {
-    const patient = this.#patient
-    return {
-      getMany: keys => patient.getMany(keys),
-      cursor: options => patient.cursor(options),
-      write: (ops, { sync }) => patient.write(ops, sync),
-    }
-  }
-
-  /** From the next start on this is a new store, with all that it holds; resolves when that is on the disk. */
-  renewAtNextStart(): Promise<void> {
-    return this.#patient.write([{ type: 'put', key: RENEWAL_KEY, value: new Uint8Array(0) }], true)
+  get shared(): SharedStore {
+    return this.#patient.shared
   }
 
   /** True while the journal grows faster than the index takes it: who makes tasks has to wait. */

@@ -49,7 +49,7 @@ describe.concurrent('a data directory', () => {
     await expect(second).rejects.toThrow(/in use by this process itself, since 20/)
     const tookMs = performance.now() - from
     expect(tookMs).toBeGreaterThan(4500)
-    expect(tookMs).toBeLessThan(9000)
+    expect(tookMs).toBeLessThan(30_000)
     expect((await first.status()).takesWork).toBe(true)
     await first.close()
   })
