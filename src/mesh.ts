@@ -128,18 +128,16 @@ export class Mesh<R extends Run> {
 
   /** What lies on the disk is an older copy: what it said since is not known to it. It goes on as somebody new. */
   #rolledBack(line: string): void {
-    this.#store
-      .renewAtNextStart()
-      .then(
-        () =>
-          this.#failed(
-            new CarillonError(
-              'STORE_ROLLED_BACK',
-              `${line}; start this node again: it goes on as a new store, with all that it holds`,
-            ),
+    renewAtNextStart(this.#store.shared).then(
+      () =>
+        this.#failed(
+          new CarillonError(
+            'STORE_ROLLED_BACK',
+            `${line}; start this node again: it goes on as a new store, with all that it holds`,
           ),
-        this.#failed,
-      )
+        ),
+      this.#failed,
+    )
   }
 }
 

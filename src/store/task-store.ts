@@ -5,8 +5,8 @@
  * its journal segment is the oldest is written to the index (store/spill); it then leaves memory unless somebody
  * holds it (armed, running, pinned).
  *
- * Every change of a record goes through created(), updated() or ended(): the record is changed by the caller first,
- * the change is journaled here, and `afterSync` tells when that counts.
+ * Every change of a record goes through created(), updated() or ended(): its caller changes the record first, it is
+ * journaled here, and `afterSync` tells when that counts.
  */
 
 import { CarillonError } from '../errors.ts'
@@ -192,7 +192,7 @@ export class TaskStore<R extends Run> {
     return this.#patient.isFull
   }
 
-  /** The same store for others' keys: who writes there waits out a full disk as the journal does. */
+  /** For others' keys: who writes there waits out a full disk as the journal does. */
   get shared(): SharedStore {
     return this.#patient.shared
   }
@@ -381,9 +381,7 @@ export class TaskStore<R extends Run> {
   }
 
   /** It is about to stop: nobody waits for space any more. */
-  stopWaiting(): void {
-    this.#patient.stop()
-  }
+  stopWaiting = (): void => this.#patient.stop()
 
   /** Syncs what is there, and closes. */
   async stop(): Promise<void> {
