@@ -52,6 +52,11 @@ export interface MeshPlan {
 const NODES_MAX = 20
 /** These cut nodes off from each other: two of them together may leave one without a majority. */
 const CUTTING = ['one-way', 'flip-flop', 'clog']
+/**
+ * From so many on, two that are cut off from each other have three helpers between them: enough also where every link
+ * loses a third. With fewer, a cut and such a loss don't come together in a gentle mix.
+ */
+const HELPED_SIZE = 6
 /** After it came back a node has peace for so long: otherwise it would hardly ever be up. */
 const PEACE_MS = 10_000
 
@@ -114,7 +119,7 @@ function planStrikes(
     const shape = fault.plan({ random, size, isGentle })
     if (shape === undefined) continue
     const strike = { fault: fault.name, atMs, ...shape }
-    if (strikes.some(other => collide(strike, other, isGentle))) continue
+    if (strikes.some(other => collide(strike, other, isGentle, size))) continue
     if (fault.renewsStore === true) renewalsLeft--
     strikes.push(strike)
   }
@@ -122,10 +127,11 @@ function planStrikes(
 }
 
 /** Whether the later one must not strike, because of the earlier one. */
-function collide(later: Strike, earlier: Strike, isGentle: boolean): boolean {
+function collide(later: Strike, earlier: Strike, isGentle: boolean, size: number): boolean {
   const overlaps = later.atMs < earlier.atMs + earlier.lastsMs
   if (overlaps && later.fault === earlier.fault && !meshFault(later.fault).takesNodes) return true
-  if (overlaps && isGentle && CUTTING.includes(later.fault) && CUTTING.includes(earlier.fault)) return true
+  const worst = size < HELPED_SIZE ? [...CUTTING, 'loss'] : CUTTING
+  if (overlaps && isGentle && worst.includes(later.fault) && worst.includes(earlier.fault)) return true
   if (!meshFault(later.fault).takesNodes || !meshFault(earlier.fault).takesNodes) return false
   const isClose = later.atMs < earlier.atMs + earlier.lastsMs + PEACE_MS
   return isClose && later.nodes.some(node => earlier.nodes.includes(node))

@@ -71,7 +71,7 @@ describe.each(MIXES)('of the mix %s', mix => {
 test('in a gentle mix no node is ever cut off from a majority, itself counted', () => {
   const gentle = MIXES.filter(mix => MESH_MIXES[mix]?.isGentle === true)
   expect(gentle.length).toBeGreaterThan(2)
-  let cuts = 0
+  let cutOff = 0
   for (const plan of gentle.flatMap(mix => plans(mix))) {
     expect(plan.isGentle).toBe(true)
     const size = plan.nodes.length
@@ -82,18 +82,20 @@ test('in a gentle mix no node is ever cut off from a majority, itself counted', 
       const losses = now.filter(strike => strike.fault === 'loss')
       expect(losses.length).toBeLessThanOrEqual(1)
       expect(losses.every(strike => (strike.amount as number) <= 0.3)).toBe(true)
+      const cuts = now.filter(strike => ['one-way', 'flip-flop', 'clog'].includes(strike.fault))
+      if (size < 6 && losses.length > 0) expect(cuts).toEqual([])
       for (let node = 0; node < size; node++) {
         const lost = new Set<number>()
         for (const { nodes, others = [] } of now) {
           if (nodes.includes(node)) for (const other of others) lost.add(other)
           if (others.includes(node)) for (const other of nodes) lost.add(other)
         }
-        if (lost.size > 0) cuts++
+        if (lost.size > 0) cutOff++
         expect(size - lost.size).toBeGreaterThan(size / 2)
       }
     }
   }
-  expect(cuts).toBeGreaterThan(100)
+  expect(cutOff).toBeGreaterThan(100)
 })
 
 test('one store founds alone, or as many expect each other, or one more than they expect', () => {

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { MESH_MIXES } from '../../../sim/mesh/mixes.ts'
 import { type MeshPlan, planMesh } from '../../../sim/mesh/planner.ts'
 import { type MeshRunResult, runMesh, runPlan } from '../../../sim/mesh/world.ts'
+import { LAN } from '../../../sim/network/link.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 
@@ -63,6 +64,11 @@ test('ten of fifteen that die at once are away for the others, and stay so', asy
   const { faults, counters } = await scenario(15, { leftDead: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] })
   expect(faults).toEqual([])
   expect(counters.alarms).toBeGreaterThanOrEqual(50)
+})
+
+test('a mesh whose links lose three of four packets finds no rest, and the judge says so', async () => {
+  const { faults } = await scenario(8, { conditions: { ...LAN, loss: 0.75 } })
+  expect(faults.some(fault => fault.startsWith('one-view: '))).toBe(true)
 })
 
 test('a disk that is put back is found out', async () => {
