@@ -31,6 +31,8 @@ export interface MeshPorts {
 
 /** Who wants to know what happens. Never called inside a call of the engine. */
 export interface MeshObserver {
+  /** This boot is on the disk, and is about to say hello. */
+  starting(self: { readonly store: StoreId; readonly boot: number; readonly startId: string }): void
   viewChanged(view: View): void
   /** This store belongs to a mesh from now on; called at each start. */
   founded(meshId: string): void
@@ -85,6 +87,12 @@ export class Mesh<R extends Run> {
   }
 
   async start(): Promise<void> {
+    const { meta, actor } = this.#store.identity
+    this.#ports.observer?.starting({
+      store: meta.store as StoreId,
+      boot: meta.boot,
+      startId: hexOf(actor.startId),
+    })
     await this.#ports.network.start(this.membership.events)
     await this.membership.start()
   }

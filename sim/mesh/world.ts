@@ -5,17 +5,18 @@
  */
 
 import { SeededRandom } from '../../src/lib/seeded-random.ts'
-import { DEFAULT_MEMBERSHIP_OPTIONS, type MembershipOptions } from '../../src/membership/options.ts'
+import { DEFAULT_MEMBERSHIP_OPTIONS } from '../../src/membership/options.ts'
 import { suspicionMsMax, TIMINGS } from '../../src/membership/timings.ts'
 import { badness, type View } from '../../src/membership/view.ts'
+import type { MeshOptions } from '../../src/mesh.ts'
 import { SimulatedSwitch } from '../network/switch.ts'
 import { Trace } from '../trace.ts'
 import { VirtualClock } from '../virtual-clock.ts'
 import { meshCheckers } from './checkers/index.ts'
+import { EngineNode } from './engine-node.ts'
 import type { MeshContext, Strike } from './faults/fault.ts'
 import { meshFault } from './faults/index.ts'
 import { MeshHistory } from './history.ts'
-import { MembershipNode } from './membership-node.ts'
 import type { MeshNode } from './node.ts'
 import { type MeshPlan, type NodePlan, planMesh } from './planner.ts'
 import { MeshTruth } from './truth.ts'
@@ -101,7 +102,7 @@ class MeshWorld {
   readonly #plan: MeshPlan
   readonly #ports: WorldPorts
   readonly #switch: SimulatedSwitch
-  readonly #nodes: readonly MembershipNode[]
+  readonly #nodes: readonly EngineNode[]
   readonly #truth: MeshTruth
   readonly #context: MeshContext
   readonly #ends = new Set<() => void>()
@@ -128,7 +129,7 @@ class MeshWorld {
     const addresses = hosts.map(host => host.address)
     this.#nodes = hosts.map(
       (host, number) =>
-        new MembershipNode(
+        new EngineNode(
           number,
           { clock, trace, history, host, random: random.fork(`node ${number}`) },
           isFirstStore => this.#optionsOf(plan.nodes[number] as NodePlan, number, addresses, isFirstStore),
@@ -204,7 +205,7 @@ class MeshWorld {
     this.#isHealed = true
     for (const end of [...this.#ends]) end()
     this.#switch.heal()
-    const dead = this.#plan.leftDead.map(number => this.#nodes[number] as MembershipNode)
+    const dead = this.#plan.leftDead.map(number => this.#nodes[number] as EngineNode)
     for (const node of this.#nodes) {
       node.pause(false)
       if (!dead.includes(node)) node.start()
@@ -246,13 +247,13 @@ class MeshWorld {
     })
   }
 
-  #nodeChanged(node: MembershipNode, isNewProcess: boolean): void {
+  #nodeChanged(node: EngineNode, isNewProcess: boolean): void {
     if (!isNewProcess) return this.#truth.update()
     this.#latest.delete(node.number)
     this.#truth.restarted(node)
   }
 
-  #viewChanged(node: MembershipNode, view: View): void {
+  #viewChanged(node: EngineNode, view: View): void {
     const { history } = this.#ports
     const latest = this.#latest.get(node.number)
     const before = new Map(latest?.stores.map(each => [each.store, each]))
@@ -282,7 +283,7 @@ class MeshWorld {
     number: number,
     addresses: readonly string[],
     isFirstStore: boolean,
-  ): Partial<MembershipOptions> {
+  ): Partial<MeshOptions> {
     // Who lost its disk joins: a founding that it has forgotten is none of its business.
     const isFounding = isFirstStore && !isFounder
     return {

@@ -1,16 +1,18 @@
 /**
- * MembershipNode: the shipped membership over a simulated host and disk, one process after the other, and nothing else
- * of the engine. What it reports goes into the history.
+ * EngineNode: the shipped engine over a simulated host and disk, one process after the other. What it reports of its
+ * mesh goes into the history.
  */
 
 import { fromLatin1 } from '../../src/adapters/memory-store.ts'
-import { hexOf } from '../../src/lib/bytes.ts'
+import { DEFAULT_OPTIONS } from '../../src/config.ts'
+import { Engine } from '../../src/engine.ts'
+import { isCarillonError } from '../../src/errors.ts'
 import type { SeededRandom } from '../../src/lib/seeded-random.ts'
-import { Membership } from '../../src/membership/membership.ts'
-import { DEFAULT_MEMBERSHIP_OPTIONS, type MembershipOptions } from '../../src/membership/options.ts'
+import type { Membership } from '../../src/membership/membership.ts'
+import type { RefusalCode } from '../../src/membership/messages.ts'
 import type { StoreId, View } from '../../src/membership/view.ts'
+import type { MeshObserver, MeshOptions } from '../../src/mesh.ts'
 import type { Clock } from '../../src/ports/clock.ts'
-import { startIdentity } from '../../src/store/meta.ts'
 import type { SimulatedHost } from '../network/host.ts'
 import { SimulatedNetwork } from '../network.ts'
 import { ProcessStore, SimulatedProcess } from '../process.ts'
@@ -30,18 +32,18 @@ export interface NodePorts {
 
 export interface NodeEvents {
   /** Its process began or ended, or stands still, or goes on. */
-  changed(node: MembershipNode, isNewProcess: boolean): void
-  viewChanged(node: MembershipNode, view: View): void
+  changed(node: EngineNode, isNewProcess: boolean): void
+  viewChanged(node: EngineNode, view: View): void
 }
 
 /** The options of a life: those of the first differ, as who founds is said only then. */
-export type OptionsOfLife = (isFirstStore: boolean) => Partial<MembershipOptions>
+export type OptionsOfLife = (isFirstStore: boolean) => Partial<MeshOptions>
 
 const RANGES = 16
 /** Whoever looks after the nodes starts one again after this, under a new store id, when it was found rolled back; ms. */
 const RENEWAL_MS = 500
 
-export class MembershipNode implements MeshNode {
+export class EngineNode implements MeshNode {
   readonly number: number
   readonly name: string
   readonly host: SimulatedHost
@@ -53,10 +55,8 @@ export class MembershipNode implements MeshNode {
   #lives = 0
   #skewMs = 0
   #process: SimulatedProcess | undefined
-  #network: SimulatedNetwork | undefined
+  #engine: Engine | undefined
   #stopping: Promise<void> | undefined
-  #renewsStore = false
-  membership: Membership | undefined
   store: StoreId | undefined
   boot = 0
 
@@ -78,6 +78,10 @@ export class MembershipNode implements MeshNode {
     return this.#process?.isStopped === true
   }
 
+  get membership(): Membership | undefined {
+    return this.#engine?.mesh?.membership
+  }
+
   get #isAlive(): boolean {
     return this.#process !== undefined && !this.#process.isDead
   }
@@ -87,35 +91,32 @@ export class MembershipNode implements MeshNode {
     const { clock, trace, host, random } = this.#ports
     this.#lives++
     const process = new SimulatedProcess(clock, trace, random.fork(`timers ${this.#lives}`))
-    const life = random.fork(`life ${this.#lives}`)
     this.#process = process
     this.#stopping = undefined
-    this.membership = undefined
     const store = new ProcessStore(new SimulatedStore(this.#disk), process)
     const network = new SimulatedNetwork(host, process, { self: this.name })
-    this.#network = network
+    const engine = new Engine(
+      {
+        clock: this.#skewed(process.clock),
+        random: random.fork(`life ${this.#lives}`),
+        store,
+        network,
+        observer: this.#observer(),
+      },
+      {
+        store: { ...DEFAULT_OPTIONS.store, ranges: RANGES },
+        mesh: { ...DEFAULT_OPTIONS.mesh, ...this.#options(this.#disks === 1) },
+      },
+    )
+    this.#engine = engine
     trace.note(`${this.name} starts`)
     this.#events.changed(this, true)
-    const begin = async (): Promise<void> => {
-      await store.open()
-      const renew = this.#renewsStore
-      this.#renewsStore = false
-      const identity = await startIdentity({ store, random: life }, { ranges: RANGES, renew })
-      const started = {
-        node: this.number,
-        store: identity.meta.store as StoreId,
-        boot: identity.meta.boot,
-        startId: hexOf(identity.actor.startId),
-      }
-      this.#ports.history.starts.push({ at: clock.monotonic(), ...started })
-      this.store = started.store
-      this.boot = started.boot
-      const membership = this.#membership(process, life, network, store, started)
-      this.membership = membership
-      await network.start(membership.events)
-      await membership.start()
-    }
-    begin().catch((error: unknown) => this.#failed(error))
+    const failed = (error: unknown): void => this.#failed(process, error)
+    engine.stopped.catch(failed)
+    store
+      .open()
+      .then(() => engine.start())
+      .catch(failed)
   }
 
   kill(): void {
@@ -127,16 +128,14 @@ export class MembershipNode implements MeshNode {
   }
 
   stop(): Promise<void> {
-    const { membership } = this
-    const [network, process] = [this.#network, this.#process]
-    if (!this.isUp || membership === undefined) {
+    const [engine, process] = [this.#engine, this.#process]
+    if (!this.isUp || engine?.mesh === undefined) {
       this.kill()
       return Promise.resolve()
     }
     this.#ports.trace.note(`${this.name} stops`)
     this.#stopping = (async () => {
-      await membership.stop()
-      await network?.stop()
+      await engine.stop(0)
       this.#ports.history.timersLeft += process?.clock.pending ?? 0
       this.#end('has stopped', false)
     })()
@@ -176,55 +175,33 @@ export class MembershipNode implements MeshNode {
     this.#skewMs += ms
   }
 
-  #membership(
-    process: SimulatedProcess,
-    random: SeededRandom,
-    network: SimulatedNetwork,
-    store: ProcessStore,
-    self: { readonly node: number; readonly store: StoreId; readonly boot: number; readonly startId: string },
-  ): Membership {
-    const { history, trace } = this.#ports
-    const { node } = self
+  #observer(): MeshObserver {
+    const { clock, history, trace } = this.#ports
+    const node = this.number
     const at = (): number => history.now
-    const options = { ...DEFAULT_MEMBERSHIP_OPTIONS, ranges: RANGES, ...this.#options(this.#disks === 1) }
-    return new Membership(
-      { clock: this.#skewed(process.clock), random, network, store },
-      options,
-      { ...self, node: this.name, journalSeq: () => 0 },
-      {
-        viewChanged: view => {
-          const states = view.stores.map(each => `${each.node}.${each.boot}${each.state[0]}`).join(' ')
-          trace.note(`${this.name} sees ${view.id.slice(0, 6)}: ${states}`)
-          this.#events.viewChanged(this, view)
-        },
-        suspected: about => history.suspicions.push({ at: at(), node, about }),
-        refuted: () => history.count('refuted'),
-        founded: ({ meshId }) => {
-          trace.note(`${this.name} belongs to ${meshId.slice(0, 6)}`)
-          history.founded.push({ at: at(), node, store: self.store, meshId })
-        },
-        refused: (code, line) => {
-          trace.note(`${this.name} is refused: ${code}, ${line}`)
-          history.refusals.push({ at: at(), node, store: self.store, code })
-        },
-        rolledBack: line => {
-          trace.note(`${this.name} went back: ${line}`)
-          history.refusals.push({ at: at(), node, store: self.store, code: 'ROLLED_BACK' })
-          this.#renew(process)
-        },
-        failed: error => this.#failed(error),
+    const store = (): StoreId => this.store as StoreId
+    return {
+      starting: self => {
+        this.store = self.store
+        this.boot = self.boot
+        history.starts.push({ at: clock.monotonic(), node, ...self })
       },
-    )
-  }
-
-  /** The host's part when its store went back: a new store id on the same disk. */
-  #renew(process: SimulatedProcess): void {
-    this.#renewsStore = true
-    this.#ports.clock.setTimer(RENEWAL_MS, () => {
-      if (this.#process !== process || process.isDead) return
-      this.kill()
-      this.start()
-    })
+      viewChanged: view => {
+        const states = view.stores.map(each => `${each.node}.${each.boot}${each.state[0]}`).join(' ')
+        trace.note(`${this.name} sees ${view.id.slice(0, 6)}: ${states}`)
+        this.#events.viewChanged(this, view)
+      },
+      suspected: about => history.suspicions.push({ at: at(), node, about }),
+      refuted: () => history.count('refuted'),
+      founded: meshId => {
+        trace.note(`${this.name} belongs to ${meshId.slice(0, 6)}`)
+        history.founded.push({ at: at(), node, store: store(), meshId })
+      },
+      refused: (code, line) => {
+        trace.note(`${this.name} is refused: ${code}, ${line}`)
+        history.refusals.push({ at: at(), node, store: store(), code: code as RefusalCode })
+      },
+    }
   }
 
   #end(how: string, powerCut: boolean): void {
@@ -236,8 +213,22 @@ export class MembershipNode implements MeshNode {
     this.#events.changed(this, false)
   }
 
-  #failed(error: unknown): void {
-    this.#ports.history.fault(`${this.name} failed: ${error instanceof Error ? error.stack : String(error)}`)
+  /** Whoever looks after the nodes starts one again that was found rolled back. Nothing else may end an engine. */
+  #failed(process: SimulatedProcess, error: unknown): void {
+    if (this.#process !== process || process.isDead) return
+    const { clock, history } = this.#ports
+    if (!isCarillonError(error, 'STORE_ROLLED_BACK')) {
+      history.fault(`${this.name} failed: ${error instanceof Error ? error.stack : String(error)}`)
+      return
+    }
+    history.refusals.push({
+      at: history.now,
+      node: this.number,
+      store: this.store as StoreId,
+      code: 'ROLLED_BACK',
+    })
+    this.#end(`went back: ${error.message}`, false)
+    clock.setTimer(RENEWAL_MS, () => this.start())
   }
 
   #skewed(clock: Clock): Clock {
