@@ -179,12 +179,13 @@ export class EngineNode implements MeshNode {
     const { clock, history, trace } = this.#ports
     const node = this.number
     const at = (): number => history.now
+    const disk = this.#disks
     const store = (): StoreId => this.store as StoreId
     return {
       starting: self => {
         this.store = self.store
         this.boot = self.boot
-        history.starts.push({ at: clock.monotonic(), node, ...self })
+        history.starts.push({ at: clock.monotonic(), node, ...self, disk })
       },
       viewChanged: view => {
         const states = view.stores.map(each => `${each.node}.${each.boot}${each.state[0]}`).join(' ')
@@ -206,7 +207,9 @@ export class EngineNode implements MeshNode {
 
   #end(how: string, powerCut: boolean): void {
     if (!this.#isAlive) return
-    this.#ports.trace.note(`${this.name} ${how}`)
+    const { trace, history } = this.#ports
+    trace.note(`${this.name} ${how}`)
+    history.ends.push({ at: history.now, node: this.number })
     this.#process?.die(powerCut)
     this.#disk.crash({ powerCut })
     this.#stopping = undefined

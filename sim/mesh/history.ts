@@ -14,6 +14,8 @@ export interface StoreStart {
   readonly store: StoreId
   readonly boot: number
   readonly startId: string
+  /** Which of the node's disks it was: each wipe and each restored image is another. */
+  readonly disk: number
 }
 
 export interface ViewReport {
@@ -53,6 +55,8 @@ export interface Refused {
 export class MeshHistory {
   readonly #clock: VirtualClock
   readonly starts: StoreStart[] = []
+  /** When processes ended, however. */
+  readonly ends: { readonly at: number; readonly node: number }[] = []
   readonly views: ViewReport[] = []
   readonly alarms: Alarm[] = []
   readonly founded: Founded[] = []

@@ -44,8 +44,8 @@ function sees(history: MeshHistory, at: number, node: number, seen: View): void 
   history.views.push({ at, node, view: seen, isAdmitted: true })
 }
 
-function start(node: number, store: string, boot: number, at: number): StoreStart {
-  return { at, node, store: store as StoreId, boot, startId: `${store}${boot}` }
+function start(node: number, store: string, boot: number, at: number, disk = 1): StoreStart {
+  return { at, node, store: store as StoreId, boot, startId: `${store}${boot}`, disk }
 }
 
 describe('one-view', () => {
@@ -122,23 +122,38 @@ describe('boots', () => {
       judged(boots, history => {
         history.starts.push(start(0, 'a', 1, 0), start(1, 'b', 1, 0), start(1, 'b', 2, 10))
         sees(history, 20, 0, view('1', ['a', 1, 'live'], ['b', 2, 'live']))
-        history.starts.push(disk === 'kept' ? start(0, 'a', 2, 30) : start(0, 'c', 1, 30))
+        history.starts.push(disk === 'kept' ? start(0, 'a', 2, 30) : start(0, 'c', 5, 30, 2))
         sees(history, 40, 0, view('2', ['a', 2, 'live'], ['b', 1, 'live']))
       })
     expect(restarted('kept')).toHaveLength(1)
     expect(restarted('wiped')).toEqual([])
   })
 
-  test.each(['noticed', 'not noticed'])('a start from an old disk that was %s', how => {
+  test('excuses who ended before what it saw was on its disk, and nobody else', () => {
+    const ended = (at: number) =>
+      judged(boots, history => {
+        history.starts.push(start(0, 'a', 1, 0))
+        sees(history, 2000, 0, view('1', ['b', 2, 'live']))
+        history.ends.push({ at, node: 0 })
+        history.starts.push(start(0, 'a', 2, 9000))
+        sees(history, 9500, 0, view('2', ['b', 1, 'live']))
+      })
+    expect(ended(2500)).toEqual([])
+    expect(ended(3500)).toHaveLength(1)
+  })
+
+  test.each(['noticed', 'not noticed', 'known to nobody'])('a start from an old disk that was %s', how => {
     const found = judged(boots, history => {
-      history.starts.push(start(0, 'a', 1, 0), start(0, 'a', 2, 10), start(0, 'a', 2, 20))
+      history.starts.push(start(0, 'a', 1, 0), start(1, 'z', 1, 0), start(0, 'a', 2, 10))
+      if (how !== 'known to nobody') sees(history, 15, 1, view('0', ['a', 2, 'live']))
+      history.starts.push(start(0, 'a', 2, 20, 2))
       if (how === 'noticed') {
         history.refusals.push({ at: 25, node: 0, store: 'a' as StoreId, code: 'ROLLED_BACK' })
         history.starts.push(start(0, 'b', 3, 30))
       }
       sees(history, 40, 1, view('1', ['a', 2, how === 'noticed' ? 'away' : 'live']))
     })
-    expect(found).toHaveLength(how === 'noticed' ? 0 : 1)
+    expect(found).toHaveLength(how === 'not noticed' ? 1 : 0)
   })
 })
 
