@@ -1,6 +1,6 @@
 /**
  * The boot of a store never goes back unnoticed: nobody's view takes a lower one than it has seen, and a store that is
- * started from an old disk, hence with a boot that was there before, is found out.
+ * started from an old disk, hence with a boot that was there before, is found out, if anybody else had ever seen it.
  */
 
 import type { StoreId } from '../../../src/membership/view.ts'
@@ -26,7 +26,7 @@ export const boots: MeshChecker = {
       const isNoticed = history.refusals.some(
         ({ store, code, at }) => store === start.store && code === 'ROLLED_BACK' && at >= start.at,
       )
-      if (isNoticed) continue
+      if (isNoticed || !hasWitness(history, start)) continue
       // It may have died before it could meet anybody; then its store must not be live in the end.
       const end = history.views.at(-1)?.view.stores.find(({ store }) => store === start.store)
       const isLast = latestStart(history, start.node)?.store === start.store
@@ -44,6 +44,16 @@ export function startedFromOldDisks(history: MeshHistory): StoreStart[] {
     const before = highest.get(store) ?? 0
     highest.set(store, Math.max(before, boot))
     return boot <= before
+  })
+}
+
+/** Somebody else saw the boot before, and still has the disk that it wrote it down on. */
+function hasWitness(history: MeshHistory, { store, boot, node, at }: StoreStart): boolean {
+  return history.views.some(report => {
+    if (report.node === node || report.at >= at) return false
+    if (diskAt(history, report.node, report.at) !== diskAt(history, report.node, history.endedAt))
+      return false
+    return report.view.stores.some(each => each.store === store && each.boot >= boot)
   })
 }
 

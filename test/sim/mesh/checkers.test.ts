@@ -129,16 +129,22 @@ describe('boots', () => {
     expect(restarted('wiped')).toEqual([])
   })
 
-  test.each(['noticed', 'not noticed'])('a start from an old disk that was %s', how => {
+  test.each<[string, number]>([
+    ['noticed', 0],
+    ['not noticed', 1],
+    ['not noticed, as nobody had seen it', 0],
+  ])('a start from an old disk that was %s: %i faults', (how, count) => {
     const found = judged(boots, history => {
       history.starts.push(start(0, 'a', 1, 0), start(0, 'a', 2, 10), start(0, 'a', 2, 20))
+      const seen = how.endsWith('nobody had seen it') ? 1 : 2
+      sees(history, 15, 1, view('0', ['a', seen, 'live']))
       if (how === 'noticed') {
         history.refusals.push({ at: 25, node: 0, store: 'a' as StoreId, code: 'ROLLED_BACK' })
         history.starts.push(start(0, 'b', 3, 30))
       }
       sees(history, 40, 1, view('1', ['a', 2, how === 'noticed' ? 'away' : 'live']))
     })
-    expect(found).toHaveLength(how === 'noticed' ? 0 : 1)
+    expect(found).toHaveLength(count)
   })
 })
 
