@@ -107,7 +107,7 @@ export class Handshake {
     if (hello.seen) peer.confirmed = true
     const mesh = this.#context.mesh()
     if (mesh !== undefined && envelope.meshId !== undefined && mesh.meshId !== envelope.meshId) {
-      this.#onForeign(peer, hello, envelope.meshId)
+      this.#onForeign(peer, hello, envelope.meshId, now)
       return
     }
     const why = this.#refusal(hello)
@@ -251,12 +251,12 @@ export class Handshake {
     }
   }
 
-  #onForeign(peer: Peer, hello: Hello, meshId: string): void {
+  #onForeign(peer: Peer, hello: Hello, meshId: string, now: number): void {
     const { peers } = this.#context
     const line = `${peer.node} belongs to mesh ${meshId}, this one is ${this.#context.mesh()?.meshId}: they never merge`
     this.refuse(peer.node, hello.record, 'OTHER_MESH', line)
     this.#context.refusedBy('OTHER_MESH', line)
-    if (peer.address !== undefined) peers.foreign(peer.address)
+    if (peer.address !== undefined) peers.foreign(peer.address, now)
   }
 
   #refusal(hello: Hello): { readonly code: RefusalCode; readonly line: string } | undefined {

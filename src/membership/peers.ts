@@ -8,6 +8,11 @@ import type { Network } from '../ports/network.ts'
 import type { Hello } from './messages.ts'
 import type { MemberRecord, StoreId } from './view.ts'
 
+/** How long an address of another mesh is left alone. */
+const FOREIGN_MS = 600_000
+/** Most addresses and nodes that are kept for that, or for when they were lost; beyond, they are dialled sooner. */
+const KEPT_MAX = 4096
+
 export interface Peer {
   readonly node: string
   readonly address: string | undefined
@@ -28,8 +33,8 @@ export class Peers {
   readonly #byNode = new Map<string, Peer>()
   readonly #byStore = new Map<StoreId, Peer>()
   readonly #dialled = new Set<string>()
-  /** Addresses where another mesh was found. */
-  readonly #foreign = new Set<string>()
+  /** Addresses where another mesh was found, and until when they are not dialled: addresses move. */
+  readonly #foreign = new Map<string, number>()
   readonly #lostAt = new Map<string, number>()
 
   constructor(network: Pick<Network, 'self' | 'connect' | 'forget'>) {
@@ -71,7 +76,7 @@ export class Peers {
     const peer = this.#byNode.get(node)
     if (peer === undefined) return undefined
     this.#byNode.delete(node)
-    this.#lostAt.set(node, now)
+    if (this.#lostAt.size < KEPT_MAX) this.#lostAt.set(node, now)
     const store = peer.hello?.record.store
     if (store !== undefined && this.#byStore.get(store) === peer) this.#byStore.delete(store)
     return store
@@ -85,9 +90,9 @@ export class Peers {
     this.#byStore.set(hello.record.store, peer)
   }
 
-  /** Another mesh is there: it is dialled no more. */
-  foreign(address: string): void {
-    if (this.#foreign.size < 1024) this.#foreign.add(address)
+  /** Another mesh is there: it is not dialled for a while. */
+  foreign(address: string, now: number): void {
+    if (this.#foreign.size < KEPT_MAX) this.#foreign.set(address, now + FOREIGN_MS)
   }
 
   /** Peers that said hello and are no members: what strangers cost is bounded. Those who wait for an answer don't count. */
@@ -107,7 +112,10 @@ export class Peers {
       for (const address of member.addresses) addresses.add(address)
     }
     for (const own of wanted.own) addresses.delete(own)
-    for (const foreign of this.#foreign) addresses.delete(foreign)
+    for (const [foreign, until] of this.#foreign) {
+      if (now < until) addresses.delete(foreign)
+      else this.#foreign.delete(foreign)
+    }
     for (const address of this.#dialled) {
       if (addresses.has(address)) continue
       this.#dialled.delete(address)

@@ -244,3 +244,30 @@ test('more strangers than may be kept are admitted one after the other', async (
   await mesh.mesh(12, { limits: { ...limits, strangersMax: 2 } })
   expect(mesh.agreed()).toBe(true)
 })
+
+test('who left knows it by its own disk, with nobody there to tell', async () => {
+  const mesh = new MeshOfTest('left alone')
+  const members = await mesh.mesh(3)
+  const last = members[2] as MemberOfTest
+  await mesh.carryOut(last.it.leave())
+  for (const member of members) member.crash()
+  last.start()
+  await mesh.run(2000)
+  expect(last.refused).toEqual(['REMOVED'])
+  expect(last.it.isAdmitted).toBe(false)
+})
+
+test('a mark is kept over restarts: one who still has the forgotten store brings it back to nobody', async () => {
+  const mesh = new MeshOfTest('mark kept')
+  const members = await mesh.mesh(4)
+  const [a, b, stale, dead] = members as [MemberOfTest, MemberOfTest, MemberOfTest, MemberOfTest]
+  dead.crash()
+  await mesh.until(() => [a, b, stale].every(member => member.sees(dead) === 'away'), 3000)
+  stale.crash()
+  await mesh.carryOut(a.it.forget(dead.store))
+  await mesh.until(() => b.it.view.stores.length === 3, 3000)
+  for (const member of [a, b]) member.crash(true)
+  for (const member of [a, b, stale]) member.start()
+  await mesh.until(() => mesh.agreed(), 20_000)
+  expect([a, b, stale].every(({ it }) => it.view.stores.length === 3)).toBe(true)
+})
