@@ -22,7 +22,6 @@ export interface ViewReport {
   readonly at: number
   readonly node: number
   readonly view: View
-  readonly isAdmitted: boolean
 }
 
 /** A node holds a member for worse than it did, in the member's present start. */

@@ -14,6 +14,8 @@ export interface Mix {
   readonly isEarly?: boolean
   /** Default: 3. */
   readonly nodesMin?: number
+  /** Default: 20. */
+  readonly nodesMax?: number
 }
 
 export const MESH_MIXES: Readonly<Record<string, Mix>> = {
@@ -40,6 +42,6 @@ export const MESH_MIXES: Readonly<Record<string, Mix>> = {
    * Nobody is cut off or down here: of four stores that expect three, two pairs that don't know of each other are both
    * a majority of three, and nothing could keep them from founding two meshes.
    */
-  crowd: { faults: ['loss', 'slow-links', 'clock-step'], founding: 'crowd', isEarly: true },
+  crowd: { faults: ['loss', 'slow-links', 'clock-step'], founding: 'crowd', isEarly: true, nodesMax: 9 },
   all: { faults: MESH_FAULTS.map(fault => fault.name), isDrawn: true },
 }

@@ -48,8 +48,6 @@ export interface MeshPlan {
   readonly leftDead: readonly number[]
 }
 
-/** Sizes that are drawn, of which the small ones are more frequent. */
-const NODES_MAX = 20
 /** These cut nodes off from each other: two of them together may leave one without a majority. */
 const CUTTING = ['one-way', 'flip-flop', 'clog']
 /**
@@ -64,8 +62,9 @@ export function planMesh(options: PlanOptions): MeshPlan {
   const mix = MESH_MIXES[options.mix]
   if (mix === undefined) throw new Error(`there is no mix ${options.mix}`)
   const random = new SeededRandom(`mesh plan ${options.seed}`)
-  const least = mix.nodesMin ?? 3
-  const size = options.nodes ?? least + Math.floor(random.float() ** 2 * (NODES_MAX - least + 1))
+  const { nodesMin: least = 3, nodesMax: most = 20 } = mix
+  // Small ones are more frequent.
+  const size = options.nodes ?? least + Math.floor(random.float() ** 2 * (most - least + 1))
   const founding = mix.founding ?? (random.float() < 0.5 ? 'alone' : 'expect')
   const isFar = random.float() < 0.2
   const faults = mix.faults.filter(() => !mix.isDrawn || random.float() < 0.4)

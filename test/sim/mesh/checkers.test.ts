@@ -41,7 +41,7 @@ function view(id: string, ...entries: Entry[]): View {
 }
 
 function sees(history: MeshHistory, at: number, node: number, seen: View): void {
-  history.views.push({ at, node, view: seen, isAdmitted: true })
+  history.views.push({ at, node, view: seen })
 }
 
 function start(node: number, store: string, boot: number, at: number, disk = 1): StoreStart {
