@@ -159,9 +159,13 @@ export class LocalNode implements Omit<Node, 'schedule' | 'on' | 'off'> {
     return this.#caller.call<'tasks'>({ method: 'tasks', filter, after, limit }, signal)
   }
 
-  /** The end of a task, of the next run of a recurring one, or of a run; waits for it. */
-  async end(id: string, { signal }: CallOptions = {}): Promise<RunView> {
-    return (await this.#caller.call<'result'>({ method: 'result', id: checkId(id) }, signal)).run
+  /** The end of a task, of the next run of a recurring one, or of a run; null if it has none yet and nobody waits. */
+  async end(id: string, { wait, signal }: CallOptions & { readonly wait: boolean }): Promise<RunView | null> {
+    const checked = checkId(id)
+    const answer = wait
+      ? await this.#caller.call<'result'>({ method: 'result', id: checked }, signal)
+      : await this.#caller.call<'end'>({ method: 'end', id: checked }, signal)
+    return answer.run
   }
 
   async task(id: string, { signal }: CallOptions = {}): Promise<TaskView | null> {

@@ -2,6 +2,7 @@
 
 import { CarillonError, type ErrorCode } from '../errors.ts'
 import type { OccurrenceSpec } from '../task/recurrence.ts'
+import { invalid } from '../task/schema.ts'
 import type { TaskState } from '../task/task.ts'
 import type { RunView, StatusView, TaskView } from '../task/views.ts'
 import { type Scheduled, TASKS_MAX, WAIT_MS_MAX } from './schema.ts'
@@ -199,6 +200,8 @@ export class HttpClient {
 }
 
 function pathOf(id: string): string {
+  // A URL takes these for a way up, however they are encoded.
+  if (id === '.' || id === '..') throw invalid('id', id, 'another id: this one can not be part of an address')
   return `/v1/tasks/${encodeURIComponent(id)}`
 }
 

@@ -29,8 +29,8 @@ export interface NodeCalls {
   ): Promise<{ readonly tasks: readonly TaskView[]; readonly after: string | null }>
   runs(id: string, options: Call & { readonly limit: number }): Promise<readonly RunView[]>
   logs(id: string, options?: Call): Promise<readonly object[]>
-  /** Resolves when the task or run has ended. */
-  end(id: string, options?: Call): Promise<RunView>
+  /** The end of a task or run: with `wait` when it has come, else at once, null if it has not. */
+  end(id: string, options: Call & { readonly wait: boolean }): Promise<RunView | null>
   cancel(id: string, options?: Call): Promise<boolean>
   pause(id: string, options?: Call): Promise<void>
   resume(id: string, options?: Call): Promise<boolean>
@@ -72,8 +72,6 @@ export interface Route {
 
 const ok = (body: object): RouteAnswer => ({ status: 200, body })
 const checkPreview = checkerOf(schema.PREVIEW_BODY)
-/** How long is waited at least: to look takes a moment, too. */
-const LOOK_MS = 100
 
 export const ROUTES: readonly Route[] = [
   {
@@ -195,7 +193,7 @@ export const ROUTES: readonly Route[] = [
     async handle(node, { id, query, signal }) {
       const waitMs = waitOf((query as { wait?: string }).wait)
       const run = await endWithin(node, id, waitMs, signal)
-      return run === undefined ? { status: 202, body: { run: null } } : ok({ run })
+      return run === null ? { status: 202, body: { run: null } } : ok({ run })
     },
   },
   {
@@ -247,12 +245,14 @@ async function endWithin(
   id: string,
   waitMs: number,
   signal: AbortSignal,
-): Promise<RunView | undefined> {
-  const over = AbortSignal.timeout(Math.max(waitMs, LOOK_MS))
+): Promise<RunView | null> {
+  if (waitMs === 0) return node.end(id, { wait: false, signal })
+  const over = AbortSignal.timeout(waitMs)
   try {
-    return await node.end(id, { signal: AbortSignal.any([signal, over]) })
+    return await node.end(id, { wait: true, signal: AbortSignal.any([signal, over]) })
   } catch (error) {
-    if (error instanceof CarillonError && error.code === 'ABORTED' && over.aborted) return undefined
+    if (error instanceof CarillonError && error.code === 'ABORTED' && over.aborted && !signal.aborted)
+      return null
     throw error
   }
 }

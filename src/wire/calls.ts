@@ -37,6 +37,8 @@ export type CallRequest =
   | { readonly method: 'runs'; readonly id: string; readonly limit: number }
   /** Answered when the task (or run id) has ended; at once if it has. */
   | { readonly method: 'result'; readonly id: string }
+  /** The same, answered at once: null if it has not ended. */
+  | { readonly method: 'end'; readonly id: string }
   /** What run.log wrote, of the task's latest runs or of one run id. */
   | { readonly method: 'logs'; readonly id: string }
   | { readonly method: 'status' }
@@ -60,6 +62,7 @@ export interface CallAnswers {
   tasks: { readonly tasks: readonly TaskView[]; readonly after: string | null }
   runs: { readonly runs: readonly RunView[] }
   result: { readonly run: RunView }
+  end: { readonly run: RunView | null }
   logs: { readonly logs: ReadonlyArray<{ readonly run: string; readonly at: number; readonly line: string }> }
   status: { readonly status: StatusView }
   forget: Record<string, never>

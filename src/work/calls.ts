@@ -64,7 +64,9 @@ export class Calls {
       case 'retry':
         return this.#command(session, call, request)
       case 'result':
-        return this.#result(session, call, request.id)
+        return this.#result(session, call, request.id, true)
+      case 'end':
+        return this.#result(session, call, request.id, false)
       case 'forget':
         this.#waiters.remove(session, request.call)
         return session.answer(call, {})
@@ -164,9 +166,10 @@ export class Calls {
     record.addRun(revived)
   }
 
-  async #result(session: Session, call: number, id: string): Promise<void> {
+  async #result(session: Session, call: number, id: string, wait: boolean): Promise<void> {
     const run = await this.#queries.result(id)
     if (run !== undefined) return this.#answerSynced(session, call, { run })
+    if (!wait) return session.answer(call, { run: null })
     this.#waiters.add(id, { owner: session, call })
   }
 

@@ -11,6 +11,8 @@ import { endedView, runView, taskView } from './views.ts'
 
 const PAGE_MAX = 1000
 const RUNS_MAX = 1000
+/** A page is ended when its payloads have so much: an answer must fit into a frame, and into a client's memory. */
+const PAGE_BYTES = 4 * 1024 * 1024
 
 export class Queries {
   readonly #store: TaskStore<LiveRun>
@@ -31,7 +33,8 @@ export class Queries {
     const tasks: TaskView[] = []
     let at = after === undefined ? undefined : this.#cursor(after)
     // The dead have a list of their own: nobody should read ten million records to find three.
-    if (filter.state === 'dead') return this.#dead(filter, max)
+    if (filter.state === 'dead') return this.#dead(filter, at?.id, max)
+    let bytes = 0
     for (;;) {
       const page = await this.#store.page(at, PAGE_MAX)
       for (const record of page) {
@@ -39,7 +42,8 @@ export class Queries {
         const task = taskView(record)
         if (!fits(task, filter)) continue
         tasks.push(task)
-        if (tasks.length >= max) return { tasks, after: `${record.range}/${record.id}` }
+        bytes += record.definition.payload.length
+        if (tasks.length >= max || bytes >= PAGE_BYTES) return { tasks, after: cursorOf(record) }
       }
       if (page.length < PAGE_MAX) return { tasks, after: null }
     }
@@ -82,16 +86,26 @@ export class Queries {
     throw new CarillonError('NO_RESULT', `the result of "${id}" is no longer kept`)
   }
 
-  async #dead(filter: TaskFilter, limit: number): Promise<CallAnswers['tasks']> {
-    const ids = [...this.#store.history.dead()]
+  /** By id: an order that stays while some of them are driven again, and others die. */
+  async #dead(filter: TaskFilter, after: string | undefined, limit: number): Promise<CallAnswers['tasks']> {
+    const dead = [...this.#store.history.dead()].sort()
+    const ids = after === undefined ? dead : dead.filter(id => id > after)
     const tasks: TaskView[] = []
-    for (const record of await this.#store.load(ids)) {
-      if (record === undefined) continue
-      const task = taskView(record)
-      if (task.state === 'dead' && fits(task, filter) && tasks.length < limit) tasks.push(task)
-      this.#store.release(record)
+    let bytes = 0
+    let cursor: string | null = null
+    for (let from = 0; from < ids.length && cursor === null; from += limit) {
+      for (const record of await this.#store.load(ids.slice(from, from + limit))) {
+        if (record === undefined) continue
+        const task = taskView(record)
+        if (cursor === null && task.state === 'dead' && fits(task, filter)) {
+          tasks.push(task)
+          bytes += record.definition.payload.length
+          if (tasks.length >= limit || bytes >= PAGE_BYTES) cursor = cursorOf(record)
+        }
+        this.#store.release(record)
+      }
     }
-    return { tasks, after: null }
+    return { tasks, after: cursor }
   }
 
   async #load(id: string): Promise<LiveRecord | undefined> {
@@ -115,6 +129,10 @@ export class Queries {
     }
     return { range: Number(range), id }
   }
+}
+
+function cursorOf(record: LiveRecord): string {
+  return `${record.range}/${record.id}`
 }
 
 export function notFound(id: string): CarillonError {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { LocalNode } from '../../src/api/local-node.ts'
 import { DEFAULT_OPTIONS } from '../../src/config.ts'
 import { Bed, listed } from './bed.ts'
 
@@ -154,6 +155,26 @@ describe('what ended', () => {
     const dead = await bed.done(listed(bed.node.tasks({ state: 'dead' })))
     expect(dead.map(each => each.id)).toEqual(['c', 'd'])
     expect(await bed.done(bed.node.task('b'))).toBeNull()
+  })
+
+  test('all of the dead are found, each once, also while some of them go', async () => {
+    const ids = Array.from({ length: 1100 }, (_, i) => `d${i}`)
+    await bed.done(bed.node.schedule(ids.map(id => ({ id, name: 'fails', retry: false }))))
+    await bed.clock.advanceBy(1000)
+    expect((await bed.done(listed(bed.node.tasks({ state: 'dead' })))).map(each => each.id).sort()).toEqual(
+      [...ids].sort(),
+    )
+    const node = bed.node as unknown as LocalNode
+    const seen: string[] = []
+    let after: string | undefined
+    do {
+      const page = await bed.done(node.page({ state: 'dead' }, { after, limit: 300 }))
+      seen.push(...page.tasks.map(each => each.id))
+      after = page.after ?? undefined
+      // The last that was seen goes: the next page begins behind where it was.
+      await bed.done(bed.node.cancel(page.tasks.at(-1)?.id as string))
+    } while (after !== undefined)
+    expect(seen.sort()).toEqual([...ids].sort())
   })
 
   test('the dead are kept for a month', async () => {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { LocalNode } from '../../src/api/local-node.ts'
 import { Bed, listed } from './bed.ts'
 
 let bed: Bed
@@ -240,6 +241,17 @@ describe('finding tasks', () => {
     expect(await count({ tag: 'hundred', name: 'odd' })).toBe(0)
     expect(await count({ state: 'paused' })).toBe(1)
     expect(await count({ state: 'scheduled' })).toBe(1199)
+  })
+
+  test('a page ends before its payloads are too many for a frame', async () => {
+    const payload = 'x'.repeat(250_000)
+    const ids = Array.from({ length: 40 }, (_, i) => `large${i}`)
+    await bed.done(bed.node.schedule(ids.map(id => ({ id, name: 'quick', after: '1h', payload }))))
+    const page = await bed.done((bed.node as unknown as LocalNode).page({}, { after: undefined, limit: 500 }))
+    expect(page.tasks.length).toBe(Math.ceil((4 * 1024 * 1024) / 250_002))
+    expect(page.after).toMatch(/^\d+\/large/)
+    const all = await bed.done(listed(bed.node.tasks()))
+    expect(all.map(each => each.id).sort()).toEqual([...ids].sort())
   })
 
   test('a task shows what it is, and was given', async () => {
