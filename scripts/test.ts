@@ -53,6 +53,11 @@ const steps: readonly Step[] = [
   },
   { name: 'terminal', script: ['test/terminal/main.ts'], limitMinutes: 3, needs: 'tmux' },
   { name: 'simulation', script: ['sim/main.ts', '--seed', '1', '--seeds', '30'], limitMinutes: 3.5 },
+  {
+    name: 'simulation of meshes',
+    script: ['sim/main.ts', '--mesh', '--seed', '1', '--seeds', '20'],
+    limitMinutes: 3.5,
+  },
   { name: 'kill -9', script: ['test/soak/main.ts', 'crash', '--kills', '12'], limitMinutes: 2.5 },
 ]
 

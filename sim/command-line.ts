@@ -11,7 +11,7 @@ export const USAGE = `npm run sim -- [options]
   --minutes M           virtual minutes with faults, of each seed (default 3)
   --mix NAME            ${Object.keys(MIXES).join(', ')} (default all);
                         of a mesh ${Object.keys(MESH_MIXES).join(', ')}
-  --mesh                a mesh of memberships instead of one whole node; its size is a draw
+  --mesh                a mesh of engines instead of one node with its users; its size is a draw
   --nodes COUNT         the same with so many nodes
   --json FILE           writes the figures there
   --trace FILE          writes what happens there (the last seed's stays)

@@ -39,7 +39,7 @@ function nodeRunner({ minutes, mix, trace, verbose, mutant: name }: Options): Se
   }
 }
 
-/** A mesh of memberships. */
+/** A mesh of engines. */
 function meshRunner({ minutes, mix, trace, verbose, nodes }: Options): SeedRunner {
   return {
     run: (seed, isAgain) =>
