@@ -11,6 +11,10 @@ import { endedView, runView, taskView } from './views.ts'
 
 const PAGE_MAX = 1000
 const RUNS_MAX = 1000
+/** Of payloads and errors in one answer; with one task more, it is far below what a message may hold. */
+const ANSWER_BYTES_MAX = 4 * 1024 * 1024
+/** Dead tasks that are read at once. */
+const DEAD_CHUNK = 100
 
 export class Queries {
   readonly #store: TaskStore<LiveRun>
@@ -26,22 +30,25 @@ export class Queries {
     return { task }
   }
 
+  /** A page ends at `limit`, or where its answer has grown large: only `after` says whether it is the last. */
   async tasks(filter: TaskFilter, after: string | undefined, limit: number): Promise<CallAnswers['tasks']> {
     const max = Math.min(Math.max(1, limit), PAGE_MAX)
     const tasks: TaskView[] = []
+    let bytes = 0
     let at = after === undefined ? undefined : this.#cursor(after)
     // The dead have a list of their own: nobody should read ten million records to find three.
-    if (filter.state === 'dead') return this.#dead(filter, max)
+    if (filter.state === 'dead') return this.#dead(filter, at, max)
     for (;;) {
-      const page = await this.#store.page(at, PAGE_MAX)
-      for (const record of page) {
-        at = record
+      const { records, end } = await this.#store.page(at, PAGE_MAX)
+      for (const record of records) {
         const task = taskView(record)
         if (!fits(task, filter)) continue
         tasks.push(task)
-        if (tasks.length >= max) return { tasks, after: `${record.range}/${record.id}` }
+        bytes += bytesOf(record)
+        if (tasks.length >= max || bytes >= ANSWER_BYTES_MAX) return { tasks, after: cursorOf(record) }
       }
-      if (page.length < PAGE_MAX) return { tasks, after: null }
+      if (end === undefined) return { tasks, after: null }
+      at = end
     }
   }
 
@@ -82,14 +89,31 @@ export class Queries {
     throw new CarillonError('NO_RESULT', `the result of "${id}" is no longer kept`)
   }
 
-  async #dead(filter: TaskFilter, limit: number): Promise<CallAnswers['tasks']> {
-    const ids = [...this.#store.history.dead()]
+  async #dead(
+    filter: TaskFilter,
+    after: { id: string } | undefined,
+    limit: number,
+  ): Promise<CallAnswers['tasks']> {
+    const ids = [...new Set(this.#store.history.dead())]
+      .filter(id => after === undefined || id > after.id)
+      .sort()
     const tasks: TaskView[] = []
-    for (const record of await this.#store.load(ids)) {
-      if (record === undefined) continue
-      const task = taskView(record)
-      if (task.state === 'dead' && fits(task, filter) && tasks.length < limit) tasks.push(task)
-      this.#store.release(record)
+    let bytes = 0
+    let last: LiveRecord | undefined
+    for (let from = 0; from < ids.length; from += DEAD_CHUNK) {
+      for (const record of await this.#store.load(ids.slice(from, from + DEAD_CHUNK))) {
+        if (record === undefined) continue
+        const task = taskView(record)
+        const isFull = tasks.length >= limit || bytes >= ANSWER_BYTES_MAX
+        if (!isFull && task.state === 'dead' && fits(task, filter)) {
+          tasks.push(task)
+          bytes += bytesOf(record)
+          last = record
+        }
+        this.#store.release(record)
+      }
+      if (last !== undefined && (tasks.length >= limit || bytes >= ANSWER_BYTES_MAX))
+        return { tasks, after: cursorOf(last) }
     }
     return { tasks, after: null }
   }
@@ -115,6 +139,17 @@ export class Queries {
     }
     return { range: Number(range), id }
   }
+}
+
+function cursorOf(record: LiveRecord): string {
+  return `${record.range}/${record.id}`
+}
+
+/** What a task adds to an answer, roughly. */
+function bytesOf(record: LiveRecord): number {
+  let bytes = record.definition.payload.length
+  for (const run of record.runs) bytes += run.body.length + (run.progress?.length ?? 0)
+  return bytes
 }
 
 export function notFound(id: string): CarillonError {
