@@ -36,6 +36,16 @@ test('large tasks on disk are all listed, and no answer is too large for its mes
   expect(after).not.toBeNull()
 }, 60_000)
 
+test('a list goes on behind those that were cancelled and are still in the index', async () => {
+  const ids = Array.from({ length: 3000 }, (_, i) => `t-${String(i).padStart(4, '0')}`)
+  const first = await createNode({ dataDir })
+  await first.schedule(ids.map(id => ({ id, name: 'later', after: '2h' as const })))
+  await first.close()
+  await using node = await createNode({ dataDir })
+  await Promise.all(ids.slice(0, 1500).map(id => node.cancel(id)))
+  expect(await idsOf(node.tasks())).toEqual(ids.slice(1500))
+}, 60_000)
+
 test('dead tasks come in pages, too', async () => {
   const ids = Array.from({ length: 620 }, (_, i) => `dead-${String(i).padStart(3, '0')}`)
   await using node = await createNode({
