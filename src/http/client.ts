@@ -2,6 +2,7 @@
 
 import { CarillonError, type ErrorCode } from '../errors.ts'
 import type { OccurrenceSpec } from '../task/recurrence.ts'
+import { invalid } from '../task/schema.ts'
 import type { TaskState } from '../task/task.ts'
 import type { RunView, StatusView, TaskView } from '../task/views.ts'
 import { type Scheduled, TASKS_MAX, WAIT_MS_MAX } from './schema.ts'
@@ -30,11 +31,21 @@ interface Request extends Call {
 /** One request's share of a large bulk; its body is far below what a server takes. */
 const CHUNK_BYTES = 2 * 1024 * 1024
 const PAGE = 500
+const TOKEN_PATTERN = /^[\x21-\x7e]+$/
 
 export class HttpClient {
   readonly #options: HttpClientOptions
 
+  /** Throws INVALID for a token that can't be sent. */
   constructor(options: HttpClientOptions) {
+    if (options.token !== undefined && !TOKEN_PATTERN.test(options.token)) {
+      // fetch() would say so, too, and show it.
+      throw new CarillonError(
+        'INVALID',
+        'the token is none (it is not shown): allowed are printable ASCII characters without a blank or a line break between them',
+        { field: 'token' },
+      )
+    }
     this.#options = { ...options, url: options.url.replace(/\/+$/, '') }
   }
 
@@ -199,6 +210,8 @@ export class HttpClient {
 }
 
 function pathOf(id: string): string {
+  // In a URL they mean the place itself, and the one above, however they are written.
+  if (id === '.' || id === '..') throw invalid('id', id, 'the id of a task, or of a run')
   return `/v1/tasks/${encodeURIComponent(id)}`
 }
 
