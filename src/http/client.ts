@@ -220,7 +220,7 @@ function* chunksOf(tasks: readonly object[]): Generator<{ from: number; bodies: 
   let bodies: string[] = []
   let bytes = 0
   for (const task of tasks) {
-    const body = JSON.stringify(task)
+    const body = jsonOf(task)
     const length = Buffer.byteLength(body) + 1
     if (bodies.length === TASKS_MAX || (bodies.length > 0 && bytes + length > CHUNK_BYTES)) {
       yield { from, bodies }
@@ -232,6 +232,17 @@ function* chunksOf(tasks: readonly object[]): Generator<{ from: number; bodies: 
     bytes += length
   }
   if (bodies.length > 0) yield { from, bodies }
+}
+
+function jsonOf(task: object): string {
+  try {
+    return JSON.stringify(task)
+  } catch (error) {
+    throw new CarillonError('INVALID', `a task can't be written as JSON: ${(error as Error).message}`, {
+      field: 'payload',
+      cause: error,
+    })
+  }
 }
 
 /** A refusal names the task by its place in its chunk: make that its place in the whole. */

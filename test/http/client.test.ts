@@ -73,6 +73,11 @@ describe('the client', () => {
     await expect(client.task('')).resolves.toBeNull()
   })
 
+  test('refuses a payload that is nested too deep to be written', async () => {
+    const payload: unknown = JSON.parse('['.repeat(100_000) + ']'.repeat(100_000))
+    await expect(client.schedule([{ name: 'double', payload }])).rejects.toMatchObject({ code: 'INVALID' })
+  })
+
   test('names a refused task by its place in the whole', async () => {
     const good = { name: 'double', payload: 'x'.repeat(1000), every: '1h' }
     const tasks = [
