@@ -150,7 +150,7 @@ export async function importCrontab(
     throw new CliError(
       EXIT.failed,
       'NOT_FOUND',
-      'this node runs no shell commands: start it with `carillon up --commands` (or `carillon up --crontab FILE`), then import again',
+      'this node runs no shell commands: start it with `carillon up --commands`, then import again',
     )
   const plan = await planFor(node, crontab)
   const prune = values.prune === true
