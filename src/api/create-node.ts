@@ -104,13 +104,14 @@ async function openApi(
     const server = await startHttp(node, { ...address, token })
     const { url } = server
     const close = async (): Promise<void> => {
-      if (dataDir !== undefined) await withdrawApi(dataDir)
+      // If the file can't be removed, it is as after a kill: who reads it looks whether this process lives.
+      if (dataDir !== undefined) await withdrawApi(dataDir).catch(() => undefined)
       await server.close()
     }
     node.serve({ url, close }, token)
     if (dataDir !== undefined) await announceApi(dataDir, { url, pid: process.pid, token })
   } catch (error) {
-    await node.close()
+    await node.close().catch(() => undefined)
     throw error
   }
 }

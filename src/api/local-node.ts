@@ -66,6 +66,7 @@ export class LocalNode implements Omit<Node, 'schedule' | 'on' | 'off'> {
   readonly #thread: Thread
   #closing: Promise<void> | undefined
   #http: (OpenApi & { readonly server: HttpServer }) | undefined
+  #httpClosed: Promise<void> | undefined
   #settle!: { resolve: () => void; reject: (error: CarillonError) => void }
 
   constructor(parts: LocalNodeParts, options: LocalNodeOptions) {
@@ -273,10 +274,11 @@ export class LocalNode implements Omit<Node, 'schedule' | 'on' | 'off'> {
     void this.#closeHttp()
   }
 
+  /** Whoever asks second waits for the same end: after close() the port is free. */
   async #closeHttp(): Promise<void> {
-    const http = this.#http
+    this.#httpClosed ??= this.#http?.server.close()
     this.#http = undefined
-    await http?.server.close()
+    await this.#httpClosed
   }
 
   #onEvent(event: EngineEvent): void {

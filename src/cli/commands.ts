@@ -56,8 +56,8 @@ It may export \`tasks\`, a list of task options that is scheduled at each start:
 each an id, then a start changes nothing.
 
 A crontab is taken as \`import crontab --prune\` takes it: the file is the truth. Its
-commands are allowed to run, and no others unless --commands says so. @reboot lines
-run once at each start. SIGHUP reads the crontabs again, not the handlers.
+commands are allowed to run, and no others (of an import, say) unless --commands says
+so. @reboot lines run once at each start. SIGHUP reads the crontabs again, not the handlers.
 
 SIGINT or SIGTERM: no new runs, --grace for those that run, then they are aborted
 (and run again at the next start), all is synced, exit code 0. A second signal ends
@@ -274,7 +274,9 @@ An id that exists has its schedule replaced; the same again changes nothing.`,
     details: `A line is known again by its user and command: importing again adds what is new and
 changes what has another time. What is no longer in the file stays, unless --prune.
 Lines that can't be taken are named with the reason; that alone is no failure, unless
---strict. The node must run commands: carillon up --commands, or --crontab FILE.`,
+--strict, and a task that such a line had before stays. The node must allow the
+commands: carillon up --commands. One with --crontab alone allows those of its own
+file, and refuses any other when it is due.`,
     words: [{ name: 'file', text: 'the crontab; - is stdin', completion: 'file' }],
     options: [
       { flags: '--dry-run', text: 'change nothing, print what would be done' },

@@ -7,7 +7,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { CliError, EXIT } from './cli-error.ts'
+import { CliError, EXIT, wrongUse } from './cli-error.ts'
 import { type Context, unreadable } from './context.ts'
 import type { RemoteNode } from './remote.ts'
 
@@ -39,12 +39,14 @@ export function dataDirOf(context: Context, values: { readonly data?: string }):
 
 function checkUrl(url: string, from: string): void {
   const parsed = URL.parse(url)
-  if (parsed !== null && /^https?:$/.test(parsed.protocol)) return
-  throw new CliError(
-    EXIT.usage,
-    'INVALID',
-    `${from} is '${url}': allowed is the address of a node, like http://127.0.0.1:7410`,
-  )
+  const isAddress = parsed !== null && /^https?:$/.test(parsed.protocol)
+  // Of a name and a password nothing is shown.
+  if (isAddress && (parsed.username !== '' || parsed.password !== ''))
+    throw wrongUse(
+      `${from} has a user or a password in it: a node wants its token, by --token-file or CARILLON_TOKEN`,
+    )
+  if (isAddress && parsed.search === '' && parsed.hash === '') return
+  throw wrongUse(`${from} is '${url}': allowed is the address of a node, like http://127.0.0.1:7410`)
 }
 
 async function tokenFor(context: Context, values: NodeValues, url: string): Promise<string | undefined> {

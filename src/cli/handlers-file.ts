@@ -8,7 +8,7 @@ import { spawnSync } from 'node:child_process'
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type CliError, wrongUse } from './cli-error.ts'
+import { CliError, wrongUse } from './cli-error.ts'
 import { unreadable } from './context.ts'
 
 export type HandlerFunction = (run: never) => unknown
@@ -38,11 +38,25 @@ export async function loadHandlers(path: string, parts: LoadParts = SYSTEM_LOAD)
   if (/\.[cm]?ts$/.test(path) && !parts.stripsTypes) throw noTypes(path, parts.nodeVersion)
   let module: Record<string, unknown>
   try {
-    module = await parts.load(pathToFileURL(full).href)
+    module = await loaded(parts.load(pathToFileURL(full).href), path)
   } catch (error) {
     throw loadError(error, path, full, parts)
   }
   return contentOf(module, path)
+}
+
+/** What the file awaits and nothing can bring any more would end this process without a word of ours. */
+async function loaded<T>(loading: Promise<T>, path: string): Promise<T> {
+  let onIdle = (): void => undefined
+  const idle = new Promise<never>((_, reject) => {
+    onIdle = () => reject(wrongUse(`${path} awaits at its top level what never comes: it can't be loaded`))
+  })
+  process.once('beforeExit', onIdle)
+  try {
+    return await Promise.race([loading, idle])
+  } finally {
+    process.off('beforeExit', onIdle)
+  }
 }
 
 function noTypes(path: string, version: string): CliError {
@@ -65,6 +79,10 @@ function contentOf(module: Record<string, unknown>, path: string): HandlersFile 
     }
   }
   if (Object.keys(found).length > 0) return { handlers: found, tasks }
+  if (typeof main === 'function')
+    throw wrongUse(
+      `${path} exports one function as default, which gives it no name: write \`export function name(run) {}\`, or \`export default { 'name': run => {} }\``,
+    )
   throw wrongUse(
     `${path} exports no function: a handlers file has \`export function name(run) {}\`, or \`export default { 'name': run => {} }\``,
   )
@@ -79,6 +97,7 @@ function isRecord(value: unknown): boolean {
 }
 
 function loadError(error: unknown, path: string, full: string, parts: LoadParts): CliError {
+  if (error instanceof CliError) return error
   if (!(error instanceof Error)) return wrongUse(`${path} can't be loaded: it threw ${String(error)}`)
   const { code } = error as NodeJS.ErrnoException
   const [message = ''] = error.message.split('\n')

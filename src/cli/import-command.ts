@@ -38,6 +38,8 @@ export interface ReadCrontab extends Wanted {
   readonly name: string
   readonly form: CrontabForm
   readonly warnings: Crontab['warnings']
+  /** The texts of the refused lines. */
+  readonly refusedTexts: readonly string[]
   /** The commands of all its lines. */
   readonly commands: readonly string[]
 }
@@ -60,12 +62,15 @@ export async function readCrontab(
     text: '',
     reason: `names users (${[...users].slice(0, 5).join(', ')}): all commands run as the user of the node`,
   }
+  const refused = [...crontab.refused, ...wanted.refused].sort((a, b) => a.line - b.line)
+  const texts = refused.length === 0 ? [] : text.split('\n')
   return {
     ...wanted,
     file: path,
     name,
     form: crontab.form,
-    refused: [...crontab.refused, ...wanted.refused].sort((a, b) => a.line - b.line),
+    refused,
+    refusedTexts: refused.map(({ line }) => texts[line - 1] ?? ''),
     warnings: first === undefined ? crontab.warnings : [remark, ...crontab.warnings],
     commands: crontab.entries.map(({ command }) => command),
   }
@@ -83,7 +88,7 @@ function parse(text: string, options: { form: 'auto' | CrontabForm; tz: string |
 export async function planFor(target: ImportTarget, crontab: ReadCrontab): Promise<ImportPlan> {
   const existing: TaskView[] = []
   for await (const task of target.tasks({ tag: importTag(crontab.name) })) existing.push(task)
-  return planImport(crontab.lines, existing)
+  return planImport(crontab.lines, existing, crontab.refusedTexts)
 }
 
 export interface Imported {
@@ -145,7 +150,7 @@ export async function importCrontab(
     throw new CliError(
       EXIT.failed,
       'NOT_FOUND',
-      'this node runs no shell commands: start it with `carillon up --commands` (or `carillon up --crontab FILE`), then import again',
+      'this node runs no shell commands: start it with `carillon up --commands`, then import again',
     )
   const plan = await planFor(node, crontab)
   const prune = values.prune === true
@@ -195,6 +200,7 @@ async function report(
       notTaken: refused,
       warnings: crontab.warnings.map(({ line, reason }) => ({ line, reason })),
       gone,
+      held: plan.held,
     })
     return
   }
@@ -218,6 +224,7 @@ async function report(
         id,
         command,
       ]),
+    ...plan.held.map(({ id, command }) => ['-', 'kept', '-', id, command]),
     ...gone.map(({ id, command, removed }) => ['-', removed ? 'removed' : 'kept', '-', id, command]),
   ]
   const columns = [
@@ -246,6 +253,7 @@ export function summary(plan: ImportPlan, done: Imported, refused: number, isDry
   const parts = [`${count('added')} added`, `${count('changed')} changed`, `${count('unchanged')} unchanged`]
   if (done.removed.size > 0) parts.push(`${done.removed.size} removed`)
   if (kept > 0) parts.push(`${kept} no longer in the file, kept: --prune removes them`)
+  if (plan.held.length > 0) parts.push(`${plan.held.length} kept as it was, as its line is not taken`)
   const no = refused + done.failed.size
   if (no > 0) parts.push(`${no} not taken`)
   return `${isDryRun ? 'dry run, nothing was changed: ' : ''}${parts.join(', ')}`

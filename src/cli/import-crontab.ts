@@ -102,22 +102,47 @@ export interface ImportPlan {
   readonly lines: readonly (WantedLine & { readonly verdict: Verdict })[]
   /** Tasks of an earlier import whose line is no longer there. */
   readonly gone: readonly { readonly id: string; readonly command: string }[]
+  /** Those whose line is there but could not be taken: a slip in a time must not cost the job. */
+  readonly held: readonly { readonly id: string; readonly command: string }[]
 }
 
-/** `existing`: the tasks that have the import's tag. */
-export function planImport(wanted: readonly WantedLine[], existing: readonly TaskView[]): ImportPlan {
+/** `existing`: the tasks that have the import's tag; `refused`: the texts of the lines that could not be taken. */
+export function planImport(
+  wanted: readonly WantedLine[],
+  existing: readonly TaskView[],
+  refused: readonly string[] = [],
+): ImportPlan {
+  const left = refused.map(withoutInput)
+  const others: { id: string; command: string; isHeld: boolean }[] = []
   const there = new Map(existing.map(task => [task.id, task]))
   const ids = new Set(wanted.map(({ id }) => id))
+  for (const { id, payload } of existing) {
+    if (ids.has(id)) continue
+    const command = commandOf(payload)
+    others.push({ id, command, isHeld: left.some(text => endsWithCommand(text, command)) })
+  }
+  const those = (isHeld: boolean) =>
+    others.filter(each => each.isHeld === isHeld).map(({ id, command }) => ({ id, command }))
   return {
     lines: wanted.map(line => {
       const task = there.get(line.id)
       const verdict = task === undefined ? 'added' : isSame(line, task) ? 'unchanged' : 'changed'
       return { ...line, verdict }
     }),
-    gone: existing
-      .filter(task => !ids.has(task.id))
-      .map(task => ({ id: task.id, command: commandOf(task.payload) })),
+    gone: those(false),
+    held: those(true),
   }
+}
+
+/** A line up to what its command gets as input; `\%` is a per cent sign. */
+function withoutInput(text: string): string {
+  const [head = ''] = text.split(/(?<!\\)%/)
+  return head.replaceAll('\\%', '%').trimEnd()
+}
+
+function endsWithCommand(text: string, command: string): boolean {
+  const end = command.trimEnd()
+  return end !== '' && text.endsWith(end) && /\s/.test(text.charAt(text.length - end.length - 1))
 }
 
 /** Compares what an import sets; the rest is the node's profile. */

@@ -18,6 +18,7 @@ const exit =
   argv[0] === 'complete'
     ? await (await import('./complete.ts')).runComplete(argv.slice(argv[1] === '--' ? 2 : 1), world)
     : await (await import('./program.ts')).runProgram(argv, world)
-process.stdout.write('', () => process.stderr.write('', () => process.exit(exit)))
+// In a turn of its own, as what went wrong with the last line is told after it.
+process.stdout.write('', () => process.stderr.write('', () => setImmediate(() => process.exit(exit))))
 
 export {}

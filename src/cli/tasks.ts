@@ -229,6 +229,7 @@ export async function logs(
   let shown = new Map<string, number>()
   for (let first = true; ; first = false) {
     const lines = await node.logs(id)
+    if (first && lines.length === 0) await checkThere(node, id)
     // Nothing marks a line but its place among the lines of its run and instant.
     const seen = new Map<string, number>()
     for (const line of lines) {
@@ -253,9 +254,19 @@ async function sayLog(context: Context, line: { run: string; at: number; line: s
   await context.say(`${context.paint('dim', wallText(line.at, context.zone))}  ${printable(line.line)}`)
 }
 
+/** A slip in an id looks like a task that logged nothing. Rejects with NOT_FOUND. */
+async function checkThere(node: RemoteNode, id: string): Promise<void> {
+  if ((await node.task(taskOf(id))) === null) await node.runs(taskOf(id), { limit: 1 })
+}
+
+/** The task of a run's id; a task's id itself. */
+function taskOf(id: string): string {
+  return id.replace(/(?:~\d+)?@\d+$/, '')
+}
+
 /** Nothing more will be logged: the task is gone, or is kept without anything ahead. */
 async function isOver(node: RemoteNode, id: string): Promise<boolean> {
-  const task = await node.task(id.replace(/(?:~\d+)?@\d+$/, ''))
+  const task = await node.task(taskOf(id))
   return task === null || (task.open.length === 0 && task.nextAt === null)
 }
 

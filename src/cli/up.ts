@@ -87,7 +87,7 @@ export async function up(context: Context, _: readonly string[], values: UpValue
         `  ${kept > KEPT_COUNTED_MAX ? `more than ${KEPT_COUNTED_MAX}` : kept} tasks were kept from the last start`,
       )
     report.data('started', { dataDir: dataDir ?? null, url: url ?? null, pid: process.pid, startMs, kept })
-    for (const crontab of crontabs) await take(context, node, crontab, report)
+    for (const crontab of crontabs) await take(context, node, crontab, settings)
     for (const { path, tasks } of settings.tasks) await scheduleAtStart(node, path, tasks)
     for (const crontab of crontabs) await runReboots(node, crontab)
     tellNext(context, crontabs, report)
@@ -198,9 +198,16 @@ async function countKept(node: Node): Promise<number> {
   return count
 }
 
-async function take(context: Context, node: Node, crontab: ReadCrontab, report: UpReport): Promise<void> {
+async function take(
+  context: Context,
+  node: Node,
+  crontab: ReadCrontab,
+  { report, allowed }: Pick<Settings, 'report' | 'allowed'>,
+): Promise<void> {
   const target = ownTarget(node)
   const plan = await planFor(target, crontab)
+  // What is kept although its line is not taken may go on.
+  allow(allowed, [...crontab.commands, ...plan.held.map(({ command }) => command)])
   const done = await carryOut(target, plan, { prune: true })
   const { file, refused, warnings } = crontab
   for (const { line, reason } of refused)
@@ -218,7 +225,14 @@ async function take(context: Context, node: Node, crontab: ReadCrontab, report: 
     warnings: warnings.map(({ line, reason }) => ({ line, reason })),
     lines: plan.lines.map(({ line, id, verdict, nextAt }) => ({ line, id, verdict, nextAt })),
     removed: [...done.removed],
+    kept: plan.held.map(({ id }) => id),
   })
+}
+
+/** The node's list is this very array: what is added may run from here on. */
+function allow(allowed: string[] | undefined, commands: readonly string[]): void {
+  const known = new Set(allowed)
+  for (const command of commands) if (!known.has(command)) allowed?.push(command)
 }
 
 async function scheduleAtStart(node: Node, path: string, tasks: readonly object[]): Promise<void> {
@@ -272,17 +286,14 @@ async function tellStopping(node: Node, report: UpReport, graceMs: number, signa
 
 /** SIGHUP, as cron daemons take it. What can't be read then changes nothing. */
 function rereadOnHangUp(context: Context, node: Node, settings: Settings): { stop(): void } {
-  const { report, allowed, crontabPaths, tz } = settings
+  const { report, crontabPaths, tz } = settings
   let turn = Promise.resolve()
   const reread = async (): Promise<void> => {
     const began = performance.now()
     for (const path of crontabPaths) {
       try {
         const crontab = await readCrontab(context, path, tz === undefined ? {} : { tz })
-        // The node's list is this very array: a command of a new line may run from here on.
-        for (const command of crontab.commands)
-          if (allowed?.includes(command) === false) allowed.push(command)
-        await take(context, node, crontab, report)
+        await take(context, node, crontab, settings)
       } catch (error) {
         context.warn(`carillon: ${path} stays as it was: ${faultOf(error).message}`)
       }

@@ -31,11 +31,21 @@ interface Request extends Call {
 /** One request's share of a large bulk; its body is far below what a server takes. */
 const CHUNK_BYTES = 2 * 1024 * 1024
 const PAGE = 500
+const TOKEN_PATTERN = /^[\x21-\x7e]+$/
 
 export class HttpClient {
   readonly #options: HttpClientOptions
 
+  /** Throws INVALID for a token that can't be sent. */
   constructor(options: HttpClientOptions) {
+    if (options.token !== undefined && !TOKEN_PATTERN.test(options.token)) {
+      // fetch() would say so, too, and show it.
+      throw new CarillonError(
+        'INVALID',
+        'the token is none (it is not shown): allowed are printable ASCII characters without a blank or a line break between them',
+        { field: 'token' },
+      )
+    }
     this.#options = { ...options, url: options.url.replace(/\/+$/, '') }
   }
 
@@ -200,8 +210,8 @@ export class HttpClient {
 }
 
 function pathOf(id: string): string {
-  // A URL takes these for a way up, however they are encoded.
-  if (id === '.' || id === '..') throw invalid('id', id, 'another id: this one can not be part of an address')
+  // In a URL they mean the place itself, and the one above, however they are written.
+  if (id === '.' || id === '..') throw invalid('id', id, 'the id of a task, or of a run')
   return `/v1/tasks/${encodeURIComponent(id)}`
 }
 
@@ -210,7 +220,7 @@ function* chunksOf(tasks: readonly object[]): Generator<{ from: number; bodies: 
   let bodies: string[] = []
   let bytes = 0
   for (const task of tasks) {
-    const body = JSON.stringify(task)
+    const body = jsonOf(task)
     const length = Buffer.byteLength(body) + 1
     if (bodies.length === TASKS_MAX || (bodies.length > 0 && bytes + length > CHUNK_BYTES)) {
       yield { from, bodies }
@@ -222,6 +232,17 @@ function* chunksOf(tasks: readonly object[]): Generator<{ from: number; bodies: 
     bytes += length
   }
   if (bodies.length > 0) yield { from, bodies }
+}
+
+function jsonOf(task: object): string {
+  try {
+    return JSON.stringify(task)
+  } catch (error) {
+    throw new CarillonError('INVALID', `a task can't be written as JSON: ${(error as Error).message}`, {
+      field: 'payload',
+      cause: error,
+    })
+  }
 }
 
 /** A refusal names the task by its place in its chunk: make that its place in the whole. */

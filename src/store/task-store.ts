@@ -40,6 +40,7 @@ import { type Context, replay } from './replay.ts'
 import { RequestLog } from './requests.ts'
 import { decodeSnapshot } from './snapshot.ts'
 import { Spiller } from './spill.ts'
+import { readEntries, type TaskEntries } from './task-entries.ts'
 
 export interface TaskStoreOptions {
   readonly ranges: number
@@ -344,36 +345,37 @@ export class TaskStore<R extends Run> {
     return runs.sort((a, b) => b.run.instant - a.run.instant).slice(0, limit)
   }
 
-  /** A page of all tasks in the order of (range, id), after the given one. */
-  async page(after: { range: number; id: string } | undefined, limit: number): Promise<TaskRecord<R>[]> {
+  /**
+   * A page of all tasks in the order of (range, id), after the given one; `end` is where the next begins, undefined
+   * after the last. Only `end` says whether it is the last: large tasks, and ended ones, make a page short.
+   */
+  async page(
+    after: { range: number; id: string } | undefined,
+    limit: number,
+  ): Promise<{ records: TaskRecord<R>[]; end: { range: number; id: string } | undefined }> {
     const gte = after === undefined ? allOf('t').gte : taskKey(after.range, `${after.id}\u0000`)
-    let entries: Array<[Uint8Array, Uint8Array]>
+    let read: TaskEntries
     let spills: number
     // A spill meanwhile may have ended or renewed what was read, and memory may have let go of what told so.
     do {
       spills = this.#spiller.count
-      const cursor = this.#patient.cursor({ gte, lt: allOf('t').lt })
-      try {
-        entries = await cursor.next(limit)
-      } finally {
-        await cursor.close()
-      }
+      read = await readEntries(this.#patient, gte, limit)
     } while (spills !== this.#spiller.count)
     const page = new Map<string, TaskRecord<R>>()
     let last: { range: number; id: string } | undefined
-    for (const [key, value] of entries) {
+    for (const [key, value] of read.entries) {
       last = { range: rangeOfKey(key), id: taskIdOf(key) }
       const known = this.peek(last.id)
       if (known === 'absent') continue
       page.set(last.id, known ?? this.#decode(last.id, last.range, value))
     }
-    const end = entries.length < limit ? undefined : last
+    const end = read.isLast ? undefined : last
     for (const record of this.#records.values()) {
       if (after !== undefined && !isAfter(record, after)) continue
       if (end !== undefined && isAfter(record, end)) continue
       page.set(record.id, record)
     }
-    return [...page.values()].sort((a, b) => (isAfter(a, b) ? 1 : -1))
+    return { records: [...page.values()].sort((a, b) => (isAfter(a, b) ? 1 : -1)), end }
   }
 
   async space(): Promise<{ freeBytes: number; totalBytes: number }> {

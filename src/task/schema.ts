@@ -6,8 +6,9 @@
 import { CarillonError } from '../errors.ts'
 import { Compile, type TSchema, Type } from '../lib/json-schema.ts'
 
-export const NAME_PATTERN = /^[A-Za-z0-9_.:-]{1,200}$/
-const NAME_TEXT = '1 to 200 of letters, digits and _ . : -'
+/** Not '.' and '..': no URL can name them. */
+export const NAME_PATTERN = /^(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,200}$/
+export const NAME_TEXT = "1 to 200 of letters, digits and _ . : - (but not '.' or '..')"
 const DURATION_TEXT = "a duration: '500ms', '10m', '1h30m', ISO 8601 like 'PT10M', or milliseconds"
 const INSTANT_TEXT =
   "an instant: a Date, epoch milliseconds, or ISO 8601 like '2030-01-31T09:00:00Z' (without an offset it needs tz)"

@@ -17,7 +17,7 @@ import { DEFAULT_POLICY, type MisfirePolicy, type Policy } from './policy.ts'
 import { recurrenceOf } from './recurrence.ts'
 import type { RetryPolicy } from './retry.ts'
 import type { Recurring, Schedule } from './schedule.ts'
-import { checkTaskShape, invalid, NAME_PATTERN } from './schema.ts'
+import { checkTaskShape, invalid, NAME_PATTERN, NAME_TEXT } from './schema.ts'
 import { checkZone, instantOfLocal } from './zone.ts'
 
 /** What a node adds to what the user left out. */
@@ -382,5 +382,5 @@ const RUN_ID = /^[A-Za-z0-9_.:~@/-]{1,255}$/
 /** A handler's name. */
 export function checkName(name: unknown, field: string): string {
   if (typeof name === 'string' && NAME_PATTERN.test(name)) return name
-  throw invalid(field, name, '1 to 200 of letters, digits and _ . : -')
+  throw invalid(field, name, NAME_TEXT)
 }

@@ -11,8 +11,10 @@ import { endedView, runView, taskView } from './views.ts'
 
 const PAGE_MAX = 1000
 const RUNS_MAX = 1000
-/** A page is ended when its payloads have so much: an answer must fit into a frame, and into a client's memory. */
-const PAGE_BYTES = 4 * 1024 * 1024
+/** Of payloads and errors in one answer; with one task more, it is far below what a message may hold. */
+const ANSWER_BYTES_MAX = 4 * 1024 * 1024
+/** Dead tasks that are read at once. */
+const DEAD_CHUNK = 100
 
 export class Queries {
   readonly #store: TaskStore<LiveRun>
@@ -28,24 +30,25 @@ export class Queries {
     return { task }
   }
 
+  /** A page ends at `limit`, or where its answer has grown large: only `after` says whether it is the last. */
   async tasks(filter: TaskFilter, after: string | undefined, limit: number): Promise<CallAnswers['tasks']> {
     const max = Math.min(Math.max(1, limit), PAGE_MAX)
     const tasks: TaskView[] = []
+    let bytes = 0
     let at = after === undefined ? undefined : this.#cursor(after)
     // The dead have a list of their own: nobody should read ten million records to find three.
-    if (filter.state === 'dead') return this.#dead(filter, at?.id, max)
-    let bytes = 0
+    if (filter.state === 'dead') return this.#dead(filter, at, max)
     for (;;) {
-      const page = await this.#store.page(at, PAGE_MAX)
-      for (const record of page) {
-        at = record
+      const { records, end } = await this.#store.page(at, PAGE_MAX)
+      for (const record of records) {
         const task = taskView(record)
         if (!fits(task, filter)) continue
         tasks.push(task)
-        bytes += record.definition.payload.length
-        if (tasks.length >= max || bytes >= PAGE_BYTES) return { tasks, after: cursorOf(record) }
+        bytes += bytesOf(record)
+        if (tasks.length >= max || bytes >= ANSWER_BYTES_MAX) return { tasks, after: cursorOf(record) }
       }
-      if (page.length < PAGE_MAX) return { tasks, after: null }
+      if (end === undefined) return { tasks, after: null }
+      at = end
     }
   }
 
@@ -86,26 +89,33 @@ export class Queries {
     throw new CarillonError('NO_RESULT', `the result of "${id}" is no longer kept`)
   }
 
-  /** By id: an order that stays while some of them are driven again, and others die. */
-  async #dead(filter: TaskFilter, after: string | undefined, limit: number): Promise<CallAnswers['tasks']> {
-    const dead = [...this.#store.history.dead()].sort()
-    const ids = after === undefined ? dead : dead.filter(id => id > after)
+  async #dead(
+    filter: TaskFilter,
+    after: { id: string } | undefined,
+    limit: number,
+  ): Promise<CallAnswers['tasks']> {
+    const ids = [...new Set(this.#store.history.dead())]
+      .filter(id => after === undefined || id > after.id)
+      .sort()
     const tasks: TaskView[] = []
     let bytes = 0
-    let cursor: string | null = null
-    for (let from = 0; from < ids.length && cursor === null; from += limit) {
-      for (const record of await this.#store.load(ids.slice(from, from + limit))) {
+    let last: LiveRecord | undefined
+    for (let from = 0; from < ids.length; from += DEAD_CHUNK) {
+      for (const record of await this.#store.load(ids.slice(from, from + DEAD_CHUNK))) {
         if (record === undefined) continue
         const task = taskView(record)
-        if (cursor === null && task.state === 'dead' && fits(task, filter)) {
+        const isFull = tasks.length >= limit || bytes >= ANSWER_BYTES_MAX
+        if (!isFull && task.state === 'dead' && fits(task, filter)) {
           tasks.push(task)
-          bytes += record.definition.payload.length
-          if (tasks.length >= limit || bytes >= PAGE_BYTES) cursor = cursorOf(record)
+          bytes += bytesOf(record)
+          last = record
         }
         this.#store.release(record)
       }
+      if (last !== undefined && (tasks.length >= limit || bytes >= ANSWER_BYTES_MAX))
+        return { tasks, after: cursorOf(last) }
     }
-    return { tasks, after: cursor }
+    return { tasks, after: null }
   }
 
   async #load(id: string): Promise<LiveRecord | undefined> {
@@ -133,6 +143,13 @@ export class Queries {
 
 function cursorOf(record: LiveRecord): string {
   return `${record.range}/${record.id}`
+}
+
+/** What a task adds to an answer, roughly. */
+function bytesOf(record: LiveRecord): number {
+  let bytes = record.definition.payload.length
+  for (const run of record.runs) bytes += run.body.length + (run.progress?.length ?? 0)
+  return bytes
 }
 
 export function notFound(id: string): CarillonError {

@@ -1,6 +1,7 @@
 /**
  * Who waits for the end of a task or a run, by its id: `task.result()`. A waiter is told once, after the sync that
- * covers the end.
+ * covers the end. Known by id and by call, so that to give one up takes no longer where many wait: clients go away by
+ * the thousand, and all their calls with them.
  */
 
 import { CarillonError } from '../errors.ts'
@@ -13,7 +14,8 @@ export interface Waiter {
 
 export class Waiters {
   readonly #max: number
-  readonly #byKey = new Map<string, Waiter[]>()
+  readonly #byKey = new Map<string, Set<Waiter>>()
+  readonly #byOwner = new Map<object, Map<number, { readonly key: string; readonly waiter: Waiter }>>()
   #count = 0
 
   constructor(max: number) {
@@ -34,8 +36,12 @@ export class Waiters {
     }
     this.#count++
     const known = this.#byKey.get(key)
-    if (known === undefined) this.#byKey.set(key, [waiter])
-    else known.push(waiter)
+    if (known === undefined) this.#byKey.set(key, new Set([waiter]))
+    else known.add(waiter)
+    const { owner, call } = waiter
+    const calls = this.#byOwner.get(owner)
+    if (calls === undefined) this.#byOwner.set(owner, new Map([[call, { key, waiter }]]))
+    else calls.set(call, { key, waiter })
   }
 
   /** Those who wait for this; they wait no longer. */
@@ -43,18 +49,29 @@ export class Waiters {
     const waiters = this.#byKey.get(key)
     if (waiters === undefined) return NOBODY
     this.#byKey.delete(key)
-    this.#count -= waiters.length
-    return waiters
+    this.#count -= waiters.size
+    for (const { owner, call } of waiters) this.#forget(owner, call)
+    return [...waiters]
   }
 
   /** The owner gave one call up, or all of them. */
   remove(owner: object, call?: number): void {
-    for (const [key, waiters] of this.#byKey) {
-      const rest = waiters.filter(each => each.owner !== owner || (call !== undefined && each.call !== call))
-      this.#count -= waiters.length - rest.length
-      if (rest.length === 0) this.#byKey.delete(key)
-      else if (rest.length < waiters.length) this.#byKey.set(key, rest)
+    const calls = this.#byOwner.get(owner)
+    for (const each of call === undefined ? [...(calls?.keys() ?? [])] : [call]) {
+      const found = calls?.get(each)
+      if (found === undefined) continue
+      this.#forget(owner, each)
+      this.#count--
+      const waiters = this.#byKey.get(found.key)
+      waiters?.delete(found.waiter)
+      if (waiters?.size === 0) this.#byKey.delete(found.key)
     }
+  }
+
+  #forget(owner: object, call: number): void {
+    const calls = this.#byOwner.get(owner)
+    calls?.delete(call)
+    if (calls?.size === 0) this.#byOwner.delete(owner)
   }
 }
 

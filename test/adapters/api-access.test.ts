@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -80,6 +80,19 @@ test('a node tells it while it is open, and keeps its token over starts', async 
   const second = await createNode({ dataDir: dir, http: '127.0.0.1:0' })
   expect(second.http?.token).toBe(first.http?.token ?? (await readFile(join(dir, 'TOKEN'), 'utf8')).trim())
   await second.close()
+})
+
+test('a node closes all the same when its address can not be withdrawn', async () => {
+  const node = await createNode({ dataDir: dir, http: '127.0.0.1:0' })
+  const url = node.http?.url ?? ''
+  await rm(join(dir, 'HTTP'))
+  await mkdir(join(dir, 'HTTP'))
+  await node.close()
+  await node.closed
+  await expect(fetch(url)).rejects.toThrow()
+  await rmdir(join(dir, 'HTTP'))
+  // The directory is free again.
+  await (await createNode({ dataDir: dir })).close()
 })
 
 test('a node without an API leaves no file of it', async () => {

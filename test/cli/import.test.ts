@@ -135,6 +135,33 @@ describe('import crontab', () => {
   })
 })
 
+describe('a line that can not be taken any more', () => {
+  test.each([
+    ['* * * * * echo a', '99 * * * * echo a'],
+    ['* * * * * date +\\%H%input', '* * * * * * * date +\\%H%input'],
+    ['@hourly\techo a  ', '@hourli\techo a'],
+  ])('keeps its task: %j became %j', async (before, after) => {
+    const node = new FakeNode()
+    await importing(node, `${before}\n0 1 * * * echo b\n`)
+    const [kept] = [...node.tasksById.keys()]
+    const { out, code } = await importing(node, `${after}\n0 2 * * * echo b\n`, '--prune')
+    expect(out).toContain(
+      '0 added, 1 changed, 0 unchanged, 1 kept as it was, as its line is not taken, 1 not taken',
+    )
+    expect(code).toBe(0)
+    expect([...node.tasksById.keys()]).toContain(kept)
+  })
+
+  test('keeps no other one', async () => {
+    const node = new FakeNode()
+    await importing(node, '* * * * * echo a\n* * * * * a\n')
+    const { out } = await importing(node, '99 * * * * xecho a\n', '--prune')
+    expect(out).toContain('1 removed')
+    expect(out).toContain('1 kept as it was')
+    expect(node.tasksById.size).toBe(1)
+  })
+})
+
 const line = fc.record({
   minute: fc.integer({ min: 0, max: 59 }),
   command: fc.constantFrom('a', 'b', 'c', 'a b', 'x%y', 'x%z'),

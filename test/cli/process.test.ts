@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -123,6 +123,17 @@ describe.concurrent('what is wrong at the start is one line, without a stack tra
       2,
       /the token file .* is a directory/,
     )
+  })
+
+  test('handlers that wait for ever, or have no name', async () => {
+    const never = await handlers('never.mjs', 'await new Promise(() => {})\nexport const x = () => 1\n')
+    await refused(
+      ['up', '--memory', '--handlers', never],
+      2,
+      /never\.mjs awaits at its top level what never comes/,
+    )
+    const main = await handlers('main.mjs', 'export default function hi() {}\n')
+    await refused(['up', '--memory', '--handlers', main], 2, /exports one function as default, .* no name/)
   })
 
   test('a wrong flag, with --json as JSON', async () => {
@@ -303,6 +314,25 @@ describe.concurrent('up', () => {
     expect(cli.err).toBe('')
   })
 })
+
+test.skipIf(process.platform !== 'linux')(
+  'a full disk below its output ends a command with a line, and no node',
+  async () => {
+    const full = await open('/dev/full', 'w')
+    const run = (...argv: string[]) =>
+      spawnSync(process.execPath, [MAIN, ...argv], { stdio: ['ignore', full.fd, 'pipe'], encoding: 'utf8' })
+    for (const argv of [['--help'], ['preview', '* * * * *', '--count', '100']]) {
+      const { status, stderr } = run(...argv)
+      expect(stderr).toMatch(/^carillon: can't write what is to be printed: ENOSPC.*\n$/)
+      expect(status).toBe(1)
+    }
+    const up = run('up', '--memory', '--http', 'off', '--for', '100ms')
+    expect(up.stderr).toMatch(/^carillon: can't write what is to be printed: ENOSPC.*\n$/)
+    expect(up.status).toBe(0)
+    await full.close()
+  },
+  30_000,
+)
 
 test('help, preview and completion load no engine, no store and no server', async () => {
   for (const argv of [['--help'], ['preview', '* * * * *'], ['completion', 'bash']]) {

@@ -83,6 +83,14 @@ describe('what is wrong is one line, with what to do', () => {
       /^carillon: .*'tcsh' is invalid for argument 'shell'\. Allowed choices are bash, zsh, fish; see/,
     ],
     [['ls', '--limit', 'x'], /^carillon: --limit is 'x': allowed is a whole number/],
+    [
+      ['ls', '--url', 'http://127.0.0.1:7410/?x=1'],
+      /^carillon: --url is 'http.*': allowed is the address of a node/,
+    ],
+    [
+      ['ls', '--url', 'http://me:hidden@127.0.0.1:7410'],
+      /^carillon: --url has a user or a password in it: (?!.*hidden)/,
+    ],
     [['ls', '--url', 'nonsense'], /^carillon: --url is 'nonsense': allowed is the address of a node/],
   ])('%j', async (argv, why) => {
     const { code, out, err } = await carillon(argv)

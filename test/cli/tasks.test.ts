@@ -140,8 +140,21 @@ describe('logs', () => {
     node.logLines.push({ run: 't@1', at: NOW, line: 'hello \x1b]0;title\x07' })
     const { out } = await carillon(['logs', 't'], { node })
     expect(out).toBe('2026-11-27 12:00:00  hello \\u001b]0;title\\u0007\n')
-    expect((await carillon(['logs', 'none'], { node })).out).toContain('run.log() writes them')
+    await node.schedule([{ id: 'silent', name: 'report' }])
+    expect((await carillon(['logs', 'silent'], { node })).out).toContain('run.log() writes them')
+    expect((await carillon(['logs', 'silent@1'], { node })).code).toBe(0)
   })
+
+  test.each([['none'], ['none@17'], ['none', '--follow']])(
+    'of a task that never was end with 1: %j',
+    async (...argv) => {
+      const { code, out, err } = await carillon(['logs', ...argv], {
+        node: await nodeWith({ id: 't', name: 'report' }),
+      })
+      expect([code, out]).toEqual([1, ''])
+      expect(err).toMatch(/^carillon: no task "none"/)
+    },
+  )
 
   test('--follow prints each line once, also equal ones, until the task has ended', async () => {
     const node = await nodeWith({ id: 't', name: 'report', every: '1h' })

@@ -53,6 +53,31 @@ describe('the client', () => {
     expect(count).toBe(12_000)
   })
 
+  test.each([['a-token-of\nours-alone'], ['of ours alone'], ['ours-\u00e9'], ['ours-\u{1f600}'], ['']])(
+    'refuses a token that no header can carry, and does not show it: %j',
+    token => {
+      const refused = (): unknown => new HttpClient({ url: bed.url, token, timeoutMs: 5000 })
+      expect(refused).toThrow(/the token is none/)
+      expect(refused).not.toThrow(/ours/)
+    },
+  )
+
+  test('refuses the ids that would turn a path into another', async () => {
+    for (const id of ['.', '..']) {
+      await expect(client.task(id)).rejects.toMatchObject({ code: 'INVALID', field: 'id' })
+      await expect(client.cancel(id)).rejects.toMatchObject({ code: 'INVALID', field: 'id' })
+      await expect(bed.node.schedule({ id, name: 'double' } as never)).rejects.toThrow(
+        /but not '\.' or '\.\.'/,
+      )
+    }
+    await expect(client.task('')).resolves.toBeNull()
+  })
+
+  test('refuses a payload that is nested too deep to be written', async () => {
+    const payload: unknown = JSON.parse('['.repeat(100_000) + ']'.repeat(100_000))
+    await expect(client.schedule([{ name: 'double', payload }])).rejects.toMatchObject({ code: 'INVALID' })
+  })
+
   test('names a refused task by its place in the whole', async () => {
     const good = { name: 'double', payload: 'x'.repeat(1000), every: '1h' }
     const tasks = [

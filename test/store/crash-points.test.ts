@@ -50,9 +50,11 @@ describe('a store that dies at any of its writes', () => {
         const live = (await bed.dump('t')).length
         // All was spilled: the journal is empty, and each task that has an instant has one due key.
         expect(await bed.dump('j'), where).toEqual([])
-        const due = [...(await bed.run(bed.tasks.page(undefined, 100)))].filter(each => each.dueAt !== NEVER)
+        const due = [...(await bed.run(bed.tasks.page(undefined, 100))).records].filter(
+          each => each.dueAt !== NEVER,
+        )
         expect((await bed.dump('d')).length, where).toBe(due.length)
-        expect(live, where).toBe((await bed.run(bed.tasks.page(undefined, 100))).length)
+        expect(live, where).toBe((await bed.run(bed.tasks.page(undefined, 100))).records.length)
         expect(await bed.open().catch(() => 'locked'), where).toBe('locked')
       },
     )
@@ -83,7 +85,9 @@ describe('a store whose segment is larger than a chunk of a spill', () => {
       },
       async ({ bed, where }) => {
         await bed.open()
-        const ids = new Set((await bed.run(bed.tasks.page(undefined, COUNT))).map(record => record.id))
+        const ids = new Set(
+          (await bed.run(bed.tasks.page(undefined, COUNT))).records.map(record => record.id),
+        )
         expect([0, COUNT], where).toContain(ids.size)
         outcomes.add(ids.size)
         await bed.settle()

@@ -160,7 +160,7 @@ export class Judge {
       const ended = await this.#bed.run(tasks.endedRuns(id, records[i], 100))
       actual.set(id, stateOf(records[i], ended.map(shownEnded).sort()))
     }
-    const listed = (await this.#bed.run(tasks.page(undefined, 1000))).map(record => record.id)
+    const listed = (await this.#bed.run(tasks.page(undefined, 1000))).records.map(record => record.id)
     expect(listed.sort()).toEqual(this.ids.filter((_, i) => records[i] !== undefined).sort())
     const requests = this.#done.map(({ request }) =>
       request === undefined
