@@ -19,14 +19,12 @@ import { applyChange } from '../task/merge.ts'
 import { NEVER, type Run, type TaskRecord } from '../task/record.ts'
 import { isRunEnd } from '../task/task.ts'
 import { type Blob, ENTRY, openBlob } from './blob.ts'
+import type { Context } from './context.ts'
 import type { History } from './history.ts'
 import { allOf, journalKey, numberOf, setAsideKey, taskKey } from './keys.ts'
 import { actorName, type Identity } from './meta.ts'
 import type { RequestLog } from './requests.ts'
 import { decodeSnapshot } from './snapshot.ts'
-
-/** Per actor and range, the last n whose effect the index has. */
-export type Context = Map<number, Float64Array>
 
 export interface ReplayInput<R extends Run> {
   readonly store: Store

@@ -10,17 +10,16 @@
 
 import { CarillonError, isCarillonError } from '../errors.ts'
 import { ByteWriter } from '../lib/bytes.ts'
-import { sealJson } from '../lib/sealed.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { StoreOp } from '../ports/store.ts'
 import { NEVER, type Run, type TaskRecord } from '../task/record.ts'
+import { type Context, encodeContext } from './context.ts'
 import type { DirtyLists } from './dirty-list.ts'
 import type { History } from './history.ts'
 import { ADOPTED_SEGMENT, type Journal, type Segment } from './journal.ts'
 import { CONTEXT_KEY, dueKey, journalKey, META_KEY, REQUESTS_KEY, taskKey } from './keys.ts'
 import { encodeMeta, type Meta } from './meta.ts'
 import type { PatientStore } from './patient-store.ts'
-import type { Context } from './replay.ts'
 import type { RequestLog } from './requests.ts'
 import { encodeSnapshot } from './snapshot.ts'
 
@@ -191,10 +190,3 @@ export class Spiller<R extends Run> {
 }
 
 const NO_VALUE = new Uint8Array(0)
-/** Contexts of past actors that are kept: those of the last boots. */
-const CONTEXTS_MAX = 64
-
-function encodeContext(context: Context): Uint8Array {
-  const latest = [...context].sort(([a], [b]) => a - b).slice(-CONTEXTS_MAX)
-  return sealJson(latest.map(([actor, ns]) => [actor, [...ns]]))
-}

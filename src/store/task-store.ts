@@ -13,13 +13,13 @@ import { CarillonError } from '../errors.ts'
 import { invariant } from '../invariant.ts'
 import { CorruptBytes } from '../lib/bytes.ts'
 import { rangeOf } from '../lib/hash.ts'
-import { openJson } from '../lib/sealed.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
 import type { Store, StoreCursor } from '../ports/store.ts'
 import { type ChangeWriter, type Update, writeCreated, writeEnded, writeUpdate } from '../task/change.ts'
 import type { Run, TaskRecord } from '../task/record.ts'
 import { isRunEnd } from '../task/task.ts'
+import { decodeContext } from './context.ts'
 import { DirtyLists } from './dirty-list.ts'
 import { decodeEnded, type EndedRun, History, type HistoryOptions } from './history.ts'
 import { ADOPTED_SEGMENT, type AfterSync, Journal, type JournalOptions } from './journal.ts'
@@ -36,7 +36,7 @@ import {
 } from './keys.ts'
 import { type Identity, startIdentity } from './meta.ts'
 import { PatientStore, type SharedStore } from './patient-store.ts'
-import { type Context, replay } from './replay.ts'
+import { replay } from './replay.ts'
 import { RequestLog } from './requests.ts'
 import { decodeSnapshot } from './snapshot.ts'
 import { Spiller } from './spill.ts'
@@ -383,7 +383,9 @@ export class TaskStore<R extends Run> {
   }
 
   /** It is about to stop: nobody waits for space any more. */
-  stopWaiting = (): void => this.#patient.stop()
+  stopWaiting(): void {
+    this.#patient.stop()
+  }
 
   /** Syncs what is there, and closes. */
   async stop(): Promise<void> {
@@ -486,16 +488,4 @@ function withOpenRuns<R extends Run>(record: TaskRecord<R>, update: Update<R>): 
 
 function isAfter(a: { range: number; id: string }, b: { range: number; id: string }): boolean {
   return a.range !== b.range ? a.range > b.range : a.id > b.id
-}
-
-function decodeContext(bytes: Uint8Array | undefined, ranges: number): Context {
-  if (bytes === undefined) return new Map()
-  return openJson(bytes, "the index's context", value => {
-    const context: Context = new Map()
-    for (const [actor, ns] of value as Array<[number, number[]]>) {
-      if (!Number.isSafeInteger(actor) || ns.length !== ranges) throw new CorruptBytes('it is not whole')
-      context.set(actor, Float64Array.from(ns))
-    }
-    return context
-  })
 }
