@@ -32,9 +32,9 @@ export async function mesh({ seeds, seed: first }: MeshSoakOptions): Promise<str
       totals[name] = name.includes('max') ? Math.max(totals[name] ?? 0, count) : (totals[name] ?? 0) + count
     }
     if (faults.length > 0) {
-      failures.push(
-        `${faults[0]?.split('\n')[0]} (and ${faults.length - 1} more): npm run sim -- --mesh --seed ${seed} --minutes ${MINUTES} --mix ${mix}`,
-      )
+      const failure = `${faults[0]?.split('\n')[0]} (and ${faults.length - 1} more): npm run sim -- --mesh --seed ${seed} --minutes ${MINUTES} --mix ${mix}`
+      console.log(`  ${failure}`)
+      failures.push(failure)
     }
     if ((i + 1) % TOLD_EVERY === 0) {
       const seconds = Math.round((performance.now() - from) / 1000)
