@@ -15,7 +15,7 @@ export interface MeshSoakOptions {
   readonly seed: number
 }
 
-/** Resolves with a sentence for each seed that failed. */
+/** Which mix a seed gets follows from the seed alone. Resolves with a sentence for each that failed. */
 export async function mesh({ seeds, seed: first }: MeshSoakOptions): Promise<string[]> {
   const mixes = Object.keys(MESH_MIXES)
   console.log(`mesh: seeds ${first} to ${first + seeds - 1}, in turn ${mixes.join(', ')}`)
@@ -25,7 +25,7 @@ export async function mesh({ seeds, seed: first }: MeshSoakOptions): Promise<str
   let virtualMs = 0
   for (let i = 0; i < seeds; i++) {
     const seed = first + i
-    const mix = mixes[i % mixes.length] as string
+    const mix = mixes[(seed - 1) % mixes.length] as string
     const { faults, counters, virtualMs: ms } = await runMesh({ seed, mix, minutes: MINUTES })
     virtualMs += ms
     for (const [name, count] of Object.entries(counters)) {
