@@ -1,0 +1,59 @@
+/**
+ * Follow-ups that belong to another range (PROTOCOLS B7). They are records of the range of the run that asked for them,
+ * journaled before its completion, so that whoever has the completion has them too. The owner of that range relays each to
+ * the owner of the other with "create if absent" until it is acknowledged there, and then ends it; a new owner finds it
+ * among its records, and goes on. Their ids are `runId/k`, so one that is relayed twice is made once.
+ */
+
+import type { FollowUp, ReplicaHost } from './host.ts'
+import type { Relay, Relayed } from './messages.ts'
+import type { RangeReplica } from './range-replica.ts'
+
+export class Relays {
+  readonly #host: ReplicaHost
+  readonly #self: string
+  readonly #retryMs: number
+  readonly #replicaOf: (range: number) => RangeReplica | undefined
+  #sentAt = Number.NEGATIVE_INFINITY
+
+  constructor(
+    host: ReplicaHost,
+    self: string,
+    retryMs: number,
+    replicaOf: (range: number) => RangeReplica | undefined,
+  ) {
+    this.#host = host
+    this.#self = self
+    this.#retryMs = retryMs
+    this.#replicaOf = replicaOf
+  }
+
+  tick(replicas: Iterable<RangeReplica>, now: number): void {
+    if (now - this.#sentAt < this.#retryMs) return
+    this.#sentAt = now
+    for (const replica of replicas) {
+      if (replica.isOpen) for (const followUp of this.#host.outbox(replica.range)) this.send(followUp, replica)
+    }
+  }
+
+  send(followUp: FollowUp, source: RangeReplica): void {
+    const { range, id } = followUp
+    const to = this.#ownerOf(range, source)
+    if (to === this.#self) this.#host.relay(followUp, () => this.#host.relayed(followUp.source, id))
+    else if (to !== undefined) this.#host.send(to, { type: 'relay', ...followUp })
+  }
+
+  #ownerOf(range: number, source: RangeReplica): string | undefined {
+    const replica = this.#replicaOf(range)
+    if (replica !== undefined) return replica.owner()
+    const view = source.parts.view()
+    return view.list(range).find(store => view.isLive(store))
+  }
+
+  receive(from: string, message: Relay | Relayed): void {
+    const { range, source, id } = message
+    if (message.type === 'relayed') return this.#host.relayed(source, id)
+    if (this.#replicaOf(range)?.isOpen !== true) return
+    this.#host.relay(message, () => this.#host.send(from, { type: 'relayed', range, source, id }))
+  }
+}
