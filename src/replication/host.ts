@@ -49,8 +49,8 @@ export interface ReplicaHost {
   /** Best effort: what does not arrive is sent again. */
   send(store: string, message: Message): void
 
-  /** The actor under which this process writes a range; another one each time it is asked to mint. */
-  mintActor(): number
+  /** The actor under which this process writes a range: its own; of a range that it let go of since, a fresh one. */
+  mintActor(range: number): number
   /** Journals another store's change and applies it to its record. Throws CorruptBytes if it can't be read. */
   apply(range: number, actor: number, n: number, bytes: Uint8Array): void
   /** Journals a record that was copied, and merges it into the one that is there. Throws CorruptBytes. */

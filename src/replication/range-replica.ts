@@ -80,6 +80,10 @@ export class RangeReplica {
   #owed: Array<() => void> = []
   #stable = Context.EMPTY
   #hasRecords: boolean
+  /** Somebody has confirmed more, or there is somebody else to confirm. */
+  #mayTrim = true
+  /** The disk knows that changes of this range count. */
+  #isSaved: boolean
 
   constructor(parts: Parts, range: number, state: RangeState | undefined, hasRecords: boolean) {
     this.parts = parts
@@ -91,6 +95,7 @@ export class RangeReplica {
     this.#list = state?.list ?? []
     this.#quorum = state?.quorum ?? 0
     this.#hasRecords = hasRecords
+    this.#isSaved = state !== undefined
     this.log = new ChangeLog(parts.options.log)
     this.copying = new Copying(this)
     for (const { actor, n } of this.applied.dots()) this.#after.set(actor, n)
@@ -129,6 +134,7 @@ export class RangeReplica {
     this.released = false
     this.standIn = false
     this.round = undefined
+    this.#mayTrim = true
     if (!sameMembers(before, list) || this.#quorum !== view.quorum) {
       if (before.length > 0) this.lists = this.lists.add(before, this.#quorum, host.now())
       this.#list = [...list]
@@ -141,7 +147,13 @@ export class RangeReplica {
       this.#forgetPeers()
       if (list.includes(self) || this.holds) this.save()
     }
+    if (this.role === 'activating') this.#askAnew(now)
     this.settle(now)
+  }
+
+  #askAnew(now: number): void {
+    this.round = this.#newRound(now)
+    this.#ask(now)
   }
 
   /** Brings the role to what the view and the readiness of the others say. */
@@ -183,8 +195,7 @@ export class RangeReplica {
   #activate(now: number): void {
     this.role = 'activating'
     this.#activatingSince = now
-    this.round = this.#newRound(now)
-    this.#ask(now)
+    this.#askAnew(now)
   }
 
   #stepDown(): void {
@@ -283,6 +294,8 @@ export class RangeReplica {
 
   /** What all have is no longer held for sending, and what ended there may go. */
   #trim(host: ReplicaHost): void {
+    if (!this.#mayTrim) return
+    this.#mayTrim = false
     const contexts = [this.synced]
     for (const store of this.#list) if (store !== this.parts.self) contexts.push(this.confirmed(store))
     this.log.trim(Context.meet(contexts))
@@ -299,7 +312,7 @@ export class RangeReplica {
 
   /** The actor under which the next change is written, and its n. */
   next(): Dot {
-    this.#actor ??= this.parts.host.mintActor()
+    this.#actor ??= this.parts.host.mintActor(this.range)
     return { actor: this.#actor, n: this.applied.of(this.#actor) + 1 }
   }
 
@@ -333,10 +346,21 @@ export class RangeReplica {
     return this.peers.get(store)?.confirmed ?? Context.EMPTY
   }
 
+  /** A record of this life was dropped, or made: an id that is made again starts above it. */
+  dropped(life: number): void {
+    this.applied = this.applied.withLife(life)
+  }
+
+  /** The least life of an id that is made now, whatever was known of it. */
+  get lifeMin(): number {
+    return this.applied.life + 1
+  }
+
   // --- messages
 
   receive(from: string, message: Message, now: number): void {
     if (this.role === 'deleting') return
+    this.#mayTrim = true
     switch (message.type) {
       case 'append':
         this.#append(from, message, now)
@@ -401,6 +425,7 @@ export class RangeReplica {
   #apply(entry: LogEntry): void {
     const { actor, n, bytes } = entry
     const { host, events } = this.parts
+    if (!this.#isSaved) this.save()
     try {
       host.apply(this.range, actor, n, bytes)
       this.applied = this.applied.advance(actor, n)
@@ -683,6 +708,7 @@ export class RangeReplica {
     return () => {
       if (generation !== this.#generation) return
       this.synced = this.synced.join(applied)
+      this.#mayTrim = true
       for (const tell of owed) tell()
       this.#check(this.parts.host.monotonic())
     }
@@ -707,6 +733,7 @@ export class RangeReplica {
   }
 
   save(): void {
+    this.#isSaved = true
     const { applied: context, lists, ready } = this
     this.parts.host.saveState(this.range, { context, lists, list: this.#list, quorum: this.#quorum, ready })
     this.parts.touch(this)
@@ -733,6 +760,7 @@ export class RangeReplica {
       this.#actor = undefined
       this.#stable = Context.EMPTY
       this.#hasRecords = false
+      this.#isSaved = false
       this.ready = false
       this.round = undefined
       this.role = 'none'
