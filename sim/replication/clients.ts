@@ -2,7 +2,7 @@
 
 import { ByteWriter } from '../../src/lib/bytes.ts'
 import { writeDefinition } from '../../src/task/definition.ts'
-import type { Request } from './engine.ts'
+import type { Reply, Request } from './engine.ts'
 import type { Op, OpKind } from './history.ts'
 import type { World } from './world.ts'
 
@@ -51,6 +51,7 @@ export class Clients {
       invokedAt: this.#world.agenda.now,
       answeredAt: Number.NaN,
       outcome: undefined,
+      list: '',
       life: Number.NaN,
       firmAt: Number.NaN,
     }
@@ -106,7 +107,7 @@ export class Clients {
     agenda.after(0.2 + random.float(), () => {
       const process = this.#world.process(store)
       if (process === undefined || !process.isUp) return
-      const taken = process.engine.call(request, (outcome, life) => this.#reply(request.op, outcome, life))
+      const taken = process.engine.call(request, (...answer) => this.#reply(request.op, ...answer))
       if (taken || hops === 0) return
       const owner = process.replication.owner(this.#world.rangeOf(request.op.id))
       if (owner === undefined || owner === store || this.#world.network.isCut(store, owner)) return
@@ -114,7 +115,7 @@ export class Clients {
     })
   }
 
-  #reply(op: Op, outcome: 'done' | 'absent', life: number): void {
+  #reply(op: Op, ...[outcome, life, list]: Parameters<Reply>): void {
     const { agenda, random } = this.#world
     // The answer is lost now and then, and the request comes again.
     if (random.float() < 0.15) return
@@ -122,6 +123,7 @@ export class Clients {
     op.answeredAt = agenda.now
     op.outcome = outcome
     op.life = life
+    op.list = list
   }
 }
 

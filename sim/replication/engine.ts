@@ -39,6 +39,8 @@ export interface Request {
   readonly definition: Uint8Array | undefined
 }
 
+export type Reply = (outcome: 'done' | 'absent', life: number, list: string) => void
+
 export class Engine {
   readonly #process: Process
   readonly #executing = new Set<string>()
@@ -67,7 +69,9 @@ export class Engine {
       const mayAdopt = this.#process.monotonic() - since >= ORPHAN_MS
       for (const record of [...records.of(range).values()]) {
         if (hasEnded(record) || records.isOutbox(range, record.id)) continue
-        if (!record.paused && record.nextAt <= now) this.#reach(range, record)
+        if (record.nextAt === NEVER && !record.hasOpenRun && !(record.paused && record.next !== NEVER)) {
+          this.#update(range, records.draft(record), { times: true, dropped: true })
+        } else if (!record.paused && record.nextAt <= now) this.#reach(range, record)
         else this.#startOpen(range, record, mayAdopt)
       }
     }
@@ -103,10 +107,10 @@ export class Engine {
     const { id, life } = draft
     const { instant, manual } = run
     const acting = this.#process.acting.get(range)
-    const { since: actingSince, unsure } = acting ?? { since: Number.NaN, unsure: true }
+    const { since: actingSince, unsure, lists } = acting ?? { since: Number.NaN, unsure: true, lists: [] }
     const at = this.#process.monotonic()
     world.history.starts.push({
-      ...{ id, life, instant, manual, store, at, actingSince, unsure },
+      ...{ id, life, instant, manual, store, at, actingSince, unsure, lists },
       fenced: acting !== undefined,
     })
     const key = keyOf(range, draft, instant, manual)
@@ -136,6 +140,7 @@ export class Engine {
       ...{ id, life, instant, store, followUps },
       at: this.#process.monotonic(),
       ackedAt: Number.NaN,
+      list: '',
     }
     world.history.completions.push(completion)
     done.state = 'completed'
@@ -144,7 +149,8 @@ export class Engine {
       draft.nextAt === NEVER && !draft.hasOpenRun && !(draft.paused && draft.next !== NEVER)
     const dot = this.#update(range, draft, { times: true, runs: [done], dropped: isOver })
     replication.acknowledge(range, dot, 'majority', () => {
-      Object.assign(completion, { ackedAt: this.#process.monotonic() })
+      completion.ackedAt = this.#process.monotonic()
+      completion.list = this.#process.listOf(range)
     })
     replication.flush()
   }
@@ -203,7 +209,7 @@ export class Engine {
   // --- calls
 
   /** Undefined: it can't be taken here. */
-  call(request: Request, reply: (outcome: 'done' | 'absent', life: number) => void): boolean {
+  call(request: Request, reply: Reply): boolean {
     const { op } = request
     const { world, records, replication } = this.#process
     const range = world.rangeOf(op.id)
@@ -214,19 +220,19 @@ export class Engine {
     const known = records.requests.get(requestKey(range, request.caller, request.n))
     if (known !== undefined) {
       const life = records.get(range, op.id)?.life ?? Number.NaN
-      if (world.flaws.trustsKnown === true) reply('done', life)
-      else this.#acknowledge(range, known, op, () => reply('done', life))
+      if (world.flaws.trustsKnown === true) reply('done', life, this.#process.listOf(range))
+      else this.#acknowledge(range, known, op, () => reply('done', life, this.#process.listOf(range)))
       return true
     }
     const record = records.get(range, op.id)
     const isThere = record !== undefined && !hasEnded(record)
     if (op.kind !== 'create' && !isThere) {
-      reply('absent', Number.NaN)
+      reply('absent', Number.NaN, '')
       return true
     }
     const dot = this.#carryOut(range, replica, request, record)
     const life = records.get(range, op.id)?.life ?? Number.NaN
-    this.#acknowledge(range, dot, op, () => reply('done', life))
+    this.#acknowledge(range, dot, op, () => reply('done', life, this.#process.listOf(range)))
     replication.flush()
     return true
   }

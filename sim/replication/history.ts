@@ -11,6 +11,8 @@ export interface Op {
   answeredAt: number
   outcome: 'done' | 'absent' | undefined
   life: number
+  /** The list that the answer was given under. */
+  list: string
   /** When all of the list and the former lists had it; NaN: not known. */
   firmAt: number
   /** Of a create: the instants that it schedules; how many follow-ups each completion has. */
@@ -30,6 +32,8 @@ export interface Start {
   readonly actingSince: number
   readonly unsure: boolean
   readonly fenced: boolean
+  /** The lists that it asked before it acted. */
+  readonly lists: readonly string[]
 }
 
 export interface Completion {
@@ -40,6 +44,8 @@ export interface Completion {
   readonly store: string
   /** NaN: never. */
   ackedAt: number
+  /** The list that it was acknowledged under. */
+  list: string
   readonly followUps: readonly string[]
 }
 

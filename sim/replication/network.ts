@@ -37,7 +37,7 @@ export class LossyNetwork {
   send(from: string, to: string, message: Message): void {
     this.sent++
     const { random } = this.#world
-    this.#world.saw(message)
+    this.#world.saw(from, to, message)
     const copies = random.float() < this.doubleOf ? 2 : 1
     for (let i = 0; i < copies; i++) if (random.float() >= this.lossOf) this.#deliver(from, to, message)
   }

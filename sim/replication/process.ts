@@ -20,8 +20,15 @@ import type { SimView } from './view.ts'
 import type { World } from './world.ts'
 
 export interface Acting {
+  /** When it began to ask: what was acknowledged before then it must know. */
   readonly since: number
-  unsure: boolean
+  readonly unsure: boolean
+  /** The lists that it knew of. */
+  readonly lists: readonly string[]
+}
+
+export function listText(members: readonly string[]): string {
+  return [...members].sort().join(' ')
 }
 
 export class Process implements ReplicaHost, ReplicaEvents {
@@ -126,6 +133,10 @@ export class Process implements ReplicaHost, ReplicaEvents {
     this.#journal({ kind: 'change', range, actor, n, bytes })
   }
 
+  listOf(range: number): string {
+    return listText(this.replication.replica(range)?.list ?? [])
+  }
+
   /** A change of this process: journaled and applied as on any other store. */
   write(range: number, actor: number, n: number, bytes: Uint8Array): void {
     this.apply(range, actor, n, bytes)
@@ -189,7 +200,11 @@ export class Process implements ReplicaHost, ReplicaEvents {
   }
 
   arm(range: number, unsure: boolean): void {
-    this.acting.set(range, { since: this.world.agenda.now, unsure })
+    const replica = this.replication.replica(range)
+    const since = replica?.round?.startedAt ?? this.world.agenda.now
+    const former = replica?.lists.all.map(({ members }) => members) ?? []
+    const lists = [replica?.list ?? [], ...former].map(listText)
+    this.acting.set(range, { since, unsure, lists })
   }
 
   disarm(range: number): void {

@@ -8,7 +8,7 @@ export interface Member {
   readonly boot: number
   readonly incarnation: number
   readonly state: 'live' | 'away' | 'gone'
-  /** When it was found gone. */
+  /** When it was found gone, epoch ms. */
   readonly at: number
 }
 

@@ -223,7 +223,8 @@ export class World {
   // --- membership
 
   #probe(): void {
-    const now = this.agenda.now
+    const { now } = this.agenda
+    const at = this.wall
     for (const site of this.upSites()) {
       let news = false
       for (const other of this.upSites()) {
@@ -237,9 +238,9 @@ export class World {
           if (member.state !== 'live')
             news = site.table.join({ ...member, incarnation: member.incarnation + 1, state: 'live' }) || news
         } else if (silent > AWAY_MS && member.state === 'live')
-          news = site.table.join({ ...member, state: 'away', at: now }) || news
+          news = site.table.join({ ...member, state: 'away', at }) || news
         else if (member.state === 'away' && silent > GONE_MS)
-          news = site.table.join({ ...member, state: 'gone', at: now }) || news
+          news = site.table.join({ ...member, state: 'gone', at }) || news
       }
       if (news) this.#tellView(site)
     }
@@ -283,7 +284,8 @@ export class World {
       this.history.broken.push(`A1: two changes have the dot ${this.actors.nameOf(actor)} ${n} of range ${range}`)
   }
 
-  saw(_message: Message): void {}
+  /** For a closer look: every message, as it is sent. */
+  saw: (from: string, to: string, message: Message) => void = () => {}
 }
 
 /** A world as its seed has it; undefined parts are chosen by the seed. */

@@ -745,11 +745,11 @@ export class RangeReplica {
     this.copying.end()
     host.deleteState(this.range)
     this.role = 'deleting'
-    this.#generation++
-    this.#owed = []
+    this.#endTurns()
     this.parts.touch(this)
     host.afterSync(() => {
       host.deleteRecords(this.range)
+      this.#endTurns()
       this.applied = Context.EMPTY
       this.synced = Context.EMPTY
       this.lists = FormerLists.NONE
@@ -766,6 +766,12 @@ export class RangeReplica {
       this.role = 'none'
       this.settle(host.monotonic())
     })
+  }
+
+  /** What waits for a sync speaks of a range that is no longer here. */
+  #endTurns(): void {
+    this.#generation++
+    this.#owed = []
   }
 
   peer(store: string): Peer {

@@ -51,6 +51,8 @@ export function applyChange<R extends Run>(
     Object.assign(record, { rev, hlc, actor })
   } else if (record === undefined || change.life !== record.life) return NONE
   const version = versionOf(change, record, actor)
+  // Two who made the same life, of whom one knew of an earlier one: its runs must not have the names of that one's.
+  if (definition !== undefined && !change.firstLife) record.firstLife = false
   if (definition !== undefined) takeDefinition(record, definition, version, compareActors)
   if (change.register !== undefined) takeRegister(record, change.register, options)
   if (change.times !== undefined || change.dropped)
@@ -73,6 +75,7 @@ export function mergeRecords<R extends Run>(
 ): TaskRecord<R> {
   if (other.life !== into.life) return other.life > into.life ? other : into
   const { range } = into
+  if (!other.firstLife) into.firstLife = false
   // Before the definition: a version that loses takes its times and runs with it as any change would.
   takeDefinition(into, other.definition, other.version, compareActors)
   const { pausedVersion, cancelVersion, timesVersion = other.version } = other
