@@ -281,6 +281,8 @@ export class Engine {
     if (before !== undefined && !hasEnded(before)) {
       const draft = records.draft(before)
       draft.replace(definition, first, this.#nextHlc(), actor)
+      while (draft.findRun(draft.next) !== undefined || draft.next === draft.lastAt) draft.next++
+      draft.lastAt = Math.min(draft.lastAt, draft.next - 1)
       return this.#write(range, bytes => writeCreated(bytes, draft))
     }
     const floor = world.flaws.forgetsLives === true ? 0 : replica.lifeMin

@@ -10,8 +10,9 @@ const first = Number(values.seed ?? 1)
 const count = Number(values.seeds ?? 100)
 const began = performance.now()
 let failed = 0
+const mixes = values.mix === undefined ? undefined : (values.mix as Mix)
 for (let seed = first; seed < first + count; seed++) {
-  const broken = runSeed(seed, values.mix as Mix | undefined)
+  const broken = runSeed(seed, mixes)
   if (broken.length === 0) continue
   failed++
   console.log(`seed ${seed}: ${broken.slice(0, 4).join('\n  ')}`)

@@ -33,7 +33,7 @@ export const MIXES = ['calm', 'crashes', 'cuts', 'moves', 'storm'] as const
 export type Mix = (typeof MIXES)[number]
 
 const WALL = 1_700_000_000_000
-const TICK_MS = 50
+const TICK_MS = 60
 const PROBE_MS = 150
 const AWAY_MS = 900
 const GONE_MS = 2500
@@ -130,7 +130,7 @@ export class World {
     this.agenda.until(stormMs)
     faults.heal()
     const broken = this.history.broken
-    this.agenda.until(stormMs + Math.min(10_000, healMs))
+    this.agenda.until(stormMs + healMs * 0.7)
     broken.push(...check(this, 'healed'))
     this.agenda.until(stormMs + healMs)
     broken.push(...check(this, 'end'))
@@ -301,7 +301,7 @@ export function worldOf(seed: number, mix?: Mix, flaws?: Flaws): World {
       ranges,
       mix: mix ?? (MIXES[seed % MIXES.length] as Mix),
       stormMs: 9000,
-      healMs: 12_000,
+      healMs: 7000,
     },
     flaws,
   )

@@ -38,7 +38,7 @@ export interface Tail {
   readonly context: Context
   readonly lists: FormerLists
   readonly ready: boolean
-  /** The sender acts for the range, and knows every acknowledged change. */
+  /** The sender acts for the range. */
   readonly active: boolean
 }
 
@@ -133,6 +133,10 @@ export interface Relay {
   readonly source: number
   readonly id: string
   readonly definition: Uint8Array
+  /** Who waits for the answer. */
+  readonly origin: string
+  /** How often it may still be handed on by one who is not the owner. */
+  readonly hops: number
 }
 
 /** The follow-up is acknowledged: it is there, or has been. */

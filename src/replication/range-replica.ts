@@ -592,7 +592,7 @@ export class RangeReplica {
   tell(to: string, kind: Tail['kind'], number: number): void {
     const { range, synced: context, lists } = this
     const viewId = this.parts.view().id
-    const [ready, active] = [this.isReady, this.isOpen && !this.unsure]
+    const [ready, active] = [this.isReady, this.isOpen]
     this.parts.host.send(to, {
       type: 'tail',
       range,
@@ -608,7 +608,7 @@ export class RangeReplica {
 
   #digestTo(to: string): void {
     const hash = this.synced.hash(actor => this.parts.host.nameOf(actor))
-    const [ready, active] = [this.isReady, this.isOpen && !this.unsure]
+    const [ready, active] = [this.isReady, this.isOpen]
     this.parts.host.send(to, { type: 'digest', range: this.range, hash, ready, active })
   }
 

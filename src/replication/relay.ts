@@ -9,6 +9,8 @@ import type { FollowUp, ReplicaHost } from './host.ts'
 import type { Relay, Relayed } from './messages.ts'
 import type { RangeReplica } from './range-replica.ts'
 
+const HOPS_MAX = 2
+
 export class Relays {
   readonly #host: ReplicaHost
   readonly #self: string
@@ -40,7 +42,9 @@ export class Relays {
     const { range, id } = followUp
     const to = this.#ownerOf(range, source)
     if (to === this.#self) this.#host.relay(followUp, () => this.#host.relayed(followUp.source, id))
-    else if (to !== undefined) this.#host.send(to, { type: 'relay', ...followUp })
+    else if (to !== undefined) {
+      this.#host.send(to, { type: 'relay', ...followUp, origin: this.#self, hops: HOPS_MAX })
+    }
   }
 
   #ownerOf(range: number, source: RangeReplica): string | undefined {
@@ -50,10 +54,17 @@ export class Relays {
     return view.list(range).find(store => view.isLive(store))
   }
 
-  receive(from: string, message: Relay | Relayed): void {
+  receive(message: Relay | Relayed): void {
     const { range, source, id } = message
     if (message.type === 'relayed') return this.#host.relayed(source, id)
-    if (this.#replicaOf(range)?.isOpen !== true) return
-    this.#host.relay(message, () => this.#host.send(from, { type: 'relayed', range, source, id }))
+    const replica = this.#replicaOf(range)
+    const { origin, hops } = message
+    if (replica?.isOpen === true) {
+      return this.#host.relay(message, () => this.#host.send(origin, { type: 'relayed', range, source, id }))
+    }
+    // Who holds nothing of a range does not know which of its list is ready; who is in the list does.
+    const to = replica?.owner()
+    if (to !== undefined && to !== this.#self && hops > 0)
+      this.#host.send(to, { ...message, hops: hops - 1 })
   }
 }

@@ -105,7 +105,7 @@ export class Replication {
     if (this.#view === undefined) return
     const { range } = message
     if (!(range < this.#start.ranges)) return
-    if (message.type === 'relay' || message.type === 'relayed') return this.#relays.receive(from, message)
+    if (message.type === 'relay' || message.type === 'relayed') return this.#relays.receive(message)
     let replica = this.#replicas.get(range)
     if (replica === undefined) {
       // Changes and copies are taken from any member; whoever asks gets an answer, also that there is nothing.
