@@ -130,6 +130,7 @@ export class Engine {
     const record = records.get(range, id)
     const run = record?.life === life ? findRun(record, instant, manual) : undefined
     if (record === undefined || run === undefined || !record.isOpen(run) || hasEnded(record)) return
+    if (replication.replica(range)?.takesEnds !== true) return
     const draft = records.draft(record)
     const done = findRun(draft, instant, manual) as Run
     const followUps: string[] = []

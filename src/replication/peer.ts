@@ -6,6 +6,8 @@ import { Context, type Dot } from './context.ts'
 export class Peer {
   /** What it has synced; undefined: it has not said. */
   confirmed: Context | undefined
+  /** All that it had when it last said so; `confirmed` may be of some actors only. */
+  said: Context | undefined
   /** What it has once all that was sent arrives. */
   sent: Context = Context.EMPTY
   /** It has joined a copy. Until it says otherwise a store that was in the list before is. */
@@ -23,6 +25,7 @@ export class Peer {
   /** It says what it has: that counts, also if it is less than was known. */
   says(context: Context): void {
     this.confirmed = context
+    this.said = context
     this.sent = context
   }
 

@@ -110,6 +110,11 @@ export class RangeReplica {
     return this.role === 'owner' && this.handover === undefined
   }
 
+  /** The ends of attempts that run here may still be written, whoever acts now. */
+  get takesEnds(): boolean {
+    return this.role !== 'none' && this.role !== 'deleting'
+  }
+
   /** Creations of ids that the library made may: nobody can know better. */
   get takesMinted(): boolean {
     return this.isOpen || this.role === 'activating'
@@ -299,13 +304,26 @@ export class RangeReplica {
     const contexts = [this.synced]
     for (const store of this.#list) if (store !== this.parts.self) contexts.push(this.confirmed(store))
     this.log.trim(Context.meet(contexts))
-    for (const { members } of this.lists.open) {
-      for (const store of members) if (store !== this.parts.self) contexts.push(this.confirmed(store))
-    }
-    const stable = Context.meet(contexts)
+    const stable = this.stable()
     if (stable === this.#stable || this.#stable.contains(stable)) return
     this.#stable = stable
     host.stable(this.range, stable)
+  }
+
+  /**
+   * What all that keep or kept the range have, and with it all that they had. An ended record of which everybody has the
+   * end may still get a change that one of them made before it heard: with the record gone that would be a new task.
+   */
+  stable(): Context {
+    const contexts = [this.synced]
+    const stores = new Set([...this.#list, ...this.lists.open.flatMap(({ members }) => members)])
+    for (const store of stores) {
+      if (store === this.parts.self) continue
+      const said = this.peers.get(store)?.said
+      if (said === undefined || !this.synced.contains(said)) return Context.EMPTY
+      contexts.push(said)
+    }
+    return Context.meet(contexts)
   }
 
   // --- changes of this store
