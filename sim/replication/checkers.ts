@@ -52,7 +52,9 @@ function converged(world: World): string[] {
       if (text === first?.[1]) continue
       const mine = new Set(first?.[1].split('\n'))
       const others = new Set(text.split('\n'))
-      const ids = [...mine].filter(line => !others.has(line)).concat([...others].filter(line => !mine.has(line)))
+      const ids = [...mine]
+        .filter(line => !others.has(line))
+        .concat([...others].filter(line => !mine.has(line)))
       const names = [...new Set(ids.map(line => line.split(' ')[0]))]
       found.push(`convergence: range ${range} differs between ${first?.[0]} and ${store}: ${names}`)
     }
@@ -127,17 +129,16 @@ function cancelled(world: World): string[] {
   for (const op of world.history.ops) {
     if (op.kind !== 'cancel' || op.outcome !== 'done' || Number.isNaN(op.life)) continue
     const later = world.history.ops.some(
-      other =>
-        other.id === op.id &&
-        other.kind === 'create' &&
-        !(other.answeredAt < op.invokedAt),
+      other => other.id === op.id && other.kind === 'create' && !(other.answeredAt < op.invokedAt),
     )
     if (later) continue
     for (const start of world.history.starts) {
       if (start.id !== op.id || start.life !== op.life || start.at <= op.answeredAt) continue
       const isFirm = start.at > op.firmAt && !start.unsure
       if (isFirm || knew(world, start, op.answeredAt, op.list) || isCalm(world))
-        found.push(`cancel: ${op.id} was started by ${start.store} at ${start.at}, cancelled at ${op.answeredAt}`)
+        found.push(
+          `cancel: ${op.id} was started by ${start.store} at ${start.at}, cancelled at ${op.answeredAt}`,
+        )
     }
   }
   return found
@@ -178,8 +179,8 @@ function ranOnce(world: World): string[] {
 /** One request makes one task: an id that was created once has one life. */
 function madeOnce(world: World): string[] {
   const found: string[] = []
-  // Two sides of a cut may each carry it out.
-  if (world.options.mix === 'cuts' || world.options.mix === 'storm') return found
+  // Two that act at once, each by its view, may each carry it out.
+  if (!isCalm(world)) return found
   const lives = new Map<string, Set<number>>()
   for (const { id, life } of world.history.starts) {
     const known = lives.get(id) ?? new Set()

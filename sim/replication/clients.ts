@@ -40,8 +40,7 @@ export class Clients {
         this.#world.agenda.after(i * (30 + 150 * random.float()), () => this.#create(id, false, true))
       return
     }
-    const kind: OpKind =
-      dice < 0.82 ? 'cancel' : dice < 0.88 ? 'pause' : dice < 0.94 ? 'resume' : 'trigger'
+    const kind: OpKind = dice < 0.82 ? 'cancel' : dice < 0.88 ? 'pause' : dice < 0.94 ? 'resume' : 'trigger'
     this.#send(this.#op(kind, known, [], 0, false), undefined)
   }
 

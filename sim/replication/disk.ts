@@ -96,10 +96,8 @@ export function statesOf(entries: readonly Entry[]): Map<number, RangeState> {
         states.set(range, { ...state, context: context.advance(entry.actor, entry.n) })
     } else if (entry.kind === 'drop') {
       const state = states.get(range)
-      if (state !== undefined)
-        states.set(range, { ...state, context: state.context.withLife(entry.life) })
+      if (state !== undefined) states.set(range, { ...state, context: state.context.withLife(entry.life) })
     }
   }
   return states
 }
-

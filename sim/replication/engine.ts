@@ -79,12 +79,19 @@ export class Engine {
 
   #reach(range: number, record: TaskRecord): void {
     const draft = this.#process.records.draft(record)
-    const run = new Run(draft.nextAt, false)
-    draft.addRun(run)
-    draft.lastAt = run.instant
+    const instant = draft.nextAt
+    const known = findRun(draft, instant, false)
+    draft.lastAt = instant
     draft.fired++
     const { everyMs, count } = payloadOf(draft.definition)
-    draft.next = everyMs > 0 && draft.fired < count ? run.instant + everyMs : NEVER
+    draft.next = everyMs > 0 && draft.fired < count ? instant + everyMs : NEVER
+    // An occurrence is the same in every version (A6): another writer's first version may come to one that has run.
+    if (known !== undefined) {
+      this.#update(range, draft, { times: true })
+      return
+    }
+    const run = new Run(instant, false)
+    draft.addRun(run)
     this.#start(range, draft, run)
   }
 
@@ -146,8 +153,7 @@ export class Engine {
     world.history.completions.push(completion)
     done.state = 'completed'
     done.endedAt = this.#process.now()
-    const isOver =
-      draft.nextAt === NEVER && !draft.hasOpenRun && !(draft.paused && draft.next !== NEVER)
+    const isOver = draft.nextAt === NEVER && !draft.hasOpenRun && !(draft.paused && draft.next !== NEVER)
     const dot = this.#update(range, draft, { times: true, runs: [done], dropped: isOver })
     replication.acknowledge(range, dot, 'majority', () => {
       completion.ackedAt = this.#process.monotonic()
@@ -218,7 +224,8 @@ export class Engine {
     if (replica === undefined) return false
     const takes = op.kind === 'create' && op.minted ? replica.takesMinted : replica.isOpen
     if (!takes) return false
-    const known = records.requests.get(requestKey(range, request.caller, request.n))
+    const isKnown = world.flaws.forgetsRequests !== true
+    const known = isKnown ? records.requests.get(requestKey(range, request.caller, request.n)) : undefined
     if (known !== undefined) {
       const life = records.get(range, op.id)?.life ?? Number.NaN
       if (world.flaws.trustsKnown === true) reply('done', life, this.#process.listOf(range))
@@ -278,7 +285,9 @@ export class Engine {
     const replica = replication.replica(range) as RangeReplica
     const { actor } = replica.next()
     const { everyMs } = payloadOf(definition)
-    const first = definition.recurring ? Number(definition.schedule.kind === 'every' ? definition.schedule.anchor : 0) : definition.at
+    const first = definition.recurring
+      ? Number(definition.schedule.kind === 'every' ? definition.schedule.anchor : 0)
+      : definition.at
     if (before !== undefined && !hasEnded(before)) {
       const draft = records.draft(before)
       draft.replace(definition, first, this.#nextHlc(), actor)

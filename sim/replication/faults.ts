@@ -2,14 +2,37 @@
 
 import type { Site, World } from './world.ts'
 
-type Kind = 'crash' | 'cut' | 'one-way' | 'slow' | 'lossy' | 'power' | 'join' | 'leave' | 'wipe' | 'rollback' | 'absence'
+type Kind =
+  | 'crash'
+  | 'cut'
+  | 'one-way'
+  | 'slow'
+  | 'lossy'
+  | 'power'
+  | 'join'
+  | 'leave'
+  | 'wipe'
+  | 'rollback'
+  | 'absence'
 
 const KINDS: Readonly<Record<World['options']['mix'], readonly Kind[]>> = {
   calm: [],
   crashes: ['crash', 'crash', 'slow', 'power'],
   cuts: ['cut', 'cut', 'one-way', 'lossy'],
   moves: ['join', 'leave', 'absence', 'crash', 'lossy', 'slow'],
-  storm: ['crash', 'cut', 'one-way', 'slow', 'lossy', 'power', 'join', 'leave', 'wipe', 'rollback', 'absence'],
+  storm: [
+    'crash',
+    'cut',
+    'one-way',
+    'slow',
+    'lossy',
+    'power',
+    'join',
+    'leave',
+    'wipe',
+    'rollback',
+    'absence',
+  ],
 }
 
 export class Faults {

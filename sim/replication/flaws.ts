@@ -21,6 +21,10 @@ export interface Flaws {
   keepsRolledBack?: boolean
   /** Follow-ups are never relayed. */
   relaysNothing?: boolean
+  /** A crash takes the boot back that was raised at the start. */
+  losesBoot?: boolean
+  /** What a request has made is not remembered. */
+  forgetsRequests?: boolean
   /** Known requests are acknowledged at once. */
   trustsKnown?: boolean
 }

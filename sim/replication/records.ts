@@ -158,7 +158,8 @@ export class Records {
 
   adoptExtras(range: number, bytes: Uint8Array): void {
     const list = JSON.parse(Buffer.from(bytes).toString()) as Array<[string, number, number]>
-    for (const [key, actor, n] of list) if (!this.requests.has(key)) this.requests.set(key, { range, actor, n })
+    for (const [key, actor, n] of list)
+      if (!this.requests.has(key)) this.requests.set(key, { range, actor, n })
   }
 }
 

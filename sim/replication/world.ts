@@ -203,6 +203,7 @@ export class World {
     const { process, disk } = site
     if (process === undefined || !process.isUp) return
     process.crash(this.int(disk.entries.length - disk.synced + 1))
+    if (this.flaws.losesBoot === true) disk.boot--
     site.process = undefined
   }
 
@@ -281,7 +282,9 @@ export class World {
     const before = this.#dots.get(key)
     if (before === undefined) this.#dots.set(key, bytes)
     else if (before !== bytes && Buffer.compare(before, bytes) !== 0)
-      this.history.broken.push(`A1: two changes have the dot ${this.actors.nameOf(actor)} ${n} of range ${range}`)
+      this.history.broken.push(
+        `A1: two changes have the dot ${this.actors.nameOf(actor)} ${n} of range ${range}`,
+      )
   }
 
   /** For a closer look: every message, as it is sent. */
@@ -312,6 +315,8 @@ export function runSeed(seed: number, mix?: Mix, flaws?: Flaws): string[] {
   try {
     return world.run()
   } catch (error) {
-    return [`threw: ${error instanceof Error ? (error.stack ?? error.message).split('\n').slice(0, 4).join(' ') : String(error)}`]
+    return [
+      `threw: ${error instanceof Error ? (error.stack ?? error.message).split('\n').slice(0, 4).join(' ') : String(error)}`,
+    ]
   }
 }

@@ -111,7 +111,8 @@ export class Context {
     if (this.contains(other)) return this.withLife(life)
     if (other.contains(this)) return other.withLife(life)
     const ns = new Map<number, number>()
-    for (const { actor, n } of [...this.dots(), ...other.dots()]) ns.set(actor, Math.max(n, ns.get(actor) ?? 0))
+    for (const { actor, n } of [...this.dots(), ...other.dots()])
+      ns.set(actor, Math.max(n, ns.get(actor) ?? 0))
     const open = (mine: Context, others: Context): Dot[] =>
       mine.holes.filter(hole => others.of(hole.actor) < hole.n || !others.covers(hole.actor, hole.n))
     const holes = open(this, other)

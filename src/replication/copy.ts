@@ -55,7 +55,8 @@ export class CopySender {
     this.usedAt = now
     const last = this.#chunk
     if (last !== undefined && number === last.chunk) return last
-    if (number !== (last?.chunk ?? -1) + 1 || (last !== undefined && last.upTo === undefined)) return undefined
+    if (number !== (last?.chunk ?? -1) + 1 || (last !== undefined && last.upTo === undefined))
+      return undefined
     this.#chunk = this.#make(number, last?.upTo ?? '', host, options)
     return this.#chunk
   }

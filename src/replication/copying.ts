@@ -58,7 +58,8 @@ export class Copying {
       sender = new CopySender(message, applied, now)
       this.#out.set(from, sender)
     }
-    const chunk = sender?.copy === message.copy ? sender.chunk(message.chunk, host, options.copy, now) : undefined
+    const chunk =
+      sender?.copy === message.copy ? sender.chunk(message.chunk, host, options.copy, now) : undefined
     host.send(from, chunk ?? { type: 'copy-end', range, copy: message.copy })
   }
 
@@ -93,7 +94,7 @@ export class Copying {
     // Parts of a range say nothing of the rest.
     if (copy.buckets.length > 0) return
     this.#replica.joined(message.context, now)
-    this.#replica.tell(copy.from, 'tell', 0)
+    this.#replica.outgoing.tell(copy.from, 'tell', 0)
   }
 
   tree(from: string, message: Tree, now: number): void {

@@ -6,8 +6,8 @@
  * an offer at a start would say, so they are one message with a number.
  */
 
-import type { Context } from './context.ts'
 import type { LogEntry } from './change-log.ts'
+import type { Context } from './context.ts'
 import type { FormerLists } from './lists.ts'
 
 /** Changes, in an order in which each has its causes before it. */

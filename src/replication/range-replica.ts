@@ -15,17 +15,20 @@
 
 import { invariant } from '../invariant.ts'
 import { CorruptBytes } from '../lib/bytes.ts'
-import { type AckView, Acknowledgements, type Acknowledged, type Copies } from './acknowledgements.ts'
+import { type Acknowledged, Acknowledgements, type AckView, type Copies } from './acknowledgements.ts'
+import { Activation } from './activation.ts'
 import { ChangeLog, type LogEntry } from './change-log.ts'
 import { Context, type Dot } from './context.ts'
 import { Copying } from './copying.ts'
 import { mayLetGo } from './custody.ts'
-import { isExchanged, isSure, Round } from './exchange.ts'
-import { type Grant, Handover } from './handover.ts'
+import type { Round } from './exchange.ts'
+import { HandingOver } from './handover.ts'
 import type { RangeState, ReplicaEvents, ReplicaHost, ReplicationView } from './host.ts'
+import { Incoming } from './incoming.ts'
 import { FormerLists } from './lists.ts'
-import type { Activate, Append, Digest, Message, Tail } from './messages.ts'
+import type { Message } from './messages.ts'
 import type { ReplicationOptions } from './options.ts'
+import { Outgoing } from './outgoing.ts'
 import { Peer } from './peer.ts'
 import { Sweep } from './sweep.ts'
 
@@ -61,17 +64,19 @@ export class RangeReplica {
   readonly acks = new Acknowledgements()
   readonly peers = new Map<string, Peer>()
   readonly copying: Copying
+  readonly incoming: Incoming
+  readonly outgoing: Outgoing
+  readonly handingOver: HandingOver
+  readonly activation: Activation
   readonly sweep = new Sweep()
   round: Round | undefined
-  handover: Handover | undefined
   /** It has handed the range over in this view. */
   released = false
   /** Nobody else acts, though the view says so. */
   standIn = false
-  #grant: Grant | undefined
-  #list: readonly string[]
-  #quorum: number
-  #activatingSince = 0
+  list: readonly string[]
+  /** W of the list. */
+  quorum: number
   /** Grows when the range is let go: what was under way then no longer counts. */
   #generation = 0
   #actor: number | undefined
@@ -79,7 +84,8 @@ export class RangeReplica {
   #after = new Map<number, number>()
   #owed: Array<() => void> = []
   #stable = Context.EMPTY
-  #hasRecords: boolean
+  /** Also of a copy whose context is not joined yet. */
+  hasRecords: boolean
   /** Somebody has confirmed more, or there is somebody else to confirm. */
   #mayTrim = true
   /** The disk knows that changes of this range count. */
@@ -92,12 +98,16 @@ export class RangeReplica {
     this.synced = this.applied
     this.lists = state?.lists ?? FormerLists.NONE
     this.ready = state?.ready ?? false
-    this.#list = state?.list ?? []
-    this.#quorum = state?.quorum ?? 0
-    this.#hasRecords = hasRecords
+    this.list = state?.list ?? []
+    this.quorum = state?.quorum ?? 0
+    this.hasRecords = hasRecords
     this.#isSaved = state !== undefined
     this.log = new ChangeLog(parts.options.log)
     this.copying = new Copying(this)
+    this.incoming = new Incoming(this)
+    this.outgoing = new Outgoing(this)
+    this.handingOver = new HandingOver(this)
+    this.activation = new Activation(this)
     for (const { actor, n } of this.applied.dots()) this.#after.set(actor, n)
   }
 
@@ -107,7 +117,7 @@ export class RangeReplica {
 
   /** Changes of what exists may be made here. */
   get isOpen(): boolean {
-    return this.role === 'owner' && this.handover === undefined
+    return this.role === 'owner' && !this.handingOver.isSealed
   }
 
   /** The ends of attempts that run here may still be written, whoever acts now. */
@@ -120,12 +130,8 @@ export class RangeReplica {
     return this.isOpen || this.role === 'activating'
   }
 
-  get list(): readonly string[] {
-    return this.#list
-  }
-
   get holds(): boolean {
-    return !this.applied.isEmpty || this.#hasRecords
+    return !this.applied.isEmpty || this.hasRecords
   }
 
   // --- views and roles
@@ -135,46 +141,42 @@ export class RangeReplica {
     const { self, host } = this.parts
     const view = this.parts.view()
     const list = view.list(this.range)
-    const before = this.#list
+    const before = this.list
     this.released = false
     this.standIn = false
     this.round = undefined
     this.#mayTrim = true
-    if (!sameMembers(before, list) || this.#quorum !== view.quorum) {
-      if (before.length > 0) this.lists = this.lists.add(before, this.#quorum, host.now())
-      this.#list = [...list]
-      this.#quorum = view.quorum
+    if (!sameMembers(before, list) || this.quorum !== view.quorum) {
+      if (before.length > 0) this.lists = this.lists.add(before, this.quorum, host.now())
+      this.list = [...list]
+      this.quorum = view.quorum
       const isFirst = before.length === 0
       if (!isFirst) {
-        for (const store of list) if (!before.includes(store) && store !== self) this.peer(store).ready = false
+        for (const store of list)
+          if (!before.includes(store) && store !== self) this.peer(store).ready = false
         if (list.includes(self) && !before.includes(self)) this.ready = false
       }
       this.#forgetPeers()
       if (list.includes(self) || this.holds) this.save()
     }
-    if (this.role === 'activating') this.#askAnew(now)
+    if (this.role === 'activating') this.activation.askAnew(now)
     this.settle(now)
-  }
-
-  #askAnew(now: number): void {
-    this.round = this.#newRound(now)
-    this.#ask(now)
   }
 
   /** Brings the role to what the view and the readiness of the others say. */
   settle(now: number): void {
     if (this.role === 'deleting') return
     const { self } = this.parts
-    const inList = this.#list.includes(self)
+    const inList = this.list.includes(self)
     const owner = this.owner()
     if (inList && owner === self) {
-      if (this.role !== 'owner' && this.role !== 'activating') this.#activate(now)
+      if (this.role !== 'owner' && this.role !== 'activating') this.activation.begin(now)
     } else {
       const wasActing = this.role === 'owner' || this.role === 'activating'
       if (wasActing) this.#stepDown()
       this.role = inList ? 'replica' : this.holds ? 'outside' : 'none'
       if (wasActing) this.round = undefined
-      if (wasActing && owner !== undefined && this.peers.has(owner)) this.tell(owner, 'tell', 0)
+      if (wasActing && owner !== undefined && this.peers.has(owner)) this.outgoing.tell(owner, 'tell', 0)
     }
     this.#check(now)
     this.parts.touch(this)
@@ -185,11 +187,11 @@ export class RangeReplica {
     const { self } = this.parts
     if (this.standIn) return self
     const view = this.parts.view()
-    const live = this.#list.filter(store => view.isLive(store))
-    return live.find(store => this.#isReady(store)) ?? live.find(store => store !== self || !this.released)
+    const live = this.list.filter(store => view.isLive(store))
+    return live.find(store => this.isReadyAt(store)) ?? live.find(store => store !== self || !this.released)
   }
 
-  #isReady(store: string): boolean {
+  isReadyAt(store: string): boolean {
     return store === this.parts.self ? this.isReady : (this.peers.get(store)?.ready ?? true)
   }
 
@@ -197,33 +199,23 @@ export class RangeReplica {
     return this.ready && !this.released
   }
 
-  #activate(now: number): void {
-    this.role = 'activating'
-    this.#activatingSince = now
-    this.#askAnew(now)
-  }
-
   #stepDown(): void {
     const wasOwner = this.role === 'owner'
-    this.handover = undefined
+    this.handingOver.cancel()
     this.unsure = false
     if (wasOwner) this.parts.host.disarm(this.range)
-  }
-
-  #newRound(now: number): Round {
-    return new Round(this.parts.nextNumber(), this.parts.view().id, now)
   }
 
   /** What follows from what is applied now and who has answered. */
   #check(now: number): void {
     const { self, host } = this.parts
-    this.#takeGrant()
-    if (this.role === 'activating') this.#checkActivation(now)
-    if (this.role === 'owner' && this.round !== undefined) this.#checkExchanged(now)
+    this.handingOver.take()
+    if (this.role === 'activating') this.activation.check(now)
+    if (this.role === 'owner' && this.round !== undefined) this.activation.checkExchanged(now)
     if (this.role === 'replica' && !this.ready && this.round !== undefined) {
       for (const [store, answer] of this.round.answers) {
         if (answer.active && this.round.isHeard(store, self, this.applied)) {
-          this.#becomeReady(now)
+          this.becomeReady(now)
           break
         }
       }
@@ -231,66 +223,16 @@ export class RangeReplica {
     if (this.role === 'outside' && this.round !== undefined) {
       const viewId = this.parts.view().id
       const { applied, synced } = this
-      if (mayLetGo(this.round, { viewId, list: this.#list, applied, synced }, self)) this.letGo()
+      if (mayLetGo(this.round, { viewId, list: this.list, applied, synced }, self)) this.letGo()
     }
     this.acks.settle(this.ackView)
-    if (this.role !== 'deleting' && this.#list.includes(self)) this.#trim(host)
+    if (this.role !== 'deleting' && this.list.includes(self)) this.#trim(host)
   }
 
-  #checkActivation(now: number): void {
-    const { self, host, options, startedAt, events } = this.parts
-    const round = this.round as Round
-    const sure = this.isSure(round)
-    const deadline = Math.max(
-      this.#activatingSince + options.unsureAfterMs,
-      startedAt + options.unsureAfterStartMs,
-    )
-    if (!sure && now < deadline) return
-    invariant(this.#list.includes(self), 'who acts for a range is in its list (A5)')
-    this.role = 'owner'
-    this.unsure = !sure
-    if (!sure) events.unsure(this.range)
-    if (!this.ready) this.#becomeReady(now)
-    host.arm(this.range, this.unsure)
-    this.#tellAll()
-    this.#checkExchanged(now)
-  }
-
-  /** Everything that was acknowledged under the list or a former one is known here. */
-  isSure(round: Round): boolean {
-    const lists = [{ members: this.#list, quorum: this.#quorum }, ...this.lists.open]
-    return isSure(round, lists, this.parts.self, this.applied)
-  }
-
-  /** An owner goes on asking until it is sure, and until no former list is left. */
-  #checkExchanged(now: number): void {
-    const round = this.round
-    if (round === undefined) return
-    if (this.unsure && this.isSure(round)) this.unsure = false
-    if (!this.unsure) this.#retire(round)
-    if (!this.unsure && this.lists.open.length === 0) this.round = undefined
-    else if (round.viewId !== this.parts.view().id) this.round = this.#newRound(now)
-  }
-
-  #retire(round: Round): void {
-    const { self, host, options } = this.parts
-    const view = this.parts.view()
-    const isGone = (store: string): boolean => {
-      const since = view.goneSince(store)
-      return since !== undefined && host.now() - since >= options.goneRetireMs
-    }
-    const lists = this.lists
-      .retire(list => isExchanged(round, list, self, this.applied, isGone))
-      .forget(host.now() - 2 * options.goneRetireMs)
-    if (lists === this.lists) return
-    this.lists = lists
-    this.save()
-  }
-
-  #becomeReady(now: number): void {
+  becomeReady(now: number): void {
     this.ready = true
     this.save()
-    this.#tellAll()
+    this.outgoing.tellAll()
     if (this.role === 'replica') {
       this.round = undefined
       this.settle(now)
@@ -302,7 +244,7 @@ export class RangeReplica {
     if (!this.#mayTrim) return
     this.#mayTrim = false
     const contexts = [this.synced]
-    for (const store of this.#list) if (store !== this.parts.self) contexts.push(this.confirmed(store))
+    for (const store of this.list) if (store !== this.parts.self) contexts.push(this.confirmed(store))
     this.log.trim(Context.meet(contexts))
     const stable = this.stable()
     if (stable === this.#stable || this.#stable.contains(stable)) return
@@ -316,7 +258,7 @@ export class RangeReplica {
    */
   stable(): Context {
     const contexts = [this.synced]
-    const stores = new Set([...this.#list, ...this.lists.open.flatMap(({ members }) => members)])
+    const stores = new Set([...this.list, ...this.lists.open.flatMap(({ members }) => members)])
     for (const store of stores) {
       if (store === this.parts.self) continue
       const said = this.peers.get(store)?.said
@@ -356,7 +298,7 @@ export class RangeReplica {
     const former = new Set<string>()
     for (const { members } of this.lists.open) for (const store of members) former.add(store)
     const confirmed = (store: string): Context => this.confirmed(store)
-    return { list: this.#list, quorum: this.parts.view().quorum, former, confirmed }
+    return { list: this.list, quorum: this.parts.view().quorum, former, confirmed }
   }
 
   confirmed(store: string): Context {
@@ -381,28 +323,28 @@ export class RangeReplica {
     this.#mayTrim = true
     switch (message.type) {
       case 'append':
-        this.#append(from, message, now)
+        this.incoming.append(from, message, now)
         break
       case 'have':
         this.peer(from).confirms(message)
         break
       case 'tail':
-        this.#tail(from, message, now)
+        this.incoming.tail(from, message, now)
         break
       case 'digest':
-        this.#digest(from, message, now)
+        this.incoming.digest(from, message, now)
         break
       case 'activate':
-        this.#grant = { from, number: message.number, context: (message satisfies Activate).context }
+        this.handingOver.granted({ from, number: message.number, context: message.context })
         break
       case 'activated':
-        this.#activated(from, message.number, now)
+        this.handingOver.activated(from, message.number, now)
         break
       case 'overdue':
-        if (!this.isActing) this.#disown(from)
+        if (!this.isActing) this.incoming.disown(from)
         break
       case 'disown':
-        this.#disowned(from, message.viewId, now)
+        this.incoming.disowned(from, message.viewId, now)
         break
       case 'tree':
         this.copying.tree(from, message, now)
@@ -417,30 +359,8 @@ export class RangeReplica {
     this.parts.touch(this)
   }
 
-  #append(from: string, { entries }: Append, now: number): void {
-    const said = new Set<number>()
-    let gap = false
-    for (const entry of entries) {
-      if (this.applied.of(entry.actor) >= entry.n) said.add(entry.actor)
-      else if (this.#follows(entry)) {
-        this.#apply(entry)
-        said.add(entry.actor)
-      } else gap = true
-    }
-    if (this.role === 'none') this.settle(now)
-    for (const actor of said) this.owe(() => this.#have(from, actor))
-    if (gap && now - this.peer(from).askedAt >= this.parts.options.askMs) {
-      this.peer(from).askedAt = now
-      this.tell(from, 'tell', 0)
-    }
-  }
-
-  /** It is the next of its actor, and its causes are applied. */
-  #follows({ actor, n, after }: LogEntry): boolean {
-    return this.applied.of(actor) === n - 1 && this.applied.coversAll(after)
-  }
-
-  #apply(entry: LogEntry): void {
+  /** Takes a change that follows on what is applied. */
+  apply(entry: LogEntry): void {
     const { actor, n, bytes } = entry
     const { host, events } = this.parts
     if (!this.#isSaved) this.save()
@@ -455,200 +375,7 @@ export class RangeReplica {
       events.hole(this.range, actor, n)
     }
     this.#after.set(actor, n)
-    this.#hasRecords = true
-  }
-
-  #have(to: string, actor: number): void {
-    const n = this.synced.cleanOf(actor)
-    if (n > 0) this.parts.host.send(to, { type: 'have', range: this.range, actor, n })
-  }
-
-  #tail(from: string, message: Tail, now: number): void {
-    const { number, viewId, context, ready, active } = message
-    const peer = this.peer(from)
-    peer.says(context)
-    if (viewId !== this.parts.view().id) this.parts.host.exchangeViews(from)
-    this.#hears(from, ready, active, now)
-    this.#joinLists(message.lists, now)
-    if (message.kind === 'answer') this.round?.answered(from, number, { viewId, context, ready, active })
-    if (this.role === 'none') this.settle(now)
-    this.push(from, now)
-    if (message.kind === 'ask') this.owe(() => this.tell(from, 'answer', number))
-    else if (message.kind === 'tell' && !this.applied.contains(context)) this.#askBack(from, now)
-  }
-
-  #askBack(from: string, now: number): void {
-    const peer = this.peer(from)
-    if (now - peer.askedAt < this.parts.options.askMs) return
-    peer.askedAt = now
-    this.tell(from, 'ask', 0)
-  }
-
-  #joinLists(others: FormerLists, now: number): void {
-    const lists = this.lists.join(others)
-    if (lists === this.lists) return
-    this.lists = lists
-    if (this.#list.includes(this.parts.self) || this.holds) this.save()
-    // Who was asked before did not know of this list.
-    if (this.role === 'owner' && lists.open.length > 0) this.round = this.#newRound(now)
-  }
-
-  #digest(from: string, { hash, ready, active }: Digest, now: number): void {
-    this.#hears(from, ready, active, now)
-    const mine = this.synced.hash(actor => this.parts.host.nameOf(actor))
-    if (hash === mine) this.peer(from).says(this.synced)
-    else this.#askBack(from, now)
-  }
-
-  #hears(from: string, ready: boolean, active: boolean, now: number): void {
-    const peer = this.peer(from)
-    peer.active = active
-    if (active && from === this.owner()) this.sweep.reset()
-    const yields = active && this.standIn && this.#list.indexOf(from) < this.#list.indexOf(this.parts.self)
-    if (yields) this.standIn = false
-    if (peer.ready === ready && !yields) return
-    peer.ready = ready
-    this.settle(now)
-  }
-
-  #disown(from: string): void {
-    const viewId = this.parts.view().id
-    this.parts.host.send(from, { type: 'disown', range: this.range, viewId })
-  }
-
-  #disowned(from: string, viewId: string, now: number): void {
-    const { self, host, options } = this.parts
-    const mine = this.parts.view().id
-    if (from !== this.owner() || this.role !== 'replica') return
-    if (viewId !== mine) host.exchangeViews(from)
-    if (!this.sweep.disowned(mine, now, options.overdueMs)) return
-    if (!this.parts.view().isLive(self)) return
-    this.standIn = true
-    this.settle(now)
-  }
-
-  // --- a graceful change of owner
-
-  /** Seals the range for the next of its list. False: there is none. */
-  handOver(now: number): boolean {
-    if (this.role !== 'owner' || this.handover !== undefined) return false
-    const view = this.parts.view()
-    const next = this.#list.find(
-      store => store !== this.parts.self && view.isLive(store) && this.#isReady(store),
-    )
-    if (next === undefined) return false
-    this.handover = new Handover(this.parts.nextNumber(), next, now + this.parts.options.sealMs)
-    this.parts.host.disarm(this.range)
-    this.push(next, now)
-    this.tickHandover(now)
-    return true
-  }
-
-  tickHandover(now: number): void {
-    const { host, options } = this.parts
-    const { handover, range } = this
-    if (handover === undefined) return
-    if (now >= handover.endsAt) {
-      this.handover = undefined
-      host.arm(range, this.unsure)
-    } else if (now - handover.askedAt >= options.askMs) {
-      handover.askedAt = now
-      host.send(handover.to, { type: 'activate', range, number: handover.number, context: this.applied })
-    }
-  }
-
-  #takeGrant(): void {
-    const grant = this.#grant
-    if (grant === undefined || !this.applied.contains(grant.context)) return
-    const { self, host } = this.parts
-    if (this.role === 'replica' && this.ready) {
-      this.peer(grant.from).ready = false
-      if (this.owner() === self) {
-        this.role = 'owner'
-        host.arm(this.range, false)
-        this.#tellAll()
-      }
-    }
-    if (this.role === 'owner')
-      this.owe(() =>
-        host.send(grant.from, { type: 'activated', range: this.range, number: grant.number }),
-      )
-    this.#grant = undefined
-  }
-
-  #activated(from: string, number: number, now: number): void {
-    if (this.handover?.number !== number || this.handover.to !== from) return
-    // It is disarmed since the seal.
-    this.handover = undefined
-    this.released = true
-    this.role = 'replica'
-    this.round = undefined
-    this.unsure = false
-    this.settle(now)
-    this.#tellAll()
-  }
-
-  // --- what is sent
-
-  /** What a store lacks, or that it should copy. */
-  push(to: string, now: number): void {
-    const { host, options } = this.parts
-    const peer = this.peer(to)
-    if (peer.confirmed !== undefined && peer.sent.contains(this.applied)) return
-    const entries = this.log.lacking(this.applied, peer.sent, options.appendBytesMax)
-    if (entries === undefined) {
-      if (peer.confirmed === undefined || now - peer.offeredAt < options.resendMs) return
-      peer.offeredAt = now
-      return host.send(to, { type: 'copy-offer', range: this.range })
-    }
-    if (entries.length === 0) return
-    peer.sending(entries)
-    peer.resendAt = now + options.resendMs
-    host.send(to, { type: 'append', range: this.range, entries })
-  }
-
-  tell(to: string, kind: Tail['kind'], number: number): void {
-    const { range, synced: context, lists } = this
-    const viewId = this.parts.view().id
-    const [ready, active] = [this.isReady, this.isOpen]
-    this.parts.host.send(to, {
-      type: 'tail',
-      range,
-      kind,
-      number,
-      viewId,
-      context,
-      lists,
-      ready,
-      active,
-    })
-  }
-
-  #digestTo(to: string): void {
-    const hash = this.synced.hash(actor => this.parts.host.nameOf(actor))
-    const [ready, active] = [this.isReady, this.isOpen]
-    this.parts.host.send(to, { type: 'digest', range: this.range, hash, ready, active })
-  }
-
-  #tellAll(): void {
-    for (const store of this.#list) if (store !== this.parts.self) this.#digestTo(store)
-  }
-
-  #ask(now: number): void {
-    const round = this.round
-    if (round === undefined) return
-    round.askedAt = now
-    const { self } = this.parts
-    const view = this.parts.view()
-    const stores = new Set(this.#list)
-    if (this.role !== 'replica') {
-      for (const { members } of this.lists.open) for (const store of members) stores.add(store)
-    }
-    for (const store of stores) {
-      if (store === self || !view.isLive(store)) continue
-      if (this.role !== 'outside' && round.isHeard(store, self, this.applied)) continue
-      this.tell(store, 'ask', round.number)
-    }
+    this.hasRecords = true
   }
 
   /** To be called often: whatever is late is done here. */
@@ -659,47 +386,14 @@ export class RangeReplica {
       this.role === 'outside' ||
       (this.role === 'replica' && !this.ready && !this.released) ||
       (this.role === 'owner' && (this.unsure || this.lists.open.length > 0))
-    if (wantsRound && this.round === undefined) this.round = this.#newRound(now)
+    if (wantsRound && this.round === undefined) this.round = this.activation.newRound(now)
     const every = this.role === 'activating' ? options.askMs : options.resendMs
-    if (this.round !== undefined && now - this.round.askedAt >= every) this.#ask(now)
-    this.tickHandover(now)
+    if (this.round !== undefined && now - this.round.askedAt >= every) this.outgoing.ask(now)
+    this.handingOver.tick(now)
     this.copying.tick(now)
-    if (this.role !== 'none') this.#tickPeers(now)
-    if (this.role === 'replica') this.#tickSweep(now)
+    if (this.role !== 'none') this.outgoing.tickPeers(now)
+    if (this.role === 'replica') this.outgoing.tickSweep(now)
     this.#check(now)
-  }
-
-  #tickPeers(now: number): void {
-    const { self, options } = this.parts
-    const view = this.parts.view()
-    const pushes = this.role === 'owner' || this.role === 'outside'
-    for (const store of this.#list) {
-      if (store === self || !view.isLive(store)) continue
-      const peer = this.peer(store)
-      if (pushes && now >= peer.resendAt && !peer.has(this.applied)) {
-        peer.resendAt = now + options.resendMs
-        if (peer.confirmed === undefined) this.#askBack(store, now)
-        else {
-          peer.sent = peer.confirmed
-          this.push(store, now)
-        }
-      }
-      if (this.role !== 'outside' && now - peer.digestAt >= options.digestMs) {
-        peer.digestAt = now
-        this.#digestTo(store)
-      }
-    }
-  }
-
-  #tickSweep(now: number): void {
-    const { self, host, options } = this.parts
-    if (now - this.sweep.sweptAt < options.overdueMs / 2) return
-    this.sweep.sweptAt = now
-    const owner = this.owner()
-    const id = owner === undefined || owner === self ? undefined : host.overdue(this.range, options.overdueMs)
-    if (id === undefined) return
-    const viewId = this.parts.view().id
-    host.send(owner as string, { type: 'overdue', range: this.range, id, viewId })
   }
 
   // --- the end of a turn, and of a sync
@@ -715,8 +409,8 @@ export class RangeReplica {
       const view = this.parts.view()
       const acts = this.role === 'owner' || this.role === 'activating' || this.acks.length > 0
       if (acts) {
-        for (const store of this.#list)
-          if (store !== this.parts.self && view.isLive(store) && now >= 0) this.push(store, now)
+        for (const store of this.list)
+          if (store !== this.parts.self && view.isLive(store) && now >= 0) this.outgoing.push(store, now)
       }
     }
     const { applied } = this
@@ -741,19 +435,10 @@ export class RangeReplica {
     this.settle(now)
   }
 
-  /** Records came, by a copy whose context is not joined yet. */
-  get hasRecords(): boolean {
-    return this.#hasRecords
-  }
-
-  set hasRecords(hasRecords: boolean) {
-    this.#hasRecords = hasRecords
-  }
-
   save(): void {
     this.#isSaved = true
     const { applied: context, lists, ready } = this
-    this.parts.host.saveState(this.range, { context, lists, list: this.#list, quorum: this.#quorum, ready })
+    this.parts.host.saveState(this.range, { context, lists, list: this.list, quorum: this.quorum, ready })
     this.parts.touch(this)
   }
 
@@ -777,7 +462,7 @@ export class RangeReplica {
       this.#after.clear()
       this.#actor = undefined
       this.#stable = Context.EMPTY
-      this.#hasRecords = false
+      this.hasRecords = false
       this.#isSaved = false
       this.ready = false
       this.round = undefined
@@ -802,7 +487,7 @@ export class RangeReplica {
   }
 
   #forgetPeers(): void {
-    const known = new Set(this.#list)
+    const known = new Set(this.list)
     for (const { members } of this.lists.open) for (const store of members) known.add(store)
     for (const store of this.peers.keys()) if (!known.has(store)) this.peers.delete(store)
   }

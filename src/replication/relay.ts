@@ -34,7 +34,8 @@ export class Relays {
     if (now - this.#sentAt < this.#retryMs) return
     this.#sentAt = now
     for (const replica of replicas) {
-      if (replica.isOpen) for (const followUp of this.#host.outbox(replica.range)) this.send(followUp, replica)
+      if (replica.isOpen)
+        for (const followUp of this.#host.outbox(replica.range)) this.send(followUp, replica)
     }
   }
 
@@ -64,7 +65,6 @@ export class Relays {
     }
     // Who holds nothing of a range does not know which of its list is ready; who is in the list does.
     const to = replica?.owner()
-    if (to !== undefined && to !== this.#self && hops > 0)
-      this.#host.send(to, { ...message, hops: hops - 1 })
+    if (to !== undefined && to !== this.#self && hops > 0) this.#host.send(to, { ...message, hops: hops - 1 })
   }
 }

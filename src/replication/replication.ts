@@ -35,7 +35,12 @@ export class Replication {
   #view: ReplicationView | undefined
   #number: number
 
-  constructor(host: ReplicaHost, options: ReplicationOptions, events: ReplicaEvents, start: ReplicationStart) {
+  constructor(
+    host: ReplicaHost,
+    options: ReplicationOptions,
+    events: ReplicaEvents,
+    start: ReplicationStart,
+  ) {
     this.#host = host
     this.#start = start
     this.#number = start.firstNumber
@@ -140,7 +145,7 @@ export class Replication {
     let open = false
     for (const replica of this.#replicas.values()) {
       if (replica.role !== 'owner') continue
-      if (replica.handover !== undefined || replica.handOver(now)) open = true
+      if (replica.handingOver.isSealed || replica.handingOver.begin(now)) open = true
     }
     this.flush()
     return open
