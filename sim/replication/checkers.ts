@@ -13,6 +13,7 @@ export function check(world: World, when: 'healed' | 'end'): string[] {
     ...durable(world),
     ...followedUp(world),
     ...cancelled(world),
+    ...absent(world),
     ...ranOnce(world),
     ...madeOnce(world),
     ...fenced(world),
@@ -146,6 +147,26 @@ function cancelled(world: World): string[] {
 
 function isCalm(world: World): boolean {
   return world.options.mix === 'calm'
+}
+
+/** Who says that there is no such task must know: it may have been acknowledged. */
+function absent(world: World): string[] {
+  const { mix } = world.options
+  if (mix === 'cuts' || mix === 'storm' || world.history.unsure > 0) return []
+  const found: string[] = []
+  for (const [id, ops] of opsOf(world)) {
+    const [create, ...creates] = ops.filter(op => op.kind === 'create')
+    if (create === undefined || creates.length > 0 || create.outcome !== 'done') continue
+    const done = world.history.completions.filter(each => each.id === id)
+    const endedAt = done.length < create.instants.length ? Number.NaN : Math.min(...done.map(each => each.at))
+    const cancels = ops.filter(op => op.kind === 'cancel' && op.outcome === 'done')
+    if (cancels.length > 0) continue
+    for (const op of ops) {
+      if (op.outcome !== 'absent' || op.invokedAt <= create.answeredAt || op.answeredAt >= endedAt) continue
+      found.push(`absent: ${op.kind} of ${id} at ${op.answeredAt}, created at ${create.answeredAt}`)
+    }
+  }
+  return found
 }
 
 /** No second run after an acknowledged completion; without faults none at all. */

@@ -37,7 +37,7 @@ export class Clients {
       const id = `c${this.#minted++}`
       this.#create(id, false, true)
       for (let i = 1; i < 4; i++)
-        this.#world.agenda.after(i * (30 + 150 * random.float()), () => this.#create(id, false, true))
+        this.#world.agenda.after(i * (30 + 700 * random.float()), () => this.#create(id, false, true))
       return
     }
     const kind: OpKind = dice < 0.82 ? 'cancel' : dice < 0.88 ? 'pause' : dice < 0.94 ? 'resume' : 'trigger'
@@ -61,7 +61,9 @@ export class Clients {
   #create(id: string, minted: boolean, isShort = false): void {
     const { random, wall } = this.#world
     if (!this.#ids.includes(id) && !minted) this.#ids.push(id)
-    const madeAt = Math.floor(wall + random.float() * 400 - 200)
+    // Clocks of callers differ.
+    const skewMs = isShort ? 4000 : 400
+    const madeAt = Math.floor(wall + (random.float() - 0.5) * skewMs)
     const isRecurring = !isShort && random.float() < 0.3
     const at = Math.floor(wall + (isShort ? 0 : random.float() * 3000))
     const count = isRecurring ? 2 + this.#world.int(3) : 1

@@ -7,31 +7,25 @@ type Kind =
   | 'cut'
   | 'one-way'
   | 'slow'
+  | 'slow-crash'
   | 'lossy'
   | 'power'
+  | 'slow-power'
   | 'join'
   | 'leave'
   | 'wipe'
+  | 'lone-wipe'
   | 'rollback'
   | 'absence'
 
 const KINDS: Readonly<Record<World['options']['mix'], readonly Kind[]>> = {
   calm: [],
-  crashes: ['crash', 'crash', 'slow', 'power'],
+  crashes: ['crash', 'crash', 'slow', 'slow-crash', 'slow-crash', 'power', 'slow-power'],
   cuts: ['cut', 'cut', 'one-way', 'lossy'],
   moves: ['join', 'leave', 'absence', 'crash', 'lossy', 'slow'],
   storm: [
-    'crash',
-    'cut',
-    'one-way',
-    'slow',
-    'lossy',
-    'power',
-    'join',
-    'leave',
-    'wipe',
-    'rollback',
-    'absence',
+    ...(['crash', 'cut', 'one-way', 'slow', 'slow-crash', 'lossy', 'power', 'slow-power'] as const),
+    ...(['join', 'leave', 'wipe', 'lone-wipe', 'rollback', 'absence'] as const),
   ],
 }
 
@@ -76,6 +70,27 @@ export class Faults {
       case 'power':
         for (const each of up) this.#down(each, 50 + random.float() * 1500)
         return
+      case 'slow-crash':
+      case 'slow-power': {
+        // What others got may not be on the disk yet.
+        const hit = kind === 'slow-crash' ? [site] : up
+        for (const each of hit) each.slowUntil = agenda.now + 700
+        return later(200 + random.float() * 500, () => {
+          for (const each of hit) this.#down(each, 50 + random.float() * 500)
+        })
+      }
+      case 'lone-wipe': {
+        // Alone, it must acknowledge nothing: nobody else would have it.
+        for (const other of up) {
+          if (other === site) continue
+          network.cut(site.disk.store, other.disk.store)
+          network.cut(other.disk.store, site.disk.store)
+        }
+        return later(1200 + random.float() * 2000, () => {
+          this.#loseDisk('wipe', site)
+          network.heal()
+        })
+      }
       case 'slow':
         site.slowUntil = agenda.now + 1000 + random.float() * 2000
         return

@@ -21,6 +21,8 @@ export interface Flaws {
   keepsRolledBack?: boolean
   /** Follow-ups are never relayed. */
   relaysNothing?: boolean
+  /** W is a majority of the live. */
+  countsLive?: boolean
   /** A crash takes the boot back that was raised at the start. */
   losesBoot?: boolean
   /** What a request has made is not remembered. */

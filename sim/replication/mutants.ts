@@ -4,7 +4,6 @@
  * in for; nothing in src can be switched.
  */
 
-import { Acknowledgements } from '../../src/replication/acknowledgements.ts'
 import { Activation } from '../../src/replication/activation.ts'
 import { Context } from '../../src/replication/context.ts'
 import { CopyReceiver, CopySender } from '../../src/replication/copy.ts'
@@ -108,6 +107,7 @@ export const REPLICATION_MUTANTS: readonly ReplicationMutant[] = [
   {
     name: 'one dot instead of one per actor',
     breaks: 'a record keeps the dot of its latest actor only',
+    mix: 'cuts',
     flaws: {
       applied: (record: TaskRecord) => {
         record.pastDots = []
@@ -137,6 +137,7 @@ export const REPLICATION_MUTANTS: readonly ReplicationMutant[] = [
   {
     name: 'writes taken before activation',
     breaks: 'calls are carried out by whoever is owner by its view',
+    mix: 'crashes',
     apply: () =>
       patchGetter(RangeReplica.prototype, 'isOpen', function (this: RangeReplica) {
         return this.role === 'owner' || this.role === 'activating'
@@ -150,16 +151,8 @@ export const REPLICATION_MUTANTS: readonly ReplicationMutant[] = [
   {
     name: 'W from the live',
     breaks: 'a majority of those in sight acknowledges',
-    apply: () =>
-      patch(
-        Acknowledgements.prototype,
-        'copiesOf',
-        original =>
-          function (this: Acknowledgements, waiting, view) {
-            const live = view.list.filter(store => view.confirmed(store) !== Context.EMPTY).length
-            return original.call(this, waiting, { ...view, quorum: Math.floor(live / 2) + 1 })
-          },
-      ),
+    mix: 'storm',
+    flaws: { countsLive: true },
   },
   {
     name: 'the same boot used twice',
@@ -170,6 +163,7 @@ export const REPLICATION_MUTANTS: readonly ReplicationMutant[] = [
   {
     name: 'boot without start id',
     breaks: 'a restart after a crash that lost the boot writes under the actor of before',
+    mix: 'crashes',
     flaws: { repeatsActor: true, losesBoot: true },
   },
   {
@@ -202,7 +196,7 @@ export const REPLICATION_MUTANTS: readonly ReplicationMutant[] = [
   {
     name: 'copy that deletes early',
     breaks: 'the source of a copy lets go when it has sent the last chunk',
-    mix: 'moves',
+    mix: 'storm',
     apply: () =>
       patch(
         CopySender.prototype,
@@ -253,6 +247,7 @@ export const REPLICATION_MUTANTS: readonly ReplicationMutant[] = [
   {
     name: 'answer before the sync',
     breaks: 'have and tail say what is applied',
+    mix: 'crashes',
     apply: () =>
       patch(
         RangeReplica.prototype,

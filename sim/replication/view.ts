@@ -43,9 +43,11 @@ export class MemberTable {
     return news
   }
 
-  view(replicas: number): SimView {
+  /** `ofLive`: a known bug, W of those in sight. */
+  view(replicas: number, ofLive = false): SimView {
     const stores = [...this.members.values()].filter(({ store }) => !this.removed.has(store))
-    return new SimView(stores, replicas)
+    const counted = ofLive ? stores.filter(({ state }) => state === 'live') : stores
+    return new SimView(stores, replicas, counted.length)
   }
 }
 
@@ -57,11 +59,11 @@ export class SimView implements ReplicationView {
   readonly #byStore: Map<string, Member>
   readonly #lists = new Map<number, readonly string[]>()
 
-  constructor(stores: readonly Member[], replicas: number) {
+  constructor(stores: readonly Member[], replicas: number, counted: number) {
     this.stores = [...stores].sort((a, b) => (a.store < b.store ? -1 : 1))
     this.#replicas = replicas
     this.#byStore = new Map(stores.map(member => [member.store, member]))
-    this.quorum = Math.floor(Math.min(replicas, stores.length) / 2) + 1
+    this.quorum = Math.floor(Math.min(replicas, counted) / 2) + 1
     const text = this.stores.map(({ store, boot, state }) => `${store} ${boot} ${state}`).join()
     this.id = hash32(text, 1).toString(16).padStart(8, '0') + hash32(text, 2).toString(16).padStart(8, '0')
   }

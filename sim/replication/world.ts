@@ -187,7 +187,7 @@ export class World {
       at: now,
     })
     for (const store of table.members.keys()) site.heardAt.set(store, now)
-    process.viewChanged(table.view(this.options.replicas))
+    process.viewChanged(table.view(this.options.replicas, this.flaws.countsLive))
     this.#tick(process, this.random.float() * TICK_MS)
   }
 
@@ -254,7 +254,7 @@ export class World {
 
   #tellView(site: Site): void {
     const { process, table } = site
-    if (process?.isUp === true) process.viewChanged(table.view(this.options.replicas))
+    if (process?.isUp === true) process.viewChanged(table.view(this.options.replicas, this.flaws.countsLive))
   }
 
   exchangeViews(a: string, b: string): void {
