@@ -303,14 +303,15 @@ export interface Hunted {
 
 /** Until some judge finds it, or the seeds are over. A seed that fails without it says nothing. */
 export function hunt(mutant: ReplicationMutant, first: number, seeds: number): Hunted {
-  const undo = mutant.apply?.()
-  try {
-    for (let i = 0; i < seeds; i++) {
-      const [by] = runSeed(first + i, mutant.mix, mutant.flaws)
-      if (by !== undefined) return { mutant, seeds: i + 1, by }
+  for (let i = 0; i < seeds; i++) {
+    const undo = mutant.apply?.()
+    let by: string | undefined
+    try {
+      by = runSeed(first + i, mutant.mix, mutant.flaws)[0]
+    } finally {
+      undo?.()
     }
-    return { mutant, seeds, by: undefined }
-  } finally {
-    undo?.()
+    if (by !== undefined && runSeed(first + i, mutant.mix).length === 0) return { mutant, seeds: i + 1, by }
   }
+  return { mutant, seeds, by: undefined }
 }
