@@ -10,7 +10,22 @@ const RETRY_MS = 500
 const HOPS_MAX = 2
 const out = new ByteWriter(1024)
 
+/** What a caller asks for. */
+export interface Task {
+  readonly minted: boolean
+  readonly madeAt?: number
+  readonly at: number
+  readonly everyMs: number
+  readonly count: number
+  readonly followUps: number
+  readonly runMs: number
+}
+
+const PLAIN = { minted: false, everyMs: 0, count: 1, followUps: 0, runMs: 5 }
+
 export class Clients {
+  /** How often an answer is lost, 0 to 1. */
+  lostOf = 0.15
   readonly #world: World
   readonly #ids: string[] = []
   #n = 0
@@ -24,6 +39,14 @@ export class Clients {
     const { agenda, random } = this.#world
     const count = 15 + this.#world.int(30)
     for (let i = 0; i < count; i++) agenda.after(100 + random.float() * (stormMs - 100), () => this.#act())
+  }
+
+  /** One call, at a store of choice first; it is repeated elsewhere if there is no answer. */
+  call(kind: OpKind, id: string, store?: string, task: Partial<Task> = {}): Op {
+    if (kind === 'create') return this.#schedule(id, { ...PLAIN, at: this.#world.wall, ...task }, store)
+    const op = this.#op(kind, id, [], 0, false)
+    this.#send(op, undefined, store)
+    return op
   }
 
   #act(): void {
@@ -70,6 +93,12 @@ export class Clients {
     const everyMs = isRecurring ? 200 + this.#world.int(400) : 0
     const followUps = !isShort && random.float() < 0.25 ? 1 + this.#world.int(2) : 0
     const runMs = isShort ? 2 : 5 + this.#world.int(150)
+    this.#schedule(id, { minted, madeAt, at, everyMs, count, followUps, runMs })
+  }
+
+  #schedule(id: string, task: Task, store?: string): Op {
+    const { minted, at, everyMs, count, followUps, runMs } = task
+    const madeAt = task.madeAt ?? Math.floor(this.#world.wall)
     const payload = JSON.stringify({ everyMs, count, runMs, followUps })
     const instants = Array.from({ length: count }, (_, i) => at + i * everyMs)
     const op = this.#op('create', id, instants, followUps, minted)
@@ -78,26 +107,28 @@ export class Clients {
       out,
       {
         ...{ id, minted, ifAbsent: false, keyTtlMs: 0, name: 'x', madeAt, policyText: '', payload },
-        schedule: isRecurring
-          ? { kind: 'every', everyMs, from: 'phase', anchor: at, max: count }
-          : { kind: 'at', at },
+        schedule:
+          everyMs > 0
+            ? { kind: 'every', everyMs, from: 'phase', anchor: at, max: count }
+            : { kind: 'at', at },
       },
       CALLER,
       this.#n,
     )
-    this.#send(op, out.take())
+    this.#send(op, out.take(), store)
+    return op
   }
 
-  #send(op: Op, definition: Uint8Array | undefined): void {
+  #send(op: Op, definition: Uint8Array | undefined, store?: string): void {
     const n = this.#n++
     const madeAt = Math.floor(this.#world.wall)
-    this.#try({ op, caller: CALLER_TEXT, n, madeAt, definition })
+    this.#try({ op, caller: CALLER_TEXT, n, madeAt, definition }, store)
   }
 
-  #try(request: Request): void {
+  #try(request: Request, at?: string): void {
     const { agenda } = this.#world
-    const site = this.#world.pick(this.#world.upSites())
-    if (site !== undefined) this.#deliver(request, site.disk.store, HOPS_MAX)
+    const store = at ?? this.#world.pick(this.#world.upSites())?.disk.store
+    if (store !== undefined) this.#deliver(request, store, HOPS_MAX)
     agenda.after(RETRY_MS, () => {
       if (Number.isNaN(request.op.answeredAt)) this.#try(request)
     })
@@ -119,7 +150,7 @@ export class Clients {
   #reply(op: Op, ...[outcome, life, list]: Parameters<Reply>): void {
     const { agenda, random } = this.#world
     // The answer is lost now and then, and the request comes again.
-    if (random.float() < 0.15) return
+    if (random.float() < this.lostOf) return
     if (!Number.isNaN(op.answeredAt)) return
     op.answeredAt = agenda.now
     op.outcome = outcome

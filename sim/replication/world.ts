@@ -115,26 +115,32 @@ export class World {
   // --- a run
 
   run(): string[] {
-    const { stores, stormMs, healMs } = this.options
+    const { stormMs, healMs } = this.options
+    this.begin()
+    const faults = new Faults(this)
+    faults.begin(stormMs)
+    this.clients.begin(stormMs)
+    this.agenda.until(stormMs)
+    faults.heal()
+    const { broken } = this.history
+    this.agenda.until(stormMs + healMs * 0.7)
+    broken.push(...check(this, 'healed'))
+    this.agenda.until(stormMs + healMs)
+    broken.push(...check(this, 'end'))
+    return broken
+  }
+
+  /** The founders start, and know of each other. */
+  begin(): void {
     const founders: Site[] = []
-    for (let i = 0; i < stores; i++) founders.push(this.#site(this.newStore(), true, new MemberTable()))
+    for (let i = 0; i < this.options.stores; i++)
+      founders.push(this.#site(this.newStore(), true, new MemberTable()))
     for (const a of founders) {
       for (const { disk } of founders)
         a.table.join({ store: disk.store, boot: 1, incarnation: 0, state: 'live', at: 0 })
     }
     for (const site of founders) this.start(site)
     this.#every(PROBE_MS, () => this.#probe())
-    const faults = new Faults(this)
-    faults.begin(stormMs)
-    this.clients.begin(stormMs)
-    this.agenda.until(stormMs)
-    faults.heal()
-    const broken = this.history.broken
-    this.agenda.until(stormMs + healMs * 0.7)
-    broken.push(...check(this, 'healed'))
-    this.agenda.until(stormMs + healMs)
-    broken.push(...check(this, 'end'))
-    return broken
   }
 
   #every(ms: number, run: () => void): void {
