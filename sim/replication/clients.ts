@@ -6,7 +6,6 @@ import type { Reply, Request } from './engine.ts'
 import type { Op, OpKind } from './history.ts'
 import type { World } from './world.ts'
 
-const RETRY_MS = 500
 const HOPS_MAX = 2
 const out = new ByteWriter(1024)
 
@@ -26,6 +25,7 @@ const PLAIN = { minted: false, everyMs: 0, count: 1, followUps: 0, runMs: 5 }
 export class Clients {
   /** How often an answer is lost, 0 to 1. */
   lostOf = 0.15
+  retryMs = 500
   readonly #world: World
   readonly #ids: string[] = []
   #n = 0
@@ -129,7 +129,7 @@ export class Clients {
     const { agenda } = this.#world
     const store = at ?? this.#world.pick(this.#world.upSites())?.disk.store
     if (store !== undefined) this.#deliver(request, store, HOPS_MAX)
-    agenda.after(RETRY_MS, () => {
+    agenda.after(this.retryMs, () => {
       if (Number.isNaN(request.op.answeredAt)) this.#try(request)
     })
   }
