@@ -122,7 +122,7 @@ export class Clients {
   #send(op: Op, definition: Uint8Array | undefined, store?: string): void {
     const n = this.#n++
     const madeAt = Math.floor(this.#world.wall)
-    this.#try({ op, caller: CALLER_TEXT, n, madeAt, definition }, store)
+    this.#try({ op, caller: CALLER_TEXT, n, madeAt, definition, isRepeated: false }, store)
   }
 
   #try(request: Request, at?: string): void {
@@ -130,7 +130,7 @@ export class Clients {
     const store = at ?? this.#world.pick(this.#world.upSites())?.disk.store
     if (store !== undefined) this.#deliver(request, store, HOPS_MAX)
     agenda.after(this.retryMs, () => {
-      if (Number.isNaN(request.op.answeredAt)) this.#try(request)
+      if (Number.isNaN(request.op.answeredAt)) this.#try({ ...request, isRepeated: true })
     })
   }
 

@@ -37,6 +37,8 @@ export interface Request {
   readonly n: number
   readonly madeAt: number
   readonly definition: Uint8Array | undefined
+  /** It was sent before: somebody may have carried it out. */
+  readonly isRepeated: boolean
 }
 
 export type Reply = (outcome: 'done' | 'absent', life: number, list: string) => void
@@ -222,7 +224,8 @@ export class Engine {
     const range = world.rangeOf(op.id)
     const replica = replication.replica(range)
     if (replica === undefined) return false
-    const takes = op.kind === 'create' && op.minted ? replica.takesMinted : replica.isOpen
+    const takes =
+      op.kind === 'create' && op.minted && !request.isRepeated ? replica.takesMinted : replica.isOpen
     if (!takes) return false
     const isKnown = world.flaws.forgetsRequests !== true
     const known = isKnown ? records.requests.get(requestKey(range, request.caller, request.n)) : undefined

@@ -7,13 +7,13 @@
 
 import { invariant } from '../invariant.ts'
 import { isExchanged, isSure, Round } from './exchange.ts'
-import type { RangeReplica } from './range-replica.ts'
+import type { Replica } from './replica.ts'
 
 export class Activation {
-  readonly #replica: RangeReplica
+  readonly #replica: Replica
   #since = 0
 
-  constructor(replica: RangeReplica) {
+  constructor(replica: Replica) {
     this.#replica = replica
   }
 

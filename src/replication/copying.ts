@@ -4,15 +4,15 @@ import { CorruptBytes } from '../lib/bytes.ts'
 import { differing, treeOf } from './anti-entropy.ts'
 import { CopyReceiver, CopySender } from './copy.ts'
 import type { CopyChunk, CopyEnd, CopyOffer, CopyWant, Tree } from './messages.ts'
-import type { RangeReplica } from './range-replica.ts'
+import type { Replica } from './replica.ts'
 
 export class Copying {
-  readonly #replica: RangeReplica
+  readonly #replica: Replica
   readonly #out = new Map<string, CopySender>()
   #in: CopyReceiver | undefined
   #treeAt = Number.NaN
 
-  constructor(replica: RangeReplica) {
+  constructor(replica: Replica) {
     this.#replica = replica
   }
 

@@ -6,7 +6,7 @@
  */
 
 import type { Context } from './context.ts'
-import type { RangeReplica } from './range-replica.ts'
+import type { Replica } from './replica.ts'
 
 /** At the source. */
 interface Seal {
@@ -24,11 +24,11 @@ interface Grant {
 }
 
 export class HandingOver {
-  readonly #replica: RangeReplica
+  readonly #replica: Replica
   #seal: Seal | undefined
   #grant: Grant | undefined
 
-  constructor(replica: RangeReplica) {
+  constructor(replica: Replica) {
     this.#replica = replica
   }
 

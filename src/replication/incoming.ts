@@ -3,13 +3,13 @@
 import type { LogEntry } from './change-log.ts'
 import type { FormerLists } from './lists.ts'
 import type { Append, Digest, Tail } from './messages.ts'
-import type { Parts, RangeReplica } from './range-replica.ts'
+import type { Parts, Replica } from './replica.ts'
 
 export class Incoming {
-  readonly #replica: RangeReplica
+  readonly #replica: Replica
   readonly #parts: Parts
 
-  constructor(replica: RangeReplica) {
+  constructor(replica: Replica) {
     this.#replica = replica
     this.#parts = replica.parts
   }

@@ -1,13 +1,13 @@
 /** What goes out for one range: what others lack, tails, digests, questions; and what is sent again in time. */
 
 import type { Tail } from './messages.ts'
-import type { Parts, RangeReplica } from './range-replica.ts'
+import type { Parts, Replica } from './replica.ts'
 
 export class Outgoing {
-  readonly #replica: RangeReplica
+  readonly #replica: Replica
   readonly #parts: Parts
 
-  constructor(replica: RangeReplica) {
+  constructor(replica: Replica) {
     this.#replica = replica
     this.#parts = replica.parts
   }

@@ -23,33 +23,16 @@ import { Copying } from './copying.ts'
 import { mayLetGo } from './custody.ts'
 import type { Round } from './exchange.ts'
 import { HandingOver } from './handover.ts'
-import type { RangeState, ReplicaEvents, ReplicaHost, ReplicationView } from './host.ts'
+import type { RangeState, ReplicaHost } from './host.ts'
 import { Incoming } from './incoming.ts'
 import { FormerLists } from './lists.ts'
 import type { Message } from './messages.ts'
-import type { ReplicationOptions } from './options.ts'
 import { Outgoing } from './outgoing.ts'
 import { Peer } from './peer.ts'
+import type { Parts, Replica, Role } from './replica.ts'
 import { Sweep } from './sweep.ts'
 
-export type Role = 'none' | 'replica' | 'activating' | 'owner' | 'outside' | 'deleting'
-
-/** What the ranges of one store share. */
-export interface Parts {
-  readonly self: string
-  readonly host: ReplicaHost
-  readonly options: ReplicationOptions
-  readonly events: ReplicaEvents
-  /** Monotonic ms of this process's start. */
-  readonly startedAt: number
-  view(): ReplicationView
-  /** Never given before in this process; the first is by chance. */
-  nextNumber(): number
-  /** There is something to send or to sync at the end of the turn. */
-  touch(replica: RangeReplica): void
-}
-
-export class RangeReplica {
+export class RangeReplica implements Replica {
   readonly range: number
   readonly parts: Parts
   applied: Context
@@ -125,7 +108,10 @@ export class RangeReplica {
     return this.role !== 'none' && this.role !== 'deleting'
   }
 
-  /** Creations of ids that the library made may: nobody can know better. */
+  /**
+   * Creations of ids that the library made may, if they come for the first time: nobody can know better. One that is
+   * repeated waits like any other: its task may be done and gone, and only the others remember the request.
+   */
   get takesMinted(): boolean {
     return this.isOpen || this.role === 'activating'
   }

@@ -7,7 +7,7 @@
 
 import type { FollowUp, ReplicaHost } from './host.ts'
 import type { Relay, Relayed } from './messages.ts'
-import type { RangeReplica } from './range-replica.ts'
+import type { Replica } from './replica.ts'
 
 const HOPS_MAX = 2
 
@@ -15,14 +15,14 @@ export class Relays {
   readonly #host: ReplicaHost
   readonly #self: string
   readonly #retryMs: number
-  readonly #replicaOf: (range: number) => RangeReplica | undefined
+  readonly #replicaOf: (range: number) => Replica | undefined
   #sentAt = Number.NEGATIVE_INFINITY
 
   constructor(
     host: ReplicaHost,
     self: string,
     retryMs: number,
-    replicaOf: (range: number) => RangeReplica | undefined,
+    replicaOf: (range: number) => Replica | undefined,
   ) {
     this.#host = host
     this.#self = self
@@ -30,7 +30,7 @@ export class Relays {
     this.#replicaOf = replicaOf
   }
 
-  tick(replicas: Iterable<RangeReplica>, now: number): void {
+  tick(replicas: Iterable<Replica>, now: number): void {
     if (now - this.#sentAt < this.#retryMs) return
     this.#sentAt = now
     for (const replica of replicas) {
@@ -39,7 +39,7 @@ export class Relays {
     }
   }
 
-  send(followUp: FollowUp, source: RangeReplica): void {
+  send(followUp: FollowUp, source: Replica): void {
     const { range, id } = followUp
     const to = this.#ownerOf(range, source)
     if (to === this.#self) this.#host.relay(followUp, () => this.#host.relayed(followUp.source, id))
@@ -48,7 +48,7 @@ export class Relays {
     }
   }
 
-  #ownerOf(range: number, source: RangeReplica): string | undefined {
+  #ownerOf(range: number, source: Replica): string | undefined {
     const replica = this.#replicaOf(range)
     if (replica !== undefined) return replica.owner()
     const view = source.parts.view()

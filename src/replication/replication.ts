@@ -10,8 +10,9 @@ import type { Dot } from './context.ts'
 import type { RangeState, ReplicaEvents, ReplicaHost, ReplicationView } from './host.ts'
 import type { Message } from './messages.ts'
 import type { ReplicationOptions } from './options.ts'
-import { type Parts, RangeReplica } from './range-replica.ts'
+import { RangeReplica } from './range-replica.ts'
 import { Relays } from './relay.ts'
+import type { Parts, Replica } from './replica.ts'
 
 export interface ReplicationStart {
   readonly self: string
@@ -30,7 +31,7 @@ export class Replication {
   readonly #start: ReplicationStart
   readonly #parts: Parts
   readonly #replicas = new Map<number, RangeReplica>()
-  readonly #touched = new Set<RangeReplica>()
+  readonly #touched = new Set<Replica>()
   readonly #relays: Relays
   #view: ReplicationView | undefined
   #number: number
