@@ -173,8 +173,8 @@ function absent(world: World): string[] {
 function ranOnce(world: World): string[] {
   const found: string[] = []
   const { starts, completions } = world.history
-  const key = (each: { id: string; life: number; instant: number }): string =>
-    `${each.id} ${each.life} ${each.instant}`
+  const key = (each: { id: string; life: number; instant: number; manual: boolean }): string =>
+    `${each.id} ${each.life} ${each.instant}${each.manual ? ' by hand' : ''}`
   const acked = new Map<string, Completion>()
   for (const each of completions) {
     const before = acked.get(key(each))?.ackedAt ?? Number.POSITIVE_INFINITY

@@ -147,7 +147,7 @@ export class Engine {
     for (let k = 0; k < payloadOf(record.definition).followUps; k++)
       followUps.push(this.#followUp(range, runId, instant, k))
     const completion: Completion = {
-      ...{ id, life, instant, store, followUps },
+      ...{ id, life, instant, manual, store, followUps },
       at: this.#process.monotonic(),
       ackedAt: Number.NaN,
       list: '',

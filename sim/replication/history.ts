@@ -40,6 +40,7 @@ export interface Completion {
   readonly id: string
   readonly life: number
   readonly instant: number
+  readonly manual: boolean
   readonly at: number
   readonly store: string
   /** NaN: never. */
