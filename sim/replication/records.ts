@@ -92,6 +92,11 @@ export class Records {
 
   adopt(range: number, bytes: Uint8Array): void {
     const other = this.decode(range, bytes)
+    const { caller, requestNumber } = other.definition
+    const key = requestKey(range, caller, requestNumber)
+    // The list of requests comes with the last chunk; until then this one would be taken for new.
+    const dot = other.dots.find(({ actor }) => actor === other.actor)
+    if (dot !== undefined && !this.requests.has(key)) this.requests.set(key, { ...dot, range })
     const mine = this.get(range, other.id)
     const compareActors = this.#actors.compare
     const merge = this.#flaws.merge ?? mergeRecords
