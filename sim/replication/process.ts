@@ -139,8 +139,10 @@ export class Process implements ReplicaHost, ReplicaEvents {
 
   /** A change of this process: journaled and applied as on any other store. */
   write(range: number, actor: number, n: number, bytes: Uint8Array): void {
-    this.apply(range, actor, n, bytes)
-    this.replication.wrote(range, bytes)
+    this.world.checkDot(range, actor, n, bytes)
+    const { id } = this.records.apply(range, actor, n, bytes)
+    this.#journal({ kind: 'change', range, actor, n, bytes })
+    this.replication.wrote(range, bytes, this.records.get(range, id)?.dots ?? [])
   }
 
   adopt(range: number, bytes: Uint8Array): void {

@@ -3,6 +3,9 @@
 import type { Tail } from './messages.ts'
 import type { Parts, Replica } from './replica.ts'
 
+/** So often the same changes are sent before the whole is offered. */
+const RESENDS_MAX = 8
+
 export class Outgoing {
   readonly #replica: Replica
   readonly #parts: Parts
@@ -93,7 +96,11 @@ export class Outgoing {
         if (peer.confirmed === undefined) this.askBack(store, now)
         else {
           peer.sent = peer.confirmed
-          this.push(store, now)
+          // A change may need one that nobody has any more but in a record: that is only copied.
+          if (++peer.resends > RESENDS_MAX) {
+            peer.resends = 0
+            this.#parts.host.send(store, { type: 'copy-offer', range: this.#replica.range })
+          } else this.push(store, now)
         }
       }
       if (this.#replica.role !== 'outside' && now - peer.digestAt >= options.digestMs) {

@@ -13,6 +13,8 @@ export class Peer {
   /** It has joined a copy. Until it says otherwise a store that was in the list before is. */
   ready = true
   active = false
+  /** How often the same was sent again for nothing. */
+  resends = 0
   resendAt = Number.NEGATIVE_INFINITY
   askedAt = Number.NEGATIVE_INFINITY
   offeredAt = Number.NEGATIVE_INFINITY
@@ -24,6 +26,7 @@ export class Peer {
 
   /** It says what it has: that counts, also if it is less than was known. */
   says(context: Context): void {
+    if (this.confirmed?.contains(context) !== true) this.resends = 0
     this.confirmed = context
     this.said = context
     this.sent = context
@@ -31,7 +34,9 @@ export class Peer {
 
   confirms(dot: Dot): void {
     const before = this.confirmed ?? Context.EMPTY
-    if (before.of(dot.actor) < dot.n) this.confirmed = before.join(Context.from([dot]))
+    if (before.of(dot.actor) >= dot.n) return
+    this.resends = 0
+    this.confirmed = before.join(Context.from([dot]))
   }
 
   /** The entries are on their way: they are sent again only when that has taken too long. */

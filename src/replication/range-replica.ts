@@ -262,10 +262,15 @@ export class RangeReplica implements Replica {
     return { actor: this.#actor, n: this.applied.of(this.#actor) + 1 }
   }
 
-  /** A change of this store, which the host has applied and journaled. */
-  wrote(bytes: Uint8Array): Dot {
+  /**
+   * A change of this store, which the host has applied and journaled; `dots` are those of the record that it changes. One
+   * that a copy brought may include more than is applied here: who gets the change needs that as well.
+   */
+  wrote(bytes: Uint8Array, dots: readonly Dot[]): Dot {
     invariant(this.role !== 'deleting', 'nothing is written to a range that is let go')
     const dot = this.next()
+    for (const { actor, n } of dots)
+      if (actor !== dot.actor && this.applied.of(actor) < n) this.#after.set(actor, n)
     const after = [...this.#after].map(([actor, n]) => ({ actor, n }))
     this.#after.clear()
     this.applied = this.applied.advance(dot.actor, dot.n)

@@ -122,8 +122,8 @@ export class Replication {
   }
 
   /** A change that the host has journaled under the dot that `next` gave. */
-  wrote(range: number, bytes: Uint8Array): Dot {
-    return this.#mine(range).wrote(bytes)
+  wrote(range: number, bytes: Uint8Array, dots: readonly Dot[]): Dot {
+    return this.#mine(range).wrote(bytes, dots)
   }
 
   next(range: number): Dot {
