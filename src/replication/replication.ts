@@ -82,7 +82,8 @@ export class Replication {
   }
 
   viewChanged(view: ReplicationView): void {
-    const isFirst = this.#view === undefined
+    const before = this.#view
+    const isFirst = before === undefined
     this.#view = view
     const now = this.#host.monotonic()
     const { self, ranges, states, withRecords, isFounder } = this.#start
@@ -92,17 +93,22 @@ export class Replication {
         const isListed = view.list(range).includes(self)
         const isHeld = isFirst && (states.has(range) || withRecords.has(range))
         if (!isListed && !isHeld) continue
-        replica = this.#make(range, isFirst)
+        replica = this.#make(range, isFirst, before)
         if (isFirst && isFounder && !states.has(range)) replica.ready = true
       }
       replica.viewChanged(now)
     }
   }
 
-  #make(range: number, fromDisk: boolean): RangeReplica {
+  /** `before`: the view until now. Its list may have acknowledged what nobody told this store, which held nothing. */
+  #make(range: number, fromDisk: boolean, before: ReplicationView | undefined): RangeReplica {
     const { states, withRecords } = this.#start
     const state = fromDisk ? states.get(range) : undefined
     const replica = new RangeReplica(this.#parts, range, state, fromDisk && withRecords.has(range))
+    if (!fromDisk && before !== undefined) {
+      replica.list = [...before.list(range)]
+      replica.quorum = before.quorum
+    }
     this.#replicas.set(range, replica)
     return replica
   }
@@ -115,7 +121,7 @@ export class Replication {
     let replica = this.#replicas.get(range)
     if (replica === undefined) {
       // Changes and copies are taken from any member; whoever asks gets an answer, also that there is nothing.
-      replica = this.#make(range, false)
+      replica = this.#make(range, false, this.#view)
       replica.viewChanged(this.#host.monotonic())
     }
     replica.receive(from, message, this.#host.monotonic())

@@ -416,3 +416,37 @@ test('trace 32: a former list is asked by the W that it had', () => {
   // Of two words about one list the lesser W stays: it asks more.
   expect(FormerLists.NONE.add(three, 3, 2000).join(lists).open.map(wantedOf)).toEqual([2])
 })
+
+test('trace 37: who held nothing of a range still asks the list that kept it', () => {
+  const bed = new Bed({ stores: 5 })
+  const [a, b, c] = stores(bed)
+  const others = bed.world
+    .upSites()
+    .map(({ disk }) => disk.store)
+    .filter(store => ![a, b, c].includes(store))
+  bed.answered(bed.world.clients.call('create', 'task', a, { at: bed.inMs(60_000) }))
+  bed.cut([a, b, c], others)
+  bed.pass(6000)
+  // All of the list is gone for the others: they are the list now, and know that they know too little.
+  const replica = bed.site(others[0] as string).process?.replication.replica(0)
+  expect(replica?.list.every(store => others.includes(store))).toBe(true)
+  expect(replica?.lists.open.map(({ members }) => [...members].sort())).toContainEqual([a, b, c].sort())
+  const acting = others.map(store => bed.site(store).process?.acting.get(0)).find(each => each !== undefined)
+  expect(acting?.unsure).toBe(true)
+  bed.heal()
+  bed.pass(5000)
+  expect(bed.holders('task')).toEqual([a, b, c].sort())
+})
+
+test('trace 38: a change to a record that a copy brought goes with what the record includes', () => {
+  const bed = new Bed()
+  const [a] = stores(bed)
+  const replica = bed.site(a).process?.replication.replica(0)
+  if (replica === undefined) throw new Error('it is in the list')
+  // The record includes a change of another actor, of which the copy has not brought the context yet.
+  const foreign = bed.world.actors.learn(Uint8Array.of(9, 9, 9, 9, 9, 9, 9, 9))
+  const has = replica.applied
+  replica.wrote(new Uint8Array(1), [{ actor: foreign, n: 4 }])
+  const [entry] = replica.log.lacking(replica.applied, has, 1000) ?? []
+  expect(entry?.after).toContainEqual({ actor: foreign, n: 4 })
+})
