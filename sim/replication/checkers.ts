@@ -132,7 +132,7 @@ function cancelled(world: World): string[] {
     const later = world.history.ops.some(
       other => other.id === op.id && other.kind === 'create' && !(other.answeredAt < op.invokedAt),
     )
-    if (later) continue
+    if (later || madeTwice(world, op.id)) continue
     for (const start of world.history.starts) {
       if (start.id !== op.id || start.life !== op.life || start.at <= op.answeredAt) continue
       const isFirm = start.at > op.firmAt && !start.unsure
