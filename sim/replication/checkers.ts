@@ -45,7 +45,9 @@ function converged(world: World): string[] {
           found.push(`custody: ${disk.store} still holds range ${range}`)
         continue
       }
-      const texts = live.map(record => `${record.id} ${process.records.canonical(record)}`).sort()
+      const texts = live
+        .map(record => `${record.id} ${process.records.canonical(record, world.prunes)}`)
+        .sort()
       states.set(disk.store, texts.join('\n'))
     }
     const [first, ...rest] = [...states]

@@ -231,10 +231,13 @@ export const REPLICATION_MUTANTS: readonly ReplicationMutant[] = [
   {
     name: 'watermark lost',
     breaks: 'how far a record was reached is not kept',
+    mix: 'calm',
     flaws: {
       applied: (record: TaskRecord) => {
+        const { schedule, at } = record.definition
         record.lastAt = NOT_YET
         record.closed = NOT_YET
+        record.next = schedule.kind === 'every' ? schedule.anchor : at
       },
     },
   },

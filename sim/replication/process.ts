@@ -196,7 +196,9 @@ export class Process implements ReplicaHost, ReplicaEvents {
   stable(range: number, context: Context): void {
     const ended: TaskRecord[] = []
     for (const record of this.records.of(range).values()) {
-      if (hasEnded(record) && context.coversAll(record.dots)) ended.push(record)
+      if (!context.coversAll(record.dots)) continue
+      if (hasEnded(record)) ended.push(record)
+      else if (this.world.prunes) record.prune()
     }
     for (const { id } of ended) this.drop(range, id)
   }

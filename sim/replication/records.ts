@@ -128,8 +128,13 @@ export class Records {
   }
 
   /** The same bytes for the same record, whatever the order in which its changes came. */
-  canonical(record: TaskRecord): string {
+  canonical(record: TaskRecord, prunes = false): string {
     const copy = this.draft(record)
+    // Each store forgets ended runs when it knows that all have them; which, depends on when.
+    if (prunes) {
+      copy.runs = copy.runs.filter(run => copy.isOpen(run))
+      copy.closedBefore = []
+    }
     const name = (actor: number): string => this.#actors.nameOf(actor)
     copy.dots = [...copy.dots].sort((a, b) => (name(a.actor) < name(b.actor) ? -1 : 1))
     copy.closedBefore = [...copy.closedBefore].sort(

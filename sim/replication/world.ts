@@ -88,6 +88,11 @@ export class World {
     this.clients = new Clients(this)
   }
 
+  /** In every other world ended runs are forgotten once all have them. */
+  get prunes(): boolean {
+    return this.options.seed % 2 === 1
+  }
+
   get wall(): number {
     return WALL + this.agenda.now
   }
