@@ -13,7 +13,7 @@ import { crc32 } from '../lib/crc32.ts'
 import { readRuns, readTimes, writeRunState, writeTimes } from '../task/change.ts'
 import { Definition } from '../task/definition.ts'
 import { type Closed, type Dot, NEVER, NOT_YET, Run, TaskRecord } from '../task/record.ts'
-import { BY_NUMBER, readVersion, writeVersion } from '../task/version.ts'
+import { type ActorCodec, BY_NUMBER, readVersion, writeVersion } from '../task/version.ts'
 
 const FORMAT = 1
 const FIRST_LIFE = 1
@@ -34,8 +34,15 @@ const DOTS_MAX = 100_000
 const KEPT_MAX = 100_000
 const CLOSED_MAX = 100_000
 
-/** Writes to a writer that was reset; returns a copy that the caller owns. */
-export function encodeSnapshot<R extends Run>(out: ByteWriter, record: TaskRecord<R>): Uint8Array {
+/**
+ * Writes to a writer that was reset; returns a copy that the caller owns. `actors`: by their numbers for this store's
+ * index, by their start ids for others.
+ */
+export function encodeSnapshot<R extends Run>(
+  out: ByteWriter,
+  record: TaskRecord<R>,
+  actors: ActorCodec = BY_NUMBER,
+): Uint8Array {
   const times =
     record.definition.recurring ||
     record.fired > 0 ||
@@ -63,29 +70,29 @@ export function encodeSnapshot<R extends Run>(out: ByteWriter, record: TaskRecor
   out.f64(record.life)
   out.varuint(record.rev)
   out.f64(record.hlc)
-  out.varuint(record.actor)
+  actors.write(out, record.actor)
   out.varuint(dots.length)
   for (const dot of dots) {
-    out.varuint(dot.actor)
+    actors.write(out, dot.actor)
     out.varuint(dot.n)
   }
-  if (pausedVersion !== undefined) writeVersion(out, pausedVersion, BY_NUMBER)
-  if (cancelVersion !== undefined) writeVersion(out, cancelVersion, BY_NUMBER)
+  if (pausedVersion !== undefined) writeVersion(out, pausedVersion, actors)
+  if (cancelVersion !== undefined) writeVersion(out, cancelVersion, actors)
   if (times) writeTimes(out, record)
-  if (timesVersion !== undefined) writeVersion(out, timesVersion, BY_NUMBER)
+  if (timesVersion !== undefined) writeVersion(out, timesVersion, actors)
   if (closedBefore.length > 0) {
     out.varuint(closedBefore.length)
     for (const { version, closed } of closedBefore) {
-      writeVersion(out, version, BY_NUMBER)
+      writeVersion(out, version, actors)
       out.f64(closed)
     }
   }
   if (record.runs.length > 0) {
     out.varuint(record.runs.length)
     for (const run of record.runs) {
-      writeRunState(out, run, BY_NUMBER)
+      writeRunState(out, run, actors)
       out.varuint(run.n)
-      if (run.n > 0) out.varuint(run.actor)
+      if (run.n > 0) actors.write(out, run.actor)
     }
   }
   if (record.kept.length > 0) {
@@ -104,6 +111,7 @@ export function decodeSnapshot<R extends Run>(
   bytes: Uint8Array,
   range: number,
   makeRun: (record: TaskRecord<R>, instant: number, manual: boolean) => R,
+  actors: ActorCodec = BY_NUMBER,
 ): TaskRecord<R> {
   const reader = new ByteReader(bytes)
   const format = reader.u8()
@@ -115,21 +123,21 @@ export function decodeSnapshot<R extends Run>(
   const life = reader.f64()
   const rev = reader.varuint()
   const hlc = reader.f64()
-  const actor = reader.varuint()
-  const dots = readDots(reader)
-  const pausedVersion = (flags & PAUSE) === 0 ? undefined : readVersion(reader, BY_NUMBER)
-  const cancelVersion = (flags & CANCEL) === 0 ? undefined : readVersion(reader, BY_NUMBER)
+  const actor = actors.read(reader)
+  const dots = readDots(reader, actors)
+  const pausedVersion = (flags & PAUSE) === 0 ? undefined : readVersion(reader, actors)
+  const cancelVersion = (flags & CANCEL) === 0 ? undefined : readVersion(reader, actors)
   const times = (flags & TIMES) === 0 ? undefined : readTimes(reader)
-  const timesVersion = (flags & AHEAD) === 0 ? undefined : readVersion(reader, BY_NUMBER)
-  const closedBefore = (flags & CLOSED) === 0 ? undefined : readClosed(reader)
+  const timesVersion = (flags & AHEAD) === 0 ? undefined : readVersion(reader, actors)
+  const closedBefore = (flags & CLOSED) === 0 ? undefined : readClosed(reader, actors)
   // The runs belong to a record that is made from the definition, which comes last: they are read twice.
   const runsAt = reader.position
   if ((flags & RUNS) !== 0)
     readRuns(
       reader,
       (instant, manual) => new Run(instant, manual),
-      BY_NUMBER,
-      run => readDot(reader, run),
+      actors,
+      run => readDot(reader, run, actors),
     )
   const kept = (flags & KEPT) === 0 ? [] : readKept(reader)
   const expiresAt = (flags & EXPIRES) === 0 ? NEVER : reader.f64()
@@ -154,32 +162,32 @@ export function decodeSnapshot<R extends Run>(
     record.runs = readRuns(
       reader,
       (instant, manual) => makeRun(record, instant, manual),
-      BY_NUMBER,
-      run => readDot(reader, run),
+      actors,
+      run => readDot(reader, run, actors),
     )
   }
   return record
 }
 
-function readDots(reader: ByteReader): Dot[] {
+function readDots(reader: ByteReader, actors: ActorCodec): Dot[] {
   const count = reader.varuint()
   if (count > DOTS_MAX) throw new CorruptBytes(`${count} dots`)
   const dots: Dot[] = []
-  for (let i = 0; i < count; i++) dots.push({ actor: reader.varuint(), n: reader.varuint() })
+  for (let i = 0; i < count; i++) dots.push({ actor: actors.read(reader), n: reader.varuint() })
   return dots
 }
 
-function readDot(reader: ByteReader, run: Run): void {
+function readDot(reader: ByteReader, run: Run, actors: ActorCodec): void {
   run.n = reader.varuint()
-  if (run.n > 0) run.actor = reader.varuint()
+  if (run.n > 0) run.actor = actors.read(reader)
 }
 
-function readClosed(reader: ByteReader): Closed[] {
+function readClosed(reader: ByteReader, actors: ActorCodec): Closed[] {
   const count = reader.varuint()
   if (count > CLOSED_MAX) throw new CorruptBytes(`${count} closed versions`)
   const list: Closed[] = []
   for (let i = 0; i < count; i++) {
-    const version = readVersion(reader, BY_NUMBER)
+    const version = readVersion(reader, actors)
     const closed = reader.f64()
     if (Number.isNaN(closed)) throw new CorruptBytes('an instant that is not a number')
     list.push({ version, closed })

@@ -51,6 +51,8 @@ export function applyChange<R extends Run>(
     Object.assign(record, { rev, hlc, actor })
   } else if (record === undefined || change.life !== record.life) return NONE
   const version = versionOf(change, record, actor)
+  // Two who made the same life, of whom one knew of an earlier one: its runs must not have the names of that one's.
+  if (definition !== undefined && !change.firstLife) record.firstLife = false
   if (definition !== undefined) takeDefinition(record, definition, version, compareActors)
   if (change.register !== undefined) takeRegister(record, change.register, options)
   if (change.times !== undefined || change.dropped)
@@ -59,8 +61,46 @@ export function applyChange<R extends Run>(
   record.include(actor, n)
   const { cancelVersion } = record
   record.cancelled = cancelVersion !== undefined && compareVersions(cancelVersion, record, compareActors) > 0
-  const dropped = record.cancelled || (record.ended && record.timesVersion === undefined)
-  return { kind: dropped ? 'dropped' : 'record', record }
+  return { kind: hasEnded(record) ? 'dropped' : 'record', record }
+}
+
+/**
+ * What two stores have of one record: the same as if each change that either includes were applied to one. Of two lives
+ * the greater is left. `into` is changed and returned, unless it is the one that is left behind.
+ */
+export function mergeRecords<R extends Run>(
+  into: TaskRecord<R>,
+  other: TaskRecord<R>,
+  { makeRun, compareActors }: Pick<MergeOptions<R>, 'makeRun' | 'compareActors'>,
+): TaskRecord<R> {
+  if (other.life !== into.life) return other.life > into.life ? other : into
+  const { range } = into
+  if (!other.firstLife) into.firstLife = false
+  // Before the definition: a version that loses takes its times and runs with it as any change would.
+  takeDefinition(into, other.definition, other.version, compareActors)
+  const { pausedVersion, cancelVersion, timesVersion = other.version } = other
+  const register = (what: 'paused' | 'resumed' | 'cancelled', { rev, hlc, actor }: Version): void =>
+    takeRegister(into, { what, rev, hlc }, { actor, n: 0, range, makeRun, compareActors })
+  if (pausedVersion !== undefined) register(other.paused ? 'paused' : 'resumed', pausedVersion)
+  if (cancelVersion !== undefined) register('cancelled', cancelVersion)
+  for (const { version, closed } of other.closedBefore) {
+    takeTimes(into, { ...NO_TIMES, closed }, false, version, compareActors)
+  }
+  const { next, fired, lastAt, closed, ended } = other
+  takeTimes(into, { next, fired, lastAt, closed }, ended, timesVersion, compareActors)
+  for (const run of other.runs) {
+    const { actor, n, version = other.version } = run
+    takeRun(into, run, version, { actor, n, range, makeRun, compareActors })
+  }
+  for (const { actor, n } of other.dots) into.include(actor, n)
+  into.cancelled =
+    into.cancelVersion !== undefined && compareVersions(into.cancelVersion, into, compareActors) > 0
+  return into
+}
+
+/** Nothing of it is to come: its record is kept only until all have its end. */
+export function hasEnded(record: TaskRecord): boolean {
+  return record.cancelled || (record.ended && record.timesVersion === undefined)
 }
 
 const NO_TIMES: Times = { next: NOT_YET, fired: 0, lastAt: NOT_YET, closed: NOT_YET }
@@ -193,7 +233,11 @@ function takeRun<R extends Run>(
   if (run === undefined) {
     run = options.makeRun(record, instant, manual)
     record.addRun(run)
-  } else if (compareRuns(change, run, record, options.compareActors) < 0) return
+  } else {
+    const order = compareRuns(change, run, record, options.compareActors)
+    // Equal ones are one actor's, and of two records the other may have its earlier word.
+    if (order < 0 || (order === 0 && change.actor === run.actor && change.n < run.n)) return
+  }
   run.state = change.state
   run.attempt = change.attempt
   run.drive = change.drive

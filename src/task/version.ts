@@ -40,12 +40,26 @@ export class Actors implements ActorCodec {
 
   /** `startIds`: of each actor, in the order of their numbers. */
   constructor(startIds: readonly Uint8Array[]) {
-    for (const [actor, startId] of startIds.entries()) {
-      const text = hexOf(startId)
-      this.#startIds.push(startId)
-      this.#texts.push(text)
-      this.#byText.set(text, actor)
-    }
+    for (const startId of startIds) this.learn(startId)
+  }
+
+  /** The number of an actor, which is a new one if it was not known. */
+  learn(startId: Uint8Array): number {
+    const text = hexOf(startId)
+    const known = this.#byText.get(text)
+    if (known !== undefined) return known
+    const actor = this.#startIds.length
+    this.#startIds.push(startId)
+    this.#texts.push(text)
+    this.#byText.set(text, actor)
+    return actor
+  }
+
+  /** Its start id in hex. */
+  nameOf(actor: number): string {
+    const text = this.#texts[actor]
+    if (text === undefined) throw new RangeError(`there is no actor ${actor}`)
+    return text
   }
 
   write(out: ByteWriter, actor: number): void {

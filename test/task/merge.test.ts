@@ -6,8 +6,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ByteReader, ByteWriter } from '../../src/lib/bytes.ts'
+import { decodeSnapshot, encodeSnapshot } from '../../src/store/snapshot.ts'
 import { readChange, type Update, writeCreated, writeUpdate } from '../../src/task/change.ts'
-import { applyChange, type Merged } from '../../src/task/merge.ts'
+import { applyChange, type Merged, mergeRecords } from '../../src/task/merge.ts'
 import { NEVER, NOT_YET, Run, type TaskRecord } from '../../src/task/record.ts'
 import { RUN_STATES, type RunState } from '../../src/task/task.ts'
 import { BY_NUMBER, type Version } from '../../src/task/version.ts'
@@ -543,6 +544,39 @@ describe('any changes of any actors', () => {
       }),
     )
   }
+
+  test('make two records that become one: as if each of the changes were applied to one, from either side', () => {
+    const merged = (a: TaskRecord, b: TaskRecord): TaskRecord => {
+      const makeRun = (_: TaskRecord, instant: number, manual: boolean): Run => new Run(instant, manual)
+      const copy = (record: TaskRecord): TaskRecord =>
+        decodeSnapshot(encodeSnapshot(new ByteWriter(), record), 0, makeRun)
+      return mergeRecords(copy(a), copy(b), { makeRun, compareActors: (x, y) => x - y })
+    }
+    fc.assert(
+      fc.property(
+        histories,
+        picks,
+        fc.array(fc.nat(4), { minLength: 8, maxLength: 8 }),
+        (lists, one, cuts) => {
+          const streams = streamsOf(lists)
+          const some = (from: number): Entry[][] =>
+            streams.map((stream, i) => stream.slice(0, cuts[(from + i) % cuts.length]))
+          const [left, right] = [some(0), some(4)]
+          const union = streams.map((_, i) => {
+            const [a, b] = [left[i] as Entry[], right[i] as Entry[]]
+            return a.length > b.length ? a : b
+          })
+          const fresh = (): TaskRecord => fold([made(FOUNDER, 1)])
+          const whole = kept(fold(woven(union, one), fresh()))
+          const [a, b] = [fold(woven(left, one), fresh()), fold(woven(right, one), fresh())]
+          expect(kept(merged(a, b))).toEqual(whole)
+          expect(kept(merged(b, a))).toEqual(whole)
+          expect(kept(merged(merged(a, b), b))).toEqual(whole)
+        },
+      ),
+      runs(1500),
+    )
+  })
 
   test('give the same record in every order, and once more alter nothing', () => {
     fc.assert(

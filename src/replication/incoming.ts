@@ -1,0 +1,107 @@
+/** What comes in for one range: changes, tails, digests, and what others say of their part. */
+
+import type { LogEntry } from './change-log.ts'
+import type { FormerLists } from './lists.ts'
+import type { Append, Digest, Tail } from './messages.ts'
+import type { Parts, Replica } from './replica.ts'
+
+export class Incoming {
+  readonly #replica: Replica
+  readonly #parts: Parts
+
+  constructor(replica: Replica) {
+    this.#replica = replica
+    this.#parts = replica.parts
+  }
+
+  append(from: string, { entries }: Append, now: number): void {
+    const said = new Set<number>()
+    let gap = false
+    for (const entry of entries) {
+      if (this.#replica.applied.of(entry.actor) >= entry.n) said.add(entry.actor)
+      else if (this.#follows(entry)) {
+        this.#replica.apply(entry)
+        said.add(entry.actor)
+      } else gap = true
+    }
+    if (this.#replica.role === 'none') this.#replica.settle(now)
+    for (const actor of said) this.#replica.owe(() => this.#have(from, actor))
+    if (gap && now - this.#replica.peer(from).askedAt >= this.#parts.options.askMs) {
+      this.#replica.peer(from).askedAt = now
+      this.#replica.outgoing.tell(from, 'tell', 0)
+    }
+  }
+
+  /** It is the next of its actor, and its causes are applied. */
+  #follows({ actor, n, after }: LogEntry): boolean {
+    return this.#replica.applied.of(actor) === n - 1 && this.#replica.applied.coversAll(after)
+  }
+
+  #have(to: string, actor: number): void {
+    const n = this.#replica.synced.cleanOf(actor)
+    if (n > 0) this.#parts.host.send(to, { type: 'have', range: this.#replica.range, actor, n })
+  }
+
+  tail(from: string, message: Tail, now: number): void {
+    const { number, viewId, context, ready, active } = message
+    const peer = this.#replica.peer(from)
+    peer.says(context)
+    if (viewId !== this.#parts.view().id) this.#parts.host.exchangeViews(from)
+    this.#hears(from, ready, active, now)
+    this.#joinLists(message.lists, now)
+    if (message.kind === 'answer')
+      this.#replica.round?.answered(from, number, { viewId, context, ready, active })
+    if (this.#replica.role === 'none') this.#replica.settle(now)
+    this.#replica.outgoing.push(from, now)
+    if (message.kind === 'ask') this.#replica.owe(() => this.#replica.outgoing.tell(from, 'answer', number))
+    else if (message.kind === 'tell' && !this.#replica.applied.contains(context))
+      this.#replica.outgoing.askBack(from, now)
+  }
+
+  #joinLists(others: FormerLists, now: number): void {
+    const lists = this.#replica.lists.join(others)
+    if (lists === this.#replica.lists) return
+    this.#replica.lists = lists
+    if (this.#replica.list.includes(this.#parts.self) || this.#replica.holds) this.#replica.save()
+    // Who was asked before did not know of this list.
+    if (this.#replica.role === 'owner' && lists.open.length > 0)
+      this.#replica.round = this.#replica.activation.newRound(now)
+  }
+
+  digest(from: string, { hash, ready, active }: Digest, now: number): void {
+    this.#hears(from, ready, active, now)
+    const mine = this.#replica.synced.hash(actor => this.#parts.host.nameOf(actor))
+    if (hash === mine) this.#replica.peer(from).says(this.#replica.synced)
+    else this.#replica.outgoing.askBack(from, now)
+  }
+
+  #hears(from: string, ready: boolean, active: boolean, now: number): void {
+    const peer = this.#replica.peer(from)
+    peer.active = active
+    if (active && from === this.#replica.owner()) this.#replica.sweep.reset()
+    const yields =
+      active &&
+      this.#replica.standIn &&
+      this.#replica.list.indexOf(from) < this.#replica.list.indexOf(this.#parts.self)
+    if (yields) this.#replica.standIn = false
+    if (peer.ready === ready && !yields) return
+    peer.ready = ready
+    this.#replica.settle(now)
+  }
+
+  disown(from: string): void {
+    const viewId = this.#parts.view().id
+    this.#parts.host.send(from, { type: 'disown', range: this.#replica.range, viewId })
+  }
+
+  disowned(from: string, viewId: string, now: number): void {
+    const { self, host, options } = this.#parts
+    const mine = this.#parts.view().id
+    if (from !== this.#replica.owner() || this.#replica.role !== 'replica') return
+    if (viewId !== mine) host.exchangeViews(from)
+    if (!this.#replica.sweep.disowned(mine, now, options.overdueMs)) return
+    if (!this.#parts.view().isLive(self)) return
+    this.#replica.standIn = true
+    this.#replica.settle(now)
+  }
+}

@@ -1,0 +1,44 @@
+/** What replication can be set to; config.ts holds the values. All durations in ms. */
+
+import type { ChangeLogOptions } from './change-log.ts'
+import type { CopyOptions } from './copy.ts'
+
+export interface ReplicationOptions {
+  readonly log: ChangeLogOptions
+  readonly copy: CopyOptions
+  /** How long a new owner waits for enough of its lists before it goes on unsure. Longer: surer, later fires. */
+  readonly unsureAfterMs: number
+  /** The same after its own start, when the others may be starting as well. */
+  readonly unsureAfterStartMs: number
+  /** A question without an answer is asked again. Shorter: faster over a bad network, more messages. */
+  readonly askMs: number
+  /** What a peer has not confirmed is sent again. */
+  readonly resendMs: number
+  /** Between two digests of a range to a peer. Shorter: faster convergence, more gossip. */
+  readonly digestMs: number
+  /** Between two comparisons of a range's records at equal contexts. They find what no protocol explains. */
+  readonly treeMs: number
+  /** Changes in one append, bytes. */
+  readonly appendBytesMax: number
+  /** How late an occurrence is before a replica asks for its owner. */
+  readonly overdueMs: number
+  /** How long a sealed range waits for the next owner. */
+  readonly sealMs: number
+  /** How long a store is gone before its former lists do not wait for it any more. */
+  readonly goneRetireMs: number
+}
+
+export const REPLICATION_DEFAULTS: ReplicationOptions = {
+  log: { changesMax: 4096, bytesMax: 4 * 1024 * 1024 },
+  copy: { chunkRecordsMax: 1000, chunkBytesMax: 128 * 1024, retryMs: 500, patienceMs: 10_000 },
+  unsureAfterMs: 1000,
+  unsureAfterStartMs: 5000,
+  askMs: 250,
+  resendMs: 500,
+  digestMs: 1000,
+  treeMs: 60_000,
+  appendBytesMax: 192 * 1024,
+  overdueMs: 2000,
+  sealMs: 2000,
+  goneRetireMs: 24 * 60 * 60 * 1000,
+}

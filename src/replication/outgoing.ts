@@ -1,0 +1,124 @@
+/** What goes out for one range: what others lack, tails, digests, questions; and what is sent again in time. */
+
+import type { Tail } from './messages.ts'
+import type { Parts, Replica } from './replica.ts'
+
+/** So often the same changes are sent before the whole is offered. */
+const RESENDS_MAX = 8
+
+export class Outgoing {
+  readonly #replica: Replica
+  readonly #parts: Parts
+
+  constructor(replica: Replica) {
+    this.#replica = replica
+    this.#parts = replica.parts
+  }
+
+  /** Asks what a store has; not too often. */
+  askBack(from: string, now: number): void {
+    const peer = this.#replica.peer(from)
+    if (now - peer.askedAt < this.#parts.options.askMs) return
+    peer.askedAt = now
+    this.tell(from, 'ask', 0)
+  }
+
+  /** What a store lacks, or that it should copy. */
+  push(to: string, now: number): void {
+    const { host, options } = this.#parts
+    const peer = this.#replica.peer(to)
+    if (peer.confirmed !== undefined && peer.sent.contains(this.#replica.applied)) return
+    const entries = this.#replica.log.lacking(this.#replica.applied, peer.sent, options.appendBytesMax)
+    if (entries === undefined) {
+      if (peer.confirmed === undefined || now - peer.offeredAt < options.resendMs) return
+      peer.offeredAt = now
+      return host.send(to, { type: 'copy-offer', range: this.#replica.range })
+    }
+    if (entries.length === 0) return
+    peer.sending(entries)
+    peer.resendAt = now + options.resendMs
+    host.send(to, { type: 'append', range: this.#replica.range, entries })
+  }
+
+  tell(to: string, kind: Tail['kind'], number: number): void {
+    const { range, synced: context, lists } = this.#replica
+    const viewId = this.#parts.view().id
+    const [ready, active] = [this.#replica.isReady, this.#replica.isOpen]
+    this.#parts.host.send(to, {
+      type: 'tail',
+      range,
+      kind,
+      number,
+      viewId,
+      context,
+      lists,
+      ready,
+      active,
+    })
+  }
+
+  #digestTo(to: string): void {
+    const hash = this.#replica.synced.hash(actor => this.#parts.host.nameOf(actor))
+    const [ready, active] = [this.#replica.isReady, this.#replica.isOpen]
+    this.#parts.host.send(to, { type: 'digest', range: this.#replica.range, hash, ready, active })
+  }
+
+  tellAll(): void {
+    for (const store of this.#replica.list) if (store !== this.#parts.self) this.#digestTo(store)
+  }
+
+  ask(now: number): void {
+    const round = this.#replica.round
+    if (round === undefined) return
+    round.askedAt = now
+    const { self } = this.#parts
+    const view = this.#parts.view()
+    const stores = new Set(this.#replica.list)
+    if (this.#replica.role !== 'replica') {
+      for (const { members } of this.#replica.lists.open) for (const store of members) stores.add(store)
+    }
+    for (const store of stores) {
+      if (store === self || !view.isLive(store)) continue
+      if (this.#replica.role !== 'outside' && round.isHeard(store, self, this.#replica.applied)) continue
+      this.tell(store, 'ask', round.number)
+    }
+  }
+
+  tickPeers(now: number): void {
+    const { self, options } = this.#parts
+    const view = this.#parts.view()
+    const pushes = this.#replica.role === 'owner' || this.#replica.role === 'outside'
+    for (const store of this.#replica.list) {
+      if (store === self || !view.isLive(store)) continue
+      const peer = this.#replica.peer(store)
+      if (pushes && now >= peer.resendAt && !peer.has(this.#replica.applied)) {
+        peer.resendAt = now + options.resendMs
+        if (peer.confirmed === undefined) this.askBack(store, now)
+        else {
+          peer.sent = peer.confirmed
+          // A change may need one that nobody has any more but in a record: that is only copied.
+          if (++peer.resends > RESENDS_MAX) {
+            peer.resends = 0
+            this.#parts.host.send(store, { type: 'copy-offer', range: this.#replica.range })
+          } else this.push(store, now)
+        }
+      }
+      if (this.#replica.role !== 'outside' && now - peer.digestAt >= options.digestMs) {
+        peer.digestAt = now
+        this.#digestTo(store)
+      }
+    }
+  }
+
+  tickSweep(now: number): void {
+    const { self, host, options } = this.#parts
+    if (now - this.#replica.sweep.sweptAt < options.overdueMs / 2) return
+    this.#replica.sweep.sweptAt = now
+    const owner = this.#replica.owner()
+    const id =
+      owner === undefined || owner === self ? undefined : host.overdue(this.#replica.range, options.overdueMs)
+    if (id === undefined) return
+    const viewId = this.#parts.view().id
+    host.send(owner as string, { type: 'overdue', range: this.#replica.range, id, viewId })
+  }
+}

@@ -1,0 +1,52 @@
+/** What is known of another store in one range: how far it has synced, and what is on its way to it. */
+
+import type { LogEntry } from './change-log.ts'
+import { Context, type Dot } from './context.ts'
+
+export class Peer {
+  /** What it has synced; undefined: it has not said. */
+  confirmed: Context | undefined
+  /** All that it had when it last said so; `confirmed` may be of some actors only. */
+  said: Context | undefined
+  /** What it has once all that was sent arrives. */
+  sent: Context = Context.EMPTY
+  /** It has joined a copy. Until it says otherwise a store that was in the list before is. */
+  ready = true
+  active = false
+  /** How often the same was sent again for nothing. */
+  resends = 0
+  resendAt = Number.NEGATIVE_INFINITY
+  askedAt = Number.NEGATIVE_INFINITY
+  offeredAt = Number.NEGATIVE_INFINITY
+  digestAt = Number.NEGATIVE_INFINITY
+
+  has(context: Context): boolean {
+    return this.confirmed?.contains(context) === true
+  }
+
+  /** It says what it has: that counts, also if it is less than was known. */
+  says(context: Context): void {
+    if (this.confirmed?.contains(context) !== true) this.resends = 0
+    this.confirmed = context
+    this.said = context
+    this.sent = context
+  }
+
+  confirms(dot: Dot): void {
+    const before = this.confirmed ?? Context.EMPTY
+    if (before.of(dot.actor) >= dot.n) return
+    this.resends = 0
+    this.confirmed = before.join(Context.from([dot]))
+  }
+
+  /** The entries are on their way: they are sent again only when that has taken too long. */
+  sending(entries: readonly LogEntry[]): void {
+    const ns = new Map<number, number>()
+    for (const { actor, n } of this.sent.dots()) ns.set(actor, n)
+    for (const { actor, n } of entries) ns.set(actor, n)
+    this.sent = Context.from(
+      [...ns].map(([actor, n]) => ({ actor, n })),
+      this.sent.holes,
+    )
+  }
+}

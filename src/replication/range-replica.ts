@@ -1,0 +1,489 @@
+/**
+ * One range on one store: what is applied and synced of it, who has confirmed what, and what this store is for it. Events
+ * come in (a view, a message, a tick, the end of a sync), calls on the host go out; nothing waits.
+ *
+ *   none        not in the list, and nothing is held
+ *   replica     in the list; takes changes, starts nothing
+ *   activating  first of the list: asks for all that was acknowledged before it starts anything
+ *   owner       acts
+ *   outside     not in the list, but holds copies: keeps them until the whole list has confirmed them
+ *   deleting    lets go: the context goes first, and nothing comes in until the records are gone too
+ *
+ * Invariants: A2 applied covers only what the host was given. A3 what a message says is synced was synced before. A5 the
+ * host is armed by activation only.
+ */
+
+import { invariant } from '../invariant.ts'
+import { CorruptBytes } from '../lib/bytes.ts'
+import { type Acknowledged, Acknowledgements, type AckView, type Copies } from './acknowledgements.ts'
+import { Activation } from './activation.ts'
+import { ChangeLog, type LogEntry } from './change-log.ts'
+import { Context, type Dot } from './context.ts'
+import { Copying } from './copying.ts'
+import { mayLetGo } from './custody.ts'
+import type { Round } from './exchange.ts'
+import { HandingOver } from './handover.ts'
+import type { RangeState, ReplicaHost } from './host.ts'
+import { Incoming } from './incoming.ts'
+import { FormerLists } from './lists.ts'
+import type { Message } from './messages.ts'
+import { Outgoing } from './outgoing.ts'
+import { Peer } from './peer.ts'
+import type { Parts, Replica, Role } from './replica.ts'
+import { Sweep } from './sweep.ts'
+
+export class RangeReplica implements Replica {
+  readonly range: number
+  readonly parts: Parts
+  applied: Context
+  synced: Context
+  lists: FormerLists
+  role: Role = 'none'
+  /** This store has joined a copy since it came into the list. */
+  ready: boolean
+  /** The owner may not know every acknowledged change. */
+  unsure = false
+  readonly log: ChangeLog
+  readonly acks = new Acknowledgements()
+  readonly peers = new Map<string, Peer>()
+  readonly copying: Copying
+  readonly incoming: Incoming
+  readonly outgoing: Outgoing
+  readonly handingOver: HandingOver
+  readonly activation: Activation
+  readonly sweep = new Sweep()
+  round: Round | undefined
+  /** It has handed the range over in this view. */
+  released = false
+  /** Nobody else acts, though the view says so. */
+  standIn = false
+  list: readonly string[]
+  /** W of the list. */
+  quorum: number
+  /** Grows when the range is let go: what was under way then no longer counts. */
+  #generation = 0
+  #actor: number | undefined
+  /** What was applied of others since the own change before. */
+  #after = new Map<number, number>()
+  #owed: Array<() => void> = []
+  #stable = Context.EMPTY
+  /** Also of a copy whose context is not joined yet. */
+  hasRecords: boolean
+  /** Somebody has confirmed more, or there is somebody else to confirm. */
+  #mayTrim = true
+  /** The disk knows that changes of this range count. */
+  #isSaved: boolean
+
+  constructor(parts: Parts, range: number, state: RangeState | undefined, hasRecords: boolean) {
+    this.parts = parts
+    this.range = range
+    this.applied = state?.context ?? Context.EMPTY
+    this.synced = this.applied
+    this.lists = state?.lists ?? FormerLists.NONE
+    this.ready = state?.ready ?? false
+    this.list = state?.list ?? []
+    this.quorum = state?.quorum ?? 0
+    this.hasRecords = hasRecords
+    this.#isSaved = state !== undefined
+    this.log = new ChangeLog(parts.options.log)
+    this.copying = new Copying(this)
+    this.incoming = new Incoming(this)
+    this.outgoing = new Outgoing(this)
+    this.handingOver = new HandingOver(this)
+    this.activation = new Activation(this)
+    for (const { actor, n } of this.applied.dots()) this.#after.set(actor, n)
+  }
+
+  get isActing(): boolean {
+    return this.role === 'owner'
+  }
+
+  /** Changes of what exists may be made here. */
+  get isOpen(): boolean {
+    return this.role === 'owner' && !this.handingOver.isSealed
+  }
+
+  /** The ends of attempts that run here may still be written, whoever acts now. */
+  get takesEnds(): boolean {
+    return this.role !== 'none' && this.role !== 'deleting'
+  }
+
+  /**
+   * Creations of ids that the library made may, if they come for the first time: nobody can know better. One that is
+   * repeated waits like any other: its task may be done and gone, and only the others remember the request.
+   */
+  get takesMinted(): boolean {
+    return this.isOpen || this.role === 'activating'
+  }
+
+  get holds(): boolean {
+    return !this.applied.isEmpty || this.hasRecords
+  }
+
+  // --- views and roles
+
+  /** `isNew`: who has just come into a list has nothing yet. */
+  viewChanged(now: number): void {
+    const { self, host } = this.parts
+    const view = this.parts.view()
+    const list = view.list(this.range)
+    const before = this.list
+    this.released = false
+    this.standIn = false
+    this.round = undefined
+    this.#mayTrim = true
+    if (!sameMembers(before, list) || this.quorum !== view.quorum) {
+      if (before.length > 0) this.lists = this.lists.add(before, this.quorum, host.now())
+      this.list = [...list]
+      this.quorum = view.quorum
+      const isFirst = before.length === 0
+      if (!isFirst) {
+        for (const store of list)
+          if (!before.includes(store) && store !== self) this.peer(store).ready = false
+        if (list.includes(self) && !before.includes(self)) this.ready = false
+      }
+      this.#forgetPeers()
+      if (list.includes(self) || this.holds) this.save()
+    }
+    if (this.role === 'activating') this.activation.askAnew(now)
+    this.settle(now)
+  }
+
+  /** Brings the role to what the view and the readiness of the others say. */
+  settle(now: number): void {
+    if (this.role === 'deleting') return
+    const { self } = this.parts
+    const inList = this.list.includes(self)
+    const owner = this.owner()
+    if (inList && owner === self) {
+      if (this.role !== 'owner' && this.role !== 'activating') this.activation.begin(now)
+    } else {
+      const wasActing = this.role === 'owner' || this.role === 'activating'
+      if (wasActing) this.#stepDown()
+      this.role = inList ? 'replica' : this.holds ? 'outside' : 'none'
+      if (wasActing) this.round = undefined
+      if (wasActing && owner !== undefined && this.peers.has(owner)) this.outgoing.tell(owner, 'tell', 0)
+    }
+    this.#check(now)
+    this.parts.touch(this)
+  }
+
+  /** Of this store's view: the first live one of the list that is ready; with none of these, the first live one. */
+  owner(): string | undefined {
+    const { self } = this.parts
+    if (this.standIn) return self
+    const view = this.parts.view()
+    const live = this.list.filter(store => view.isLive(store))
+    return live.find(store => this.isReadyAt(store)) ?? live.find(store => store !== self || !this.released)
+  }
+
+  isReadyAt(store: string): boolean {
+    return store === this.parts.self ? this.isReady : (this.peers.get(store)?.ready ?? true)
+  }
+
+  get isReady(): boolean {
+    return this.ready && !this.released
+  }
+
+  #stepDown(): void {
+    const wasOwner = this.role === 'owner'
+    this.handingOver.cancel()
+    this.unsure = false
+    if (wasOwner) this.parts.host.disarm(this.range)
+  }
+
+  /** What follows from what is applied now and who has answered. */
+  #check(now: number): void {
+    const { self, host } = this.parts
+    this.handingOver.take()
+    if (this.role === 'activating') this.activation.check(now)
+    if (this.role === 'owner' && this.round !== undefined) this.activation.checkExchanged(now)
+    if (this.role === 'replica' && !this.ready && this.round !== undefined) {
+      for (const [store, answer] of this.round.answers) {
+        if (answer.active && this.round.isHeard(store, self, this.applied)) {
+          this.becomeReady(now)
+          break
+        }
+      }
+    }
+    if (this.role === 'outside' && this.round !== undefined) {
+      const viewId = this.parts.view().id
+      const { applied, synced } = this
+      if (mayLetGo(this.round, { viewId, list: this.list, applied, synced }, self)) this.letGo()
+    }
+    this.acks.settle(this.ackView)
+    if (this.role !== 'deleting' && this.list.includes(self)) this.#trim(host)
+  }
+
+  becomeReady(now: number): void {
+    this.ready = true
+    this.save()
+    this.outgoing.tellAll()
+    if (this.role === 'replica') {
+      this.round = undefined
+      this.settle(now)
+    }
+  }
+
+  /** What all have is no longer held for sending, and what ended there may go. */
+  #trim(host: ReplicaHost): void {
+    if (!this.#mayTrim) return
+    this.#mayTrim = false
+    const contexts = [this.synced]
+    for (const store of this.list) if (store !== this.parts.self) contexts.push(this.confirmed(store))
+    this.log.trim(Context.meet(contexts))
+    const stable = this.stable()
+    if (stable === this.#stable || this.#stable.contains(stable)) return
+    this.#stable = stable
+    host.stable(this.range, stable)
+  }
+
+  /**
+   * What all that keep or kept the range have, and with it all that they had. An ended record of which everybody has the
+   * end may still get a change that one of them made before it heard: with the record gone that would be a new task.
+   */
+  stable(): Context {
+    const contexts = [this.synced]
+    const stores = new Set([...this.list, ...this.lists.open.flatMap(({ members }) => members)])
+    for (const store of stores) {
+      if (store === this.parts.self) continue
+      const said = this.peers.get(store)?.said
+      if (said === undefined || !this.synced.contains(said)) return Context.EMPTY
+      contexts.push(said)
+    }
+    return Context.meet(contexts)
+  }
+
+  // --- changes of this store
+
+  /** The actor under which the next change is written, and its n. */
+  next(): Dot {
+    this.#actor ??= this.parts.host.mintActor(this.range)
+    return { actor: this.#actor, n: this.applied.of(this.#actor) + 1 }
+  }
+
+  /**
+   * A change of this store, which the host has applied and journaled; `dots` are those of the record that it changes. One
+   * that a copy brought may include more than is applied here: who gets the change needs that as well.
+   */
+  wrote(bytes: Uint8Array, dots: readonly Dot[]): Dot {
+    invariant(this.role !== 'deleting', 'nothing is written to a range that is let go')
+    const dot = this.next()
+    for (const { actor, n } of dots)
+      if (actor !== dot.actor && this.applied.of(actor) < n) this.#after.set(actor, n)
+    const after = [...this.#after].map(([actor, n]) => ({ actor, n }))
+    this.#after.clear()
+    this.applied = this.applied.advance(dot.actor, dot.n)
+    this.log.push({ ...dot, after, bytes })
+    this.parts.touch(this)
+    return dot
+  }
+
+  /** Calls back when a change has its copies. */
+  acknowledge(dot: Dot, copies: Copies, done: Acknowledged): void {
+    this.acks.wait(dot, copies, done)
+    this.parts.touch(this)
+  }
+
+  get ackView(): AckView {
+    const former = new Set<string>()
+    for (const { members } of this.lists.open) for (const store of members) former.add(store)
+    const confirmed = (store: string): Context => this.confirmed(store)
+    return { list: this.list, quorum: this.parts.view().quorum, former, confirmed }
+  }
+
+  confirmed(store: string): Context {
+    if (store === this.parts.self) return this.synced
+    return this.peers.get(store)?.confirmed ?? Context.EMPTY
+  }
+
+  /** A record of this life was dropped, or made: an id that is made again starts above it. */
+  dropped(life: number): void {
+    this.applied = this.applied.withLife(life)
+  }
+
+  /** The least life of an id that is made now, whatever was known of it. */
+  get lifeMin(): number {
+    return this.applied.life + 1
+  }
+
+  // --- messages
+
+  receive(from: string, message: Message, now: number): void {
+    if (this.role === 'deleting') return
+    this.#mayTrim = true
+    switch (message.type) {
+      case 'append':
+        this.incoming.append(from, message, now)
+        break
+      case 'have':
+        this.peer(from).confirms(message)
+        break
+      case 'tail':
+        this.incoming.tail(from, message, now)
+        break
+      case 'digest':
+        this.incoming.digest(from, message, now)
+        break
+      case 'activate':
+        this.handingOver.granted({ from, number: message.number, context: message.context })
+        break
+      case 'activated':
+        this.handingOver.activated(from, message.number, now)
+        break
+      case 'overdue':
+        if (!this.isActing) this.incoming.disown(from)
+        break
+      case 'disown':
+        this.incoming.disowned(from, message.viewId, now)
+        break
+      case 'tree':
+        this.copying.tree(from, message, now)
+        break
+      case 'relay':
+      case 'relayed':
+        return
+      default:
+        this.copying.receive(from, message, now)
+    }
+    this.#check(now)
+    this.parts.touch(this)
+  }
+
+  /** Takes a change that follows on what is applied. */
+  apply(entry: LogEntry): void {
+    const { actor, n, bytes } = entry
+    const { host, events } = this.parts
+    if (!this.#isSaved) this.save()
+    try {
+      host.apply(this.range, actor, n, bytes)
+      this.applied = this.applied.advance(actor, n)
+      this.log.push(entry)
+    } catch (error) {
+      if (!(error instanceof CorruptBytes)) throw error
+      this.applied = this.applied.withHole(actor, n)
+      this.save()
+      events.hole(this.range, actor, n)
+    }
+    this.#after.set(actor, n)
+    this.hasRecords = true
+  }
+
+  /** To be called often: whatever is late is done here. */
+  tick(now: number): void {
+    if (this.role === 'deleting') return
+    const { options } = this.parts
+    const wantsRound =
+      this.role === 'outside' ||
+      (this.role === 'replica' && !this.ready && !this.released) ||
+      (this.role === 'owner' && (this.unsure || this.lists.open.length > 0))
+    if (wantsRound && this.round === undefined) this.round = this.activation.newRound(now)
+    const every = this.role === 'activating' ? options.askMs : options.resendMs
+    if (this.round !== undefined && now - this.round.askedAt >= every) this.outgoing.ask(now)
+    this.handingOver.tick(now)
+    this.copying.tick(now)
+    if (this.role !== 'none') this.outgoing.tickPeers(now)
+    if (this.role === 'replica') this.outgoing.tickSweep(now)
+    this.#check(now)
+  }
+
+  // --- the end of a turn, and of a sync
+
+  /** To be told after the sync that covers all so far. */
+  owe(tell: () => void): void {
+    this.#owed.push(tell)
+  }
+
+  /** Sends what is new, and returns what is to be done once all so far is synced. */
+  flush(now: number): () => void {
+    if (this.role === 'owner' || this.role === 'outside' || this.log.length > 0) {
+      const view = this.parts.view()
+      const acts = this.role === 'owner' || this.role === 'activating' || this.acks.length > 0
+      if (acts) {
+        for (const store of this.list)
+          if (store !== this.parts.self && view.isLive(store) && now >= 0) this.outgoing.push(store, now)
+      }
+    }
+    const { applied } = this
+    const owed = this.#owed
+    const generation = this.#generation
+    this.#owed = []
+    return () => {
+      if (generation !== this.#generation) return
+      this.synced = this.synced.join(applied)
+      this.#mayTrim = true
+      for (const tell of owed) tell()
+      this.#check(this.parts.host.monotonic())
+    }
+  }
+
+  /** The context was joined with one that a copy brought. */
+  joined(context: Context, now: number): void {
+    const before = this.applied
+    this.applied = before.join(context)
+    for (const { actor, n } of context.dots()) if (before.of(actor) < n) this.#after.set(actor, n)
+    this.save()
+    this.settle(now)
+  }
+
+  save(): void {
+    this.#isSaved = true
+    const { applied: context, lists, ready } = this
+    this.parts.host.saveState(this.range, { context, lists, list: this.list, quorum: this.quorum, ready })
+    this.parts.touch(this)
+  }
+
+  /** Ends every copy, deletes the context, and then the records. */
+  letGo(): void {
+    const { host } = this.parts
+    this.copying.end()
+    host.deleteState(this.range)
+    this.role = 'deleting'
+    this.#endTurns()
+    this.parts.touch(this)
+    host.afterSync(() => {
+      host.deleteRecords(this.range)
+      this.#endTurns()
+      this.applied = Context.EMPTY
+      this.synced = Context.EMPTY
+      this.lists = FormerLists.NONE
+      this.log.clear()
+      this.acks.clear()
+      this.peers.clear()
+      this.#after.clear()
+      this.#actor = undefined
+      this.#stable = Context.EMPTY
+      this.hasRecords = false
+      this.#isSaved = false
+      this.ready = false
+      this.round = undefined
+      this.role = 'none'
+      this.settle(host.monotonic())
+    })
+  }
+
+  /** What waits for a sync speaks of a range that is no longer here. */
+  #endTurns(): void {
+    this.#generation++
+    this.#owed = []
+  }
+
+  peer(store: string): Peer {
+    let peer = this.peers.get(store)
+    if (peer === undefined) {
+      peer = new Peer()
+      this.peers.set(store, peer)
+    }
+    return peer
+  }
+
+  #forgetPeers(): void {
+    const known = new Set(this.list)
+    for (const { members } of this.lists.open) for (const store of members) known.add(store)
+    for (const store of this.peers.keys()) if (!known.has(store)) this.peers.delete(store)
+  }
+}
+
+function sameMembers(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every(store => b.includes(store))
+}

@@ -1,0 +1,74 @@
+/** What a range is to its parts: the machine as activation, copies, and what comes in and goes out see it. */
+
+import type { ChangeLog, LogEntry } from './change-log.ts'
+import type { Context } from './context.ts'
+import type { Round } from './exchange.ts'
+import type { ReplicaEvents, ReplicaHost, ReplicationView } from './host.ts'
+import type { FormerLists } from './lists.ts'
+import type { Tail } from './messages.ts'
+import type { ReplicationOptions } from './options.ts'
+import type { Peer } from './peer.ts'
+import type { Sweep } from './sweep.ts'
+
+export type Role = 'none' | 'replica' | 'activating' | 'owner' | 'outside' | 'deleting'
+
+/** What the ranges of one store share. */
+export interface Parts {
+  readonly self: string
+  readonly host: ReplicaHost
+  readonly options: ReplicationOptions
+  readonly events: ReplicaEvents
+  /** Monotonic ms of this process's start. */
+  readonly startedAt: number
+  view(): ReplicationView
+  /** Never given before in this process; the first is by chance. */
+  nextNumber(): number
+  /** There is something to send or to sync at the end of the turn. */
+  touch(replica: Replica): void
+}
+
+export interface Replica {
+  readonly parts: Parts
+  readonly range: number
+  readonly log: ChangeLog
+  readonly peers: ReadonlyMap<string, Peer>
+  readonly sweep: Sweep
+  readonly list: readonly string[]
+  /** W of the list. */
+  readonly quorum: number
+  /** This store has joined a copy, and has not handed the range over. */
+  readonly isReady: boolean
+  /** Changes of what exists may be made here. */
+  readonly isOpen: boolean
+  readonly holds: boolean
+  readonly ready: boolean
+  readonly synced: Context
+  readonly applied: Context
+  lists: FormerLists
+  role: Role
+  unsure: boolean
+  round: Round | undefined
+  released: boolean
+  standIn: boolean
+  hasRecords: boolean
+  readonly handingOver: { readonly isSealed: boolean }
+  readonly activation: { newRound(now: number): Round }
+  readonly outgoing: {
+    push(to: string, now: number): void
+    tell(to: string, kind: Tail['kind'], number: number): void
+    ask(now: number): void
+    askBack(from: string, now: number): void
+    tellAll(): void
+  }
+  peer(store: string): Peer
+  owner(): string | undefined
+  isReadyAt(store: string): boolean
+  settle(now: number): void
+  save(): void
+  /** To be told after the sync that covers all so far. */
+  owe(tell: () => void): void
+  apply(entry: LogEntry): void
+  joined(context: Context, now: number): void
+  becomeReady(now: number): void
+  flush(now: number): () => void
+}

@@ -1,0 +1,183 @@
+/**
+ * Replication of all ranges on one store. It makes a RangeReplica for each range in whose list the store is, or of which it
+ * holds something, hands messages and ticks on, and gathers what a turn has brought: one sync for all, and after it the
+ * answers of all (A3). Follow-ups that belong to other ranges are relayed from here (relay.ts).
+ */
+
+import { invariant } from '../invariant.ts'
+import type { Acknowledged, Copies } from './acknowledgements.ts'
+import type { Dot } from './context.ts'
+import type { RangeState, ReplicaEvents, ReplicaHost, ReplicationView } from './host.ts'
+import type { Message } from './messages.ts'
+import type { ReplicationOptions } from './options.ts'
+import { RangeReplica } from './range-replica.ts'
+import { Relays } from './relay.ts'
+import type { Parts, Replica } from './replica.ts'
+
+export interface ReplicationStart {
+  readonly self: string
+  readonly ranges: number
+  /** A number by chance, so that an answer to an earlier process is none to this one. */
+  readonly firstNumber: number
+  /** What the disk has. Ranges with records and without a state were let go, or never wholly copied. */
+  readonly states: ReadonlyMap<number, RangeState>
+  readonly withRecords: ReadonlySet<number>
+  /** The store is one of the founders, whose lists begin with nothing to copy. */
+  readonly isFounder: boolean
+}
+
+export class Replication {
+  readonly #host: ReplicaHost
+  readonly #start: ReplicationStart
+  readonly #parts: Parts
+  readonly #replicas = new Map<number, RangeReplica>()
+  readonly #touched = new Set<Replica>()
+  readonly #relays: Relays
+  #view: ReplicationView | undefined
+  #number: number
+
+  constructor(
+    host: ReplicaHost,
+    options: ReplicationOptions,
+    events: ReplicaEvents,
+    start: ReplicationStart,
+  ) {
+    this.#host = host
+    this.#start = start
+    this.#number = start.firstNumber
+    this.#parts = {
+      self: start.self,
+      host,
+      options,
+      events,
+      startedAt: host.monotonic(),
+      view: () => {
+        invariant(this.#view !== undefined, 'a view comes before everything else')
+        return this.#view
+      },
+      nextNumber: () => ++this.#number,
+      touch: replica => this.#touched.add(replica),
+    }
+    this.#relays = new Relays(host, start.self, options.resendMs, range => this.replica(range))
+  }
+
+  get view(): ReplicationView {
+    return this.#parts.view()
+  }
+
+  replica(range: number): RangeReplica | undefined {
+    return this.#replicas.get(range)
+  }
+
+  replicas(): IterableIterator<RangeReplica> {
+    return this.#replicas.values()
+  }
+
+  /** The owner of a range by this store's view. */
+  owner(range: number): string | undefined {
+    const known = this.#replicas.get(range)
+    if (known !== undefined) return known.owner()
+    const view = this.view
+    return view.list(range).find(store => view.isLive(store))
+  }
+
+  viewChanged(view: ReplicationView): void {
+    const before = this.#view
+    const isFirst = before === undefined
+    this.#view = view
+    const now = this.#host.monotonic()
+    const { self, ranges, states, withRecords, isFounder } = this.#start
+    for (let range = 0; range < ranges; range++) {
+      let replica = this.#replicas.get(range)
+      if (replica === undefined) {
+        const isListed = view.list(range).includes(self)
+        const isHeld = isFirst && (states.has(range) || withRecords.has(range))
+        if (!isListed && !isHeld) continue
+        replica = this.#make(range, isFirst, before)
+        if (isFirst && isFounder && !states.has(range)) replica.ready = true
+      }
+      replica.viewChanged(now)
+    }
+  }
+
+  /** `before`: the view until now. Its list may have acknowledged what nobody told this store, which held nothing. */
+  #make(range: number, fromDisk: boolean, before: ReplicationView | undefined): RangeReplica {
+    const { states, withRecords } = this.#start
+    const state = fromDisk ? states.get(range) : undefined
+    const replica = new RangeReplica(this.#parts, range, state, fromDisk && withRecords.has(range))
+    if (!fromDisk && before !== undefined) {
+      replica.list = [...before.list(range)]
+      replica.quorum = before.quorum
+    }
+    this.#replicas.set(range, replica)
+    return replica
+  }
+
+  receive(from: string, message: Message): void {
+    if (this.#view === undefined) return
+    const { range } = message
+    if (!(range < this.#start.ranges)) return
+    if (message.type === 'relay' || message.type === 'relayed') return this.#relays.receive(message)
+    let replica = this.#replicas.get(range)
+    if (replica === undefined) {
+      // Changes and copies are taken from any member; whoever asks gets an answer, also that there is nothing.
+      replica = this.#make(range, false, this.#view)
+      replica.viewChanged(this.#host.monotonic())
+    }
+    replica.receive(from, message, this.#host.monotonic())
+  }
+
+  /** A change that the host has journaled under the dot that `next` gave. */
+  wrote(range: number, bytes: Uint8Array, dots: readonly Dot[]): Dot {
+    return this.#mine(range).wrote(bytes, dots)
+  }
+
+  next(range: number): Dot {
+    return this.#mine(range).next()
+  }
+
+  acknowledge(range: number, dot: Dot, copies: Copies, done: Acknowledged): void {
+    this.#mine(range).acknowledge(dot, copies, done)
+  }
+
+  #mine(range: number): RangeReplica {
+    const replica = this.#replicas.get(range)
+    invariant(replica !== undefined, `range ${range} is held here`)
+    return replica
+  }
+
+  /** Hands over every range that this store acts for, before it leaves. True while some are under way. */
+  handOver(): boolean {
+    const now = this.#host.monotonic()
+    let open = false
+    for (const replica of this.#replicas.values()) {
+      if (replica.role !== 'owner') continue
+      if (replica.handingOver.isSealed || replica.handingOver.begin(now)) open = true
+    }
+    this.flush()
+    return open
+  }
+
+  tick(): void {
+    if (this.#view === undefined) return
+    const now = this.#host.monotonic()
+    for (const [range, replica] of this.#replicas) {
+      replica.tick(now)
+      if (replica.role === 'none' && !replica.holds) this.#replicas.delete(range)
+    }
+    this.#relays.tick(this.#replicas.values(), now)
+    this.flush()
+  }
+
+  /** The end of a turn. */
+  flush(): void {
+    if (this.#touched.size === 0) return
+    const now = this.#host.monotonic()
+    const done = [...this.#touched].map(replica => replica.flush(now))
+    this.#touched.clear()
+    this.#host.afterSync(() => {
+      for (const each of done) each()
+      this.flush()
+    })
+  }
+}

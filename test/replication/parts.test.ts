@@ -1,0 +1,152 @@
+/** The small parts: what is held for sending again, when a change counts, and which lists have to be asked. */
+
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { Acknowledgements, type AckView, type Copies } from '../../src/replication/acknowledgements.ts'
+import { ChangeLog } from '../../src/replication/change-log.ts'
+import { Context } from '../../src/replication/context.ts'
+import { isSure, Round, wantedOf } from '../../src/replication/exchange.ts'
+import { FormerLists } from '../../src/replication/lists.ts'
+import { runs } from '../support/tasks.ts'
+
+const upTo = (n: number, actor = 1): Context => (n === 0 ? Context.EMPTY : Context.from([{ actor, n }]))
+
+describe('the change log', () => {
+  const filled = (count: number, changesMax = 1000): ChangeLog => {
+    const log = new ChangeLog({ changesMax, bytesMax: 1e6 })
+    for (let n = 1; n <= count; n++) log.push({ actor: 1, n, after: [], bytes: new Uint8Array(10) })
+    return log
+  }
+
+  test('gives what a peer lacks, in order', () => {
+    expect(
+      filled(9)
+        .lacking(upTo(9), upTo(6), 1e6)
+        ?.map(({ n }) => n),
+    ).toEqual([7, 8, 9])
+    expect(filled(9).lacking(upTo(9), upTo(9), 1e6)).toEqual([])
+  })
+
+  test('says that it no longer holds all of it', () => {
+    const log = filled(9)
+    log.trim(upTo(5))
+    expect(log.lacking(upTo(9), upTo(4), 1e6)).toBeUndefined()
+    expect(log.lacking(upTo(9), upTo(5), 1e6)).toHaveLength(4)
+    // What a hole hides is in records only.
+    expect(
+      log.lacking(upTo(9), Context.from([{ actor: 1, n: 9 }], [{ actor: 1, n: 7 }]), 1e6),
+    ).toBeUndefined()
+  })
+
+  test('is bounded', () => {
+    const log = filled(5000, 100)
+    expect(log.length).toBeLessThanOrEqual(125)
+    expect(log.lacking(upTo(5000), upTo(4950), 1e6)).toHaveLength(50)
+    expect(log.lacking(upTo(5000), upTo(100), 1e6)).toBeUndefined()
+  })
+
+  test('sends no more at once than it may', () => {
+    expect(filled(100).lacking(upTo(100), upTo(0), 55)).toHaveLength(6)
+  })
+})
+
+describe('a change counts', () => {
+  const view = (has: Record<string, number>, parts: Partial<AckView> = {}): AckView => ({
+    list: ['a', 'b', 'c'],
+    quorum: 2,
+    former: new Set(),
+    confirmed: store => upTo(has[store] ?? 0),
+    ...parts,
+  })
+  const dot = { actor: 1, n: 5 }
+  const copies = (which: Copies, of: AckView): number | undefined =>
+    new Acknowledgements().copiesOf({ ...dot, copies: which }, of)
+
+  test.each<[string, Copies, AckView, number | undefined]>([
+    ['with one copy of two that are wanted', 'majority', view({ a: 5 }), undefined],
+    ['with two', 'majority', view({ a: 5, c: 7 }), 2],
+    ['with copies outside of the list', 'majority', view({ a: 5, d: 5, e: 5 }), undefined],
+    [
+      'where nobody is admitted',
+      'majority',
+      view({ a: 5, b: 5, c: 5 }, { quorum: Number.POSITIVE_INFINITY }),
+      undefined,
+    ],
+    ['with any', 'any', view({ a: 5 }), 1],
+    ['firmly with all but one', 'all', view({ a: 5, b: 5 }), undefined],
+    ['firmly with all', 'all', view({ a: 5, b: 5, c: 5 }), 3],
+    [
+      'firmly while a former list has it not',
+      'all',
+      view({ a: 5, b: 5, c: 5 }, { former: new Set(['d']) }),
+      undefined,
+    ],
+    ['firmly once that has it', 'all', view({ a: 5, b: 5, c: 5, d: 5 }, { former: new Set(['d']) }), 3],
+  ])('%s', (_, which, of, wanted) => {
+    expect(copies(which, of)).toBe(wanted)
+  })
+
+  test('once, and each for itself', () => {
+    const acks = new Acknowledgements()
+    const told: string[] = []
+    acks.wait({ actor: 1, n: 1 }, 'majority', count => told.push(`1: ${count}`))
+    acks.wait({ actor: 1, n: 3 }, 'majority', count => told.push(`3: ${count}`))
+    acks.settle(view({ a: 2, b: 2 }))
+    acks.settle(view({ a: 3, b: 2 }))
+    expect(told).toEqual(['1: 2'])
+    acks.settle(view({ a: 3, b: 3, c: 3 }))
+    expect(told).toEqual(['1: 2', '3: 3'])
+    expect(acks.length).toBe(0)
+  })
+})
+
+describe('lists', () => {
+  test('any W of a list and as many as are asked have one in common', () => {
+    for (let size = 1; size <= 7; size++) {
+      for (let quorum = 1; quorum <= size; quorum++)
+        expect(wantedOf({ members: Array.from({ length: size }, (_, i) => `${i}`), quorum }) + quorum).toBe(
+          size + 1,
+        )
+    }
+  })
+
+  test('of two words about a list the later one counts, and of equal times that it is over', () => {
+    const open = FormerLists.NONE.add(['a', 'b'], 2, 1000)
+    const over = open.retire(() => true)
+    expect(open.join(over).open).toEqual([])
+    expect(over.join(open).open).toEqual([])
+    const again = over.add(['b', 'a'], 2, 500)
+    expect(again.open).toHaveLength(1)
+    expect(again.join(over).open).toHaveLength(1)
+    expect(over.join(again).open).toHaveLength(1)
+  })
+
+  test('are a join: any order ends alike', () => {
+    const step = fc.record({ of: fc.nat(2), at: fc.nat(5), retire: fc.boolean() })
+    const lists = fc.array(step, { maxLength: 6 }).map(steps =>
+      steps.reduce((all, { of, at, retire }) => {
+        const next = all.add([`s${of}`, 'x'], 2, at)
+        return retire ? next.retire(list => list.members[0] === `s${of}`) : next
+      }, FormerLists.NONE),
+    )
+    fc.assert(
+      fc.property(lists, lists, lists, (a, b, c) => {
+        const one = a.join(b).join(c).all
+        expect(c.join(a.join(b)).all).toEqual(one)
+        expect(b.join(c).join(a).join(a).all).toEqual(one)
+      }),
+      runs(500),
+    )
+  })
+
+  test('an answer counts when what it had is applied, and only in its own round', () => {
+    const round = new Round(7, 'v', 0)
+    const list = [{ members: ['me', 'b', 'c'], quorum: 2 }]
+    const answer = { viewId: 'v', context: upTo(4), ready: true, active: false }
+    expect(round.answered('b', 6, answer)).toBe(false)
+    expect(isSure(round, list, 'me', upTo(4))).toBe(false)
+    round.answered('b', 7, answer)
+    expect(isSure(round, list, 'me', upTo(3))).toBe(false)
+    expect(isSure(round, list, 'me', upTo(4))).toBe(true)
+  })
+})
