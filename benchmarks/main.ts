@@ -17,6 +17,7 @@ const NAMES = [
   'store',
   'idle',
   'placement',
+  'membership',
 ] as const
 
 const { values, positionals } = parseArgs({
