@@ -45,8 +45,8 @@ export class SeededMesh {
   readonly members: readonly SeededMember[]
   readonly image: ReadonlyMap<string, Uint8Array>
   readonly victims = new Map<StoreId, Victim>()
-  /** `viewer store`, of members that were healthy and were away at somebody. */
-  readonly falseVerdicts = new Set<string>()
+  /** How often a member that was healthy became away at another. */
+  falseVerdicts = 0
   /** Accusations that a node made itself. */
   accusations = 0
   /** Trials that were opened at any node, by its own accusation or another's. */
@@ -142,12 +142,19 @@ export class SeededMesh {
     return { firstMs: Math.min(...times), lastMs: Math.max(...times) }
   }
 
-  viewOf(viewer: SeededMember, view: View): void {
+  /** A member has another view; `wrong` are the healthy ones that it had away before, and then those it has now. */
+  viewOf(viewer: StoreId, view: View, wrong: Set<StoreId>): void {
+    const before = new Set(wrong)
+    wrong.clear()
     for (const { store, state } of view.stores) {
       if (state === 'live') continue
       const victim = this.victims.get(store)
-      if (victim === undefined) this.falseVerdicts.add(`${viewer.store} ${store}`)
-      else if (!victim.awayAt.has(viewer.store)) victim.awayAt.set(viewer.store, this.clock.monotonic())
+      if (victim === undefined) {
+        wrong.add(store)
+        if (!before.has(store)) this.falseVerdicts++
+      } else if (!victim.awayAt.has(viewer)) {
+        victim.awayAt.set(viewer, this.clock.monotonic())
+      }
     }
   }
 }
@@ -226,6 +233,7 @@ export class SeededMember {
     const process = new SimulatedProcess(mesh.clock, mesh.trace)
     const network = new SimulatedNetwork(this.host, process, { self: this.#node })
     const causes = new Causes(process.clock)
+    const wrong = new Set<StoreId>()
     const failed = (error: unknown): void => {
       mesh.failure = error ?? new Error(`${this.#node} failed`)
     }
@@ -235,7 +243,7 @@ export class SeededMember {
       DEFAULT_MEMBERSHIP_OPTIONS,
       { node: this.#node, store: this.store, boot: this.#boot, startId: this.#startId, journalSeq: () => 0 },
       {
-        viewChanged: view => mesh.viewOf(this, view),
+        viewChanged: view => mesh.viewOf(this.store, view, wrong),
         suspected: store => {
           if (mesh.victims.has(store)) return
           mesh.trials++

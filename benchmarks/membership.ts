@@ -127,7 +127,7 @@ export async function measure(plan: Plan, say: (line: string) => void): Promise<
     if (again) await mesh.settled()
   }
   say('')
-  tell(`done; in all of it ${mesh.falseVerdicts.size} times a healthy member was away at somebody`)
+  tell(`done; in all of it ${mesh.falseVerdicts} times a healthy member was away at somebody`)
   say('')
   return results
 }
@@ -145,7 +145,7 @@ async function weather(mesh: SeededMesh, loss: number, secondsMax: number): Prom
   const heal = loss === 0 ? () => {} : mesh.switch.disturb(hosts, hosts, { loss })
   const before = up.map(member => member.sentBytes)
   const { accusations, trials } = mesh
-  const verdicts = mesh.falseVerdicts.size
+  const verdicts = mesh.falseVerdicts
   const from = performance.now()
   let seconds = 0
   while (seconds < secondsMax && performance.now() - from < SPAN_REAL_MS_MAX) {
@@ -161,7 +161,7 @@ async function weather(mesh: SeededMesh, loss: number, secondsMax: number): Prom
     mostBytes: Math.max(...perSecond),
     accusationsPerHour: (mesh.accusations - accusations) / nodeHours,
     trialsPerHour: (mesh.trials - trials) / nodeHours,
-    healthyAway: mesh.falseVerdicts.size - verdicts,
+    healthyAway: mesh.falseVerdicts - verdicts,
   }
 }
 
