@@ -87,10 +87,9 @@ export class Handshake {
   beat(now: number): void {
     const { peers, options } = this.#context
     const asks = !this.#context.isAdmitted() && this.#context.mayEnter() && options.role === 'node'
-    for (const peer of peers.all) {
-      if ((!peer.confirmed || peer.hello === undefined) && now >= peer.nextHelloAt) this.greet(peer, now)
-      if (asks && now >= peer.nextJoinAt) this.#ask(peer, now)
-    }
+    for (const peer of peers.unmet) if (now >= peer.nextHelloAt) this.greet(peer, now)
+    if (!asks) return
+    for (const peer of peers.all) if (now >= peer.nextJoinAt) this.#ask(peer, now)
   }
 
   /** True while a founded mesh that could admit us is connected. */

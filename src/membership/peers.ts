@@ -32,6 +32,8 @@ export class Peers {
   readonly #network: Pick<Network, 'self' | 'connect' | 'forget'>
   readonly #byNode = new Map<string, Peer>()
   readonly #byStore = new Map<StoreId, Peer>()
+  /** Connected, and one side may lack the other's hello; who has both leaves it when it is next looked at. */
+  readonly #unmet = new Set<Peer>()
   readonly #dialled = new Set<string>()
   /** Addresses where another mesh was found, and until when they are not dialled: addresses move. */
   readonly #foreign = new Map<string, number>()
@@ -53,6 +55,12 @@ export class Peers {
     return this.#byNode.values()
   }
 
+  /** With whom the hellos are not through yet: mostly nobody, so that a beat costs no look at each peer. */
+  get unmet(): Iterable<Peer> {
+    for (const peer of this.#unmet) if (peer.confirmed && peer.hello !== undefined) this.#unmet.delete(peer)
+    return this.#unmet
+  }
+
   connected(node: string, address: string | undefined, now: number): Peer {
     this.disconnected(node, now)
     const peer: Peer = {
@@ -67,6 +75,7 @@ export class Peers {
       nextJoinAt: now,
     }
     this.#byNode.set(node, peer)
+    this.#unmet.add(peer)
     this.#lostAt.delete(node)
     return peer
   }
@@ -76,6 +85,7 @@ export class Peers {
     const peer = this.#byNode.get(node)
     if (peer === undefined) return undefined
     this.#byNode.delete(node)
+    this.#unmet.delete(peer)
     if (this.#lostAt.size < KEPT_MAX) this.#lostAt.set(node, now)
     const store = peer.hello?.record.store
     if (store !== undefined && this.#byStore.get(store) === peer) this.#byStore.delete(store)
