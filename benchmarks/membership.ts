@@ -5,6 +5,9 @@
  *
  * Bytes are what a node sends on the liveness plane, each frame as if it travelled alone, with 82 bytes around it (IP,
  * TCP, Noise, yamux). Loss drops single frames both ways on all links, which no TCP would do to it.
+ *
+ * A thousand nodes have half a million connections: some minutes and gigabytes before anything is measured. They want
+ * `NODE_OPTIONS=--max-old-space-size=8000`.
  */
 
 import type { Benchmark, BenchmarkResult } from './benchmark.ts'
