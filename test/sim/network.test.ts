@@ -140,7 +140,12 @@ describe('an ordered plane', () => {
         const [a, b] = await nets.pair()
         a.log.forget(b.host.address)
         let sent = 0
+        // Slow links add up: beyond this what was sent arrives when nobody waits any more.
+        let slowness = 1
         for (const each of steps) {
+          if (each.do === 'slow' && slowness * each.count > 100) continue
+          if (each.do === 'slow') slowness *= each.count
+          if (each.do === 'heal') slowness = 1
           if (each.do === 'send') {
             for (let at = 0; at < each.count; at++) {
               if (ORDERED.every(plane => send(a, b, plane, sent, 4 + (sent % 50)))) sent++
