@@ -48,7 +48,7 @@ const steps: readonly Step[] = [
       '--reporter=json',
       `--outputFile.json=${report}`,
     ],
-    limitMinutes: 8,
+    limitMinutes: 10,
     count: countVitest,
   },
   { name: 'terminal', script: ['test/terminal/main.ts'], limitMinutes: 3, needs: 'tmux' },
