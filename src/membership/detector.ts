@@ -57,6 +57,8 @@ interface Probe {
   helpers: number
   nacks: number
   indirect: boolean
+  /** One more question in a trial: that nobody answers it says nothing new. */
+  readonly isExtra: boolean
 }
 
 /** A probe that we make for somebody else, named by the node that asked. */
@@ -210,6 +212,7 @@ export class Detector {
       helpers: 0,
       nacks: 0,
       indirect: false,
+      isExtra: false,
     })
     this.#actions.ping(store, seq)
   }
@@ -227,6 +230,7 @@ export class Detector {
 
   #fail(seq: number, probe: Probe, now: number): void {
     this.#probes.delete(seq)
+    if (probe.isExtra) return
     this.#health.probeFailed(probe.helpers, probe.helpers - probe.nacks)
     const record = this.#actions.record(probe.store)
     if (record === undefined || record.state !== 'live') return
@@ -247,7 +251,26 @@ export class Detector {
     for (const [store, trial] of sample(asked, QUESTIONED_MAX, this.#random)) {
       trial.asked++
       this.#actions.ping(store, this.#nextSeq())
+      // Who is cut off from it alone, and loses packets to the helpers as well, must not judge by its own ears.
+      if (this.#endsAt(trial, now) <= soon) this.#askThroughOthers(store, now)
     }
+  }
+
+  #askThroughOthers(store: StoreId, now: number): void {
+    const { probeMs } = this.#options.timings
+    const seq = this.#nextSeq()
+    const probe: Probe = {
+      store,
+      startedAt: now,
+      ackBy: now,
+      failBy: now + 2 * probeMs,
+      helpers: 0,
+      nacks: 0,
+      indirect: false,
+      isExtra: true,
+    }
+    this.#probes.set(seq, probe)
+    this.#askOthers(seq, probe)
   }
 
   #judge(store: StoreId, trial: Suspicion, now: number): void {

@@ -207,3 +207,23 @@ test('probes for others: says so when there is no answer, passes one on, and doe
   bench.run(450)
   expect(bench.nacks).toEqual([72])
 })
+
+test('asks through others before a verdict: whom only we cannot reach is not condemned', () => {
+  const bench = new Bench(6)
+  const cutOff = storeId(3)
+  bench.answers = store => store !== cutOff
+  bench.run(8000)
+  expect(bench.voted).toEqual([cutOff])
+  for (const voter of [1, 2, 4]) bench.detector.accused(cutOff, 1, 0, storeId(voter), bench.now)
+  // Every other question through a helper is lost; those of the end of the trial are many.
+  bench.through.length = 0
+  let questions = 0
+  for (let i = 0; i < 200 && bench.condemned.length === 0 && bench.acquitted.length === 0; i++) {
+    bench.run(lan.beatMs)
+    for (const { seq } of bench.through.splice(0))
+      if (questions++ % 2 === 1) bench.detector.answered(seq, bench.now)
+  }
+  expect(questions).toBeGreaterThan(3)
+  expect(bench.condemned).toEqual([])
+  expect(bench.acquitted).toEqual([cutOff])
+})
