@@ -4,7 +4,7 @@
  *
  * - A node is **healthy** while its process runs, does not stand still, and has a good link both ways with enough
  *   others that run and don't stand still to be, with itself, a majority of all that run. A link is good if it is
- *   neither cut nor clogged and loses at most {@link LOSS_MAX}.
+ *   neither cut nor clogged, loses at most {@link LOSS_MAX}, and is fast enough for answers to come in time.
  * - Who runs and is not healthy for lack of good links is **misled**: it may with reason think others dead, and its word
  *   may spread. It stays misled, also over a restart, until it was healthy for the window.
  *
@@ -29,10 +29,20 @@ export class MeshTruth {
   readonly #nodes: readonly MeshNode[]
   readonly #health: Health[]
   readonly #windowMs: number
+  readonly #latencyMsMax: number
 
-  /** `windowMs`: longer than the longest trial of a member, and the time its news takes to spread. */
-  constructor(theSwitch: SimulatedSwitch, nodes: readonly MeshNode[], windowMs: number) {
+  /**
+   * `windowMs`: longer than the longest trial of a member, and the time its news takes to spread. `latencyMsMax`: of a
+   * link there and one back, an answer comes in time.
+   */
+  constructor(
+    theSwitch: SimulatedSwitch,
+    nodes: readonly MeshNode[],
+    windowMs: number,
+    latencyMsMax = Number.POSITIVE_INFINITY,
+  ) {
     this.#windowMs = windowMs
+    this.#latencyMsMax = latencyMsMax
     this.#switch = theSwitch
     this.#nodes = nodes
     this.#health = nodes.map(() => ({ healthySince: undefined, isMisled: false, downSince: undefined }))
@@ -95,9 +105,9 @@ export class MeshTruth {
   }
 
   #isGood(from: MeshNode, to: MeshNode): boolean {
-    const { isBlocked, loss } = this.#switch.link(from.host, to.host)
+    const { isBlocked, loss, latencyMs, jitterMs } = this.#switch.link(from.host, to.host)
     // Chances of several causes are put together: that rounds.
-    return !isBlocked && loss < LOSS_MAX + 1e-9
+    return !isBlocked && loss < LOSS_MAX + 1e-9 && latencyMs + jitterMs <= this.#latencyMsMax
   }
 
   #now(): number {

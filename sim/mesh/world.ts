@@ -141,7 +141,7 @@ class MeshWorld {
           },
         ),
     )
-    this.#truth = new MeshTruth(this.#switch, this.#nodes, this.windowMs)
+    this.#truth = new MeshTruth(this.#switch, this.#nodes, this.windowMs, timings.ackMs / 3)
     this.#context = {
       clock,
       trace,

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createNode } from '../../src/index.ts'
+import { unprivileged } from '../support/unprivileged.ts'
 
 /** The CLI as a process of its own: what only one can show. Run side by side, as each spends its time waiting. */
 
@@ -30,14 +31,12 @@ class Cli {
 
   constructor(
     argv: readonly string[],
-    options: { env?: NodeJS.ProcessEnv; uid?: number; node?: string[] } = {},
+    options: { env?: NodeJS.ProcessEnv; isUnprivileged?: boolean; node?: string[] } = {},
   ) {
-    const { env, uid, node = [] } = options
-    this.process = spawn(process.execPath, [...node, MAIN, ...argv], {
-      cwd: folder,
-      env: { ...process.env, NO_COLOR: '1', ...env },
-      ...(uid === undefined ? {} : { uid, gid: uid }),
-    })
+    const { env, isUnprivileged = false, node = [] } = options
+    const args = [...node, MAIN, ...argv]
+    const [command, all] = isUnprivileged ? unprivileged(process.execPath, args) : [process.execPath, args]
+    this.process = spawn(command, all, { cwd: folder, env: { ...process.env, NO_COLOR: '1', ...env } })
     running.add(this)
     this.process.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.out += text
@@ -146,12 +145,12 @@ describe.concurrent('what is wrong at the start is one line, without a stack tra
     expect(JSON.parse(err)).toMatchObject({ error: { code: 'INVALID' } })
   })
 
-  test.runIf(process.getuid?.() === 0)('no permission', async () => {
+  test('no permission', async () => {
     const secret = join(folder, 'secret')
-    await mkdir(secret, { mode: 0o700 })
+    await mkdir(secret)
     await writeFile(join(secret, 'crontab'), '* * * * * x\n')
-    await chmod(folder, 0o755)
-    const options = { uid: 65534 }
+    await chmod(secret, 0o000)
+    const options = { isUnprivileged: true }
     await refused(
       ['up', '--http', 'off', '--data', join(secret, 'data')],
       1,
@@ -165,6 +164,7 @@ describe.concurrent('what is wrong at the start is one line, without a stack tra
       options,
     )
     await refused(['ls', '--data', secret], 3, /no node runs|no permission/, options)
+    await chmod(secret, 0o700)
   })
 
   test.each([

@@ -1,4 +1,4 @@
-/** Links of some nodes, or all, are many times slower, and narrow. Answers still come in time. */
+/** Links of some nodes, or all, are many times slower, and narrow. In one rack answers still come in time; far apart they may not. */
 
 import { between, type MeshFault, pick, shuffled } from './fault.ts'
 

@@ -38,7 +38,7 @@ function bed(size: number): void {
     restore: never,
     stepClock: never,
   }))
-  truth = new MeshTruth(theSwitch, nodes, WINDOW_MS)
+  truth = new MeshTruth(theSwitch, nodes, WINDOW_MS, 100)
   truth.update()
 }
 
@@ -78,6 +78,17 @@ test('a node that is down or stands still is not healthy, and begins anew', asyn
 })
 
 describe('of five', () => {
+  test.each([
+    [500, true],
+    [2000, false],
+  ])(
+    'one whose links are %i times slower is healthy as long as answers come in time: %s',
+    async (slower, isGood) => {
+      await disturb(() => theSwitch.disturb(hosts(0), hosts(1, 2, 3, 4), { slower }))
+      expect(healthy().includes(0)).toBe(isGood)
+    },
+  )
+
   test('those that stand still are counted, and are of no help', async () => {
     await disturb(() => theSwitch.partition(hosts(0), hosts(1)))
     await disturb(() => {
