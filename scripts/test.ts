@@ -48,7 +48,7 @@ const steps: readonly Step[] = [
       '--reporter=json',
       `--outputFile.json=${report}`,
     ],
-    limitMinutes: 10,
+    limitMinutes: 12,
     count: countVitest,
   },
   { name: 'terminal', script: ['test/terminal/main.ts'], limitMinutes: 3, needs: 'tmux' },
