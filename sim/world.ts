@@ -16,6 +16,7 @@ import { AIMED, FAULTS, Faults } from './faults/index.ts'
 import { History } from './history.ts'
 import type { Mutant } from './mutants/mutant.ts'
 import { SimulatedNode } from './node.ts'
+import type { SeedResult } from './seeds.ts'
 import { diskLatency, SimulatedDisk } from './simulated-store.ts'
 import { Trace } from './trace.ts'
 import { VirtualClock } from './virtual-clock.ts'
@@ -45,16 +46,6 @@ export interface RunOptions {
   readonly mutant?: Mutant | undefined
 }
 
-export interface RunResult {
-  readonly seed: number
-  readonly hash: string
-  readonly faults: readonly string[]
-  readonly latest: readonly string[]
-  readonly counters: Readonly<Record<string, number>>
-  readonly virtualMs: number
-  readonly events: number
-}
-
 /** Nights on which some zone of the workload changes its clocks; and one on which none does. */
 const STARTS = [
   '2025-01-15T12:00:00Z',
@@ -73,7 +64,7 @@ const QUIET_MS_MAX = 900_000
 /** A run with less than this per virtual minute did too little to say anything. */
 const ATTEMPTS_A_MINUTE_MIN = 10
 
-export async function runSeed(options: RunOptions): Promise<RunResult> {
+export async function runSeed(options: RunOptions): Promise<SeedResult> {
   const draw = new SeededRandom(hash32(`draw ${options.seed}`))
   const wallMs =
     Date.parse(STARTS[Math.floor(draw.float() * STARTS.length)] as string) + Math.floor(draw.float() * 60_000)

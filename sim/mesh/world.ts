@@ -10,6 +10,7 @@ import { suspicionMsMax, TIMINGS } from '../../src/membership/timings.ts'
 import { badness, type View } from '../../src/membership/view.ts'
 import type { MeshOptions } from '../../src/mesh.ts'
 import { SimulatedSwitch } from '../network/switch.ts'
+import type { SeedResult } from '../seeds.ts'
 import { Trace } from '../trace.ts'
 import { VirtualClock } from '../virtual-clock.ts'
 import { meshCheckers } from './checkers/index.ts'
@@ -31,23 +32,13 @@ export interface MeshRunOptions {
   readonly verbose?: boolean | undefined
 }
 
-export interface MeshRunResult {
-  readonly seed: number
-  readonly hash: string
-  readonly faults: readonly string[]
-  readonly latest: readonly string[]
-  readonly counters: Readonly<Record<string, number>>
-  readonly virtualMs: number
-  readonly events: number
-}
-
 const FOUNDING_MS_MAX = 120_000
 const REST_MS = 60_000
 const STOP_MS_MAX = 30_000
 /** A crowd need not agree: it is only given the time to do something wrong. */
 const CROWD_MS = 20_000
 
-export function runMesh(options: MeshRunOptions): Promise<MeshRunResult> {
+export function runMesh(options: MeshRunOptions): Promise<SeedResult> {
   return runPlan(planMesh(options), options)
 }
 
@@ -55,7 +46,7 @@ export function runMesh(options: MeshRunOptions): Promise<MeshRunResult> {
 export async function runPlan(
   plan: MeshPlan,
   options: Omit<MeshRunOptions, 'mix' | 'nodes'>,
-): Promise<MeshRunResult> {
+): Promise<SeedResult> {
   const random = new SeededRandom(`mesh ${options.seed}`)
   const clock = new VirtualClock({ monotonicMs: Math.floor(random.float() * 1e6) })
   const startedAt = clock.monotonic()

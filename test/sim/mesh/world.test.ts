@@ -5,8 +5,9 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { MESH_MIXES } from '../../../sim/mesh/mixes.ts'
 import { type MeshPlan, planMesh } from '../../../sim/mesh/planner.ts'
-import { type MeshRunResult, runMesh, runPlan } from '../../../sim/mesh/world.ts'
+import { runMesh, runPlan } from '../../../sim/mesh/world.ts'
 import { LAN } from '../../../sim/network/link.ts'
+import type { SeedResult } from '../../../sim/seeds.ts'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
 
@@ -19,7 +20,7 @@ function simulate(...args: string[]): Promise<{ code: number; output: string }> 
 }
 
 /** A calm mesh of so many nodes, with what else is wanted. */
-function scenario(nodes: number, changes: Partial<MeshPlan>, seed = 1): Promise<MeshRunResult> {
+function scenario(nodes: number, changes: Partial<MeshPlan>, seed = 1): Promise<SeedResult> {
   const calm = planMesh({ seed: 1, mix: 'calm', minutes: 2, nodes })
   return runPlan({ ...calm, profile: 'lan', ...changes }, { seed, minutes: 2 })
 }
