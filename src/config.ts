@@ -4,7 +4,7 @@
  */
 
 import { DEFAULT_MEMBERSHIP_OPTIONS } from './membership/options.ts'
-import type { MeshOptions } from './mesh.ts'
+import type { MeshOptions } from './mesh/mesh.ts'
 import type { HorizonOptions } from './schedule/horizon.ts'
 import type { SchedulerOptions } from './schedule/scheduler.ts'
 import type { TaskStoreOptions } from './store/task-store.ts'

@@ -10,7 +10,7 @@
 import { DEFAULT_OPTIONS, type EngineOptions } from './config.ts'
 import { CarillonError, isCarillonError } from './errors.ts'
 import { GuardedClock } from './guarded-clock.ts'
-import { Mesh, type MeshObserver } from './mesh.ts'
+import { Mesh, type MeshObserver } from './mesh/mesh.ts'
 import type { Clock } from './ports/clock.ts'
 import type { Network } from './ports/network.ts'
 import type { Random } from './ports/random.ts'

@@ -13,10 +13,11 @@ const LINES: readonly (readonly Room[])[] = [
   [{ name: 'task' }],
   [{ name: 'wire' }, { name: 'ring' }],
   [{ name: 'membership' }],
-  [{ name: 'store' }],
   [{ name: 'replication' }, { name: 'lease' }],
+  [{ name: 'store' }],
   [{ name: 'schedule' }, { name: 'work', beside: ['schedule'] }],
-  [{ name: 'engine', files: ['engine.ts', 'mesh.ts', 'config.ts', 'events.ts', 'guarded-clock.ts'] }],
+  [{ name: 'mesh' }],
+  [{ name: 'engine', files: ['engine.ts', 'config.ts', 'events.ts', 'guarded-clock.ts'] }],
   [{ name: 'adapters' }],
   [
     { name: 'http' },

@@ -3,19 +3,19 @@
  * range, and which acts for it). Both are made anew from the view at each change; nothing of the table before is asked.
  */
 
-import { CarillonError } from './errors.ts'
-import { hexOf } from './lib/bytes.ts'
-import { Membership } from './membership/membership.ts'
-import type { MembershipOptions } from './membership/options.ts'
-import type { StoreId, View } from './membership/view.ts'
-import type { Clock } from './ports/clock.ts'
-import type { Network } from './ports/network.ts'
-import type { Random } from './ports/random.ts'
-import { Placement } from './ring/placement.ts'
-import { renewAtNextStart } from './store/meta.ts'
-import type { TaskStore } from './store/task-store.ts'
-import type { Run } from './task/record.ts'
-import type { MeshView } from './task/views.ts'
+import { CarillonError } from '../errors.ts'
+import { hexOf } from '../lib/bytes.ts'
+import { Membership } from '../membership/membership.ts'
+import type { MembershipOptions } from '../membership/options.ts'
+import type { StoreId, View } from '../membership/view.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Network } from '../ports/network.ts'
+import type { Random } from '../ports/random.ts'
+import { Placement } from '../ring/placement.ts'
+import { renewAtNextStart } from '../store/meta.ts'
+import type { TaskStore } from '../store/task-store.ts'
+import type { Run } from '../task/record.ts'
+import type { MeshView } from '../task/views.ts'
 
 export interface MeshOptions extends Omit<MembershipOptions, 'ranges'> {
   /** `spread`: each range has an owner of its own. `single`: one node acts for all, the others stand by hot. */
