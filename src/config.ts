@@ -5,6 +5,7 @@
 
 import { DEFAULT_MEMBERSHIP_OPTIONS } from './membership/options.ts'
 import type { MeshOptions } from './mesh/mesh.ts'
+import { REPLICATION_DEFAULTS } from './replication/options.ts'
 import type { HorizonOptions } from './schedule/horizon.ts'
 import type { SchedulerOptions } from './schedule/scheduler.ts'
 import type { TaskStoreOptions } from './store/task-store.ts'
@@ -64,6 +65,16 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   freeBytesMin: 64 * 1024 * 1024,
   freeShareMax: 0.1,
   housekeepingMs: 1000,
-  mesh: { ...DEFAULT_MEMBERSHIP_OPTIONS, ownership: 'spread' },
+  mesh: {
+    ...DEFAULT_MEMBERSHIP_OPTIONS,
+    ownership: 'spread',
+    tasks: {
+      replication: REPLICATION_DEFAULTS,
+      patienceMs: 5000,
+      firmMs: 500,
+      tickMs: 50,
+      orphanMs: 5000,
+    },
+  },
   calls: { logTasksMax: 1000, logLinesMax: 200, waitersMax: 100_000 },
 }

@@ -17,18 +17,21 @@ import type { Random } from './ports/random.ts'
 import type { Store } from './ports/store.ts'
 import type { WorkerChannel } from './ports/worker-channel.ts'
 import { Scheduler } from './schedule/scheduler.ts'
-import { TaskStore } from './store/task-store.ts'
+import { type Started, TaskStore } from './store/task-store.ts'
 import type { Definition } from './task/definition.ts'
 import type { StatusView } from './task/views.ts'
 import type { CallRequest, EngineEvent } from './wire/calls.ts'
 import { wireError } from './wire/frame.ts'
 import { Calls } from './work/calls.ts'
-import { Creation, type Results, unsynced } from './work/creation.ts'
+import { Creation, type Scheduled, unsynced } from './work/creation.ts'
 import { Dispatcher } from './work/dispatcher.ts'
+import { Duty } from './work/duty.ts'
 import { Lifecycle } from './work/lifecycle.ts'
 import { LiveRun } from './work/live-run.ts'
+import { Alone, type Ownership } from './work/ownership.ts'
 import { Residency } from './work/residency.ts'
 import { Session, type SessionHost } from './work/session.ts'
+import { SpaceWatch } from './work/space.ts'
 
 export interface EnginePorts {
   readonly clock: Clock
@@ -41,6 +44,8 @@ export interface EnginePorts {
   readonly observer?: MeshObserver | undefined
 }
 
+/** How long a node that stops waits for others to take over, ms. */
+const HAND_OVER_MS = 3000
 /** Most events that wait for the first client; a start after a long time away can miss instants of many tasks. */
 const UNTOLD_MAX = 1000
 
@@ -53,7 +58,9 @@ export class Engine implements SessionHost {
   readonly #store: TaskStore<LiveRun>
   readonly #scheduler: Scheduler<LiveRun>
   readonly #residency: Residency
-  #mesh: Mesh<LiveRun> | undefined
+  readonly #duty: Duty
+  readonly #alone: Ownership
+  #mesh: Mesh | undefined
   readonly #dispatcher: Dispatcher<LiveRun>
   readonly #lifecycle: Lifecycle
   readonly #creation: Creation
@@ -71,14 +78,7 @@ export class Engine implements SessionHost {
   #turnAt = 0
   #hlc = 0
   #startedAt = 0
-  #space: { freeBytes: number; totalBytes: number } = {
-    freeBytes: Number.POSITIVE_INFINITY,
-    totalBytes: Number.POSITIVE_INFINITY,
-  }
-  #lowSpace = false
-  /** A write has met a full disk, and waits. */
-  #writesWait = false
-  #toldFull = false
+  readonly #space: SpaceWatch
   #housekeepingAt = 0
 
   constructor(ports: EnginePorts, options: Partial<EngineOptions> = {}) {
@@ -96,15 +96,22 @@ export class Engine implements SessionHost {
     })
     this.stopped.catch(() => undefined)
     const { options: all } = this
-    this.#store = new TaskStore<LiveRun>({ store: ports.store, clock, random: ports.random }, all.store, {
+    const storeOptions = { ...all.store, replicated: ports.network !== undefined }
+    this.#store = new TaskStore<LiveRun>({ store: ports.store, clock, random: ports.random }, storeOptions, {
       makeRun: (record, instant, manual) => new LiveRun(record, instant, manual),
       holds: record => this.#residency.holds(record),
       evicted: record => this.#residency.evicted(record),
       evictedDead: taskId => this.#evictDead(taskId),
-      full: full => this.#full(full),
+      rangeStates: () => this.#mesh?.tasks.states() ?? [],
+      full: full => this.#space.writesWait(full),
       failed: error => this.failed(error),
       stir: () => this.stir(),
     })
+    this.#space = new SpaceWatch(
+      all,
+      () => this.#store.space(),
+      event => this.#emit(event),
+    )
     this.#scheduler = new Scheduler<LiveRun>({ clock }, all.scheduler, {
       due: (record, at) => {
         this.#turnAt = at
@@ -115,17 +122,25 @@ export class Engine implements SessionHost {
     })
     const now = (): number => this.#now()
     this.#residency = new Residency(
-      { horizon: all.horizon, backlogMax: all.backlogMax, queueMax: all.dispatcher.queueMax },
+      {
+        horizon: all.horizon,
+        backlogMax: all.backlogMax,
+        queueMax: all.dispatcher.queueMax,
+        overdueMs: all.mesh.tasks.replication.overdueMs,
+      },
       {
         store: this.#store,
         clock,
         scheduler: this.#scheduler,
         dispatcher: () => this.#dispatcher,
         lifecycle: () => this.#lifecycle,
+        acts: range => this.#ownership.acts(range),
         stir: () => this.stir(),
         failed: error => this.failed(error),
       },
     )
+    this.#alone = new Alone(callback => this.#store.afterSync(callback))
+    const ownership = (): Ownership => this.#ownership
     const rearm = this.#residency.rearm.bind(this.#residency)
     this.#lifecycle = new Lifecycle(all.lifecycle, {
       store: this.#store,
@@ -138,7 +153,10 @@ export class Engine implements SessionHost {
       wantsRunEvents: () => this.#wantsRunEvents(),
       ended: (record, run) => this.#calls.ended(record, run),
       log: (run, json) => this.#calls.log(run, json),
-      followUp: definition => this.#creation.followUp(definition),
+      followUp: (definition, range) => this.#creation.followUp(definition, range),
+      acts: range => this.#ownership.acts(range),
+      passedBy: record => this.#duty.passedBy(record),
+      isElsewhere: run => this.#duty.isElsewhere(run),
     })
     this.#dispatcher = new Dispatcher<LiveRun>({ clock }, all.dispatcher, this.#lifecycle)
     this.#lifecycle.dispatcher = this.#dispatcher
@@ -148,6 +166,17 @@ export class Engine implements SessionHost {
       hlc: () => this.#nextHlc(),
       now,
       refusal: () => this.#refusal(),
+      ownership,
+    })
+    this.#duty = new Duty({
+      store: this.#store,
+      lifecycle: this.#lifecycle,
+      dispatcher: this.#dispatcher,
+      residency: this.#residency,
+      ownership,
+      now,
+      endedElsewhere: (record, run) => this.#calls.endedElsewhere(record, run),
+      stir: () => this.stir(),
     })
     this.#calls = new Calls(all.calls, {
       store: this.#store,
@@ -158,6 +187,7 @@ export class Engine implements SessionHost {
       rearm,
       status: () => this.#status(),
       close: graceMs => this.#close(graceMs),
+      ownership,
       emit: event => this.#emit(event),
       wantsRunEvents: () => this.#wantsRunEvents(),
       stir: () => this.stir(),
@@ -171,9 +201,9 @@ export class Engine implements SessionHost {
     const started = await this.#store.start()
     this.#residency.prepare(this.#store.identity.meta.ranges)
     // Before anything is journaled: peers compare how far the journal was when this boot began.
-    await this.#join()
+    await this.#join(started)
     this.#state = 'running'
-    await this.#lookAtSpace()
+    await this.#space.look()
     await this.#residency.start()
     const startMs = this.#clock.monotonic() - from
     this.#emit({
@@ -186,8 +216,12 @@ export class Engine implements SessionHost {
   }
 
   /** Undefined: the node is alone, or has not started. */
-  get mesh(): Mesh<LiveRun> | undefined {
+  get mesh(): Mesh | undefined {
     return this.#mesh
+  }
+
+  get #ownership(): Ownership {
+    return this.#mesh?.tasks ?? this.#alone
   }
 
   /** Takes a client on: calls, and runs of the handlers that it announces. */
@@ -208,16 +242,16 @@ export class Engine implements SessionHost {
   // --- SessionHost
 
   schedule(session: Session, call: number, definitions: readonly Definition[], mark: number): void {
-    const results = this.#creation.schedule(definitions, mark)
-    if (results instanceof Promise) {
-      results.then(
-        known => {
-          this.#acknowledge(session, call, known, definitions.length)
+    const scheduled = this.#creation.schedule(definitions, mark)
+    if (scheduled instanceof Promise) {
+      scheduled.then(
+        scheduled => {
+          this.#acknowledge(session, call, scheduled, definitions.length)
           this.stir()
         },
         (error: unknown) => this.failed(error),
       )
-    } else this.#acknowledge(session, call, results, definitions.length)
+    } else this.#acknowledge(session, call, scheduled, definitions.length)
   }
 
   call(session: Session, call: number, request: CallRequest): void {
@@ -279,9 +313,11 @@ export class Engine implements SessionHost {
       this.#store.flush()
       if (this.#heldBack.length > 0 && !this.#store.isBehind)
         for (const tell of this.#heldBack.splice(0)) tell()
+      this.#duty.takeUp()
       this.#residency.takeBacklog()
       this.#dispatcher.flush()
       for (const session of this.#sessions) session.flush()
+      this.#mesh?.tasks.flush()
       this.#store.flush()
     } catch (error) {
       this.failed(error)
@@ -296,7 +332,7 @@ export class Engine implements SessionHost {
       this.#housekeepingAt = now
       this.#store.history.sweep(now)
       this.#store.journal.closeIdle()
-      this.#lookAtSpace().catch((error: unknown) => this.failed(error))
+      this.#space.look().catch((error: unknown) => this.failed(error))
     }
   }
 
@@ -312,26 +348,28 @@ export class Engine implements SessionHost {
 
   // --- the mesh
 
-  async #join(): Promise<void> {
-    const { random, network } = this.#ports
+  async #join(started: Started): Promise<void> {
+    const { random, network, observer } = this.#ports
     if (network === undefined) return
-    this.#mesh = new Mesh(
-      { clock: this.#clock, random, network, observer: this.#ports.observer },
-      this.options.mesh,
-      this.#store,
-      error => this.failed(error),
-    )
+    this.#mesh = new Mesh({ clock: this.#clock, random, network, observer }, this.options.mesh, {
+      store: this.#store,
+      duty: this.#duty,
+      creation: this.#creation,
+      started,
+      stir: () => this.stir(),
+      failed: error => this.failed(error),
+    })
     await this.#mesh.start()
   }
 
   // --- calls
 
-  #acknowledge(session: Session, call: number, results: Results, count: number): void {
+  #acknowledge(session: Session, call: number, { results, written }: Scheduled, count: number): void {
     const refused = results.filter(result => result instanceof CarillonError).length
     // Nothing of it was kept, so there is nothing to wait for: a full disk may keep others waiting.
     if (refused === count) session.scheduled(call, results, count)
     else {
-      this.#store.afterSync(error => {
+      this.#ownership.acknowledge(written, error => {
         const told = error === undefined ? results : unsynced(results, count, error)
         const tell = (): void => session.scheduled(call, told, count)
         // Callers have a bounded number of calls under way: a late answer slows them down.
@@ -363,41 +401,13 @@ export class Engine implements SessionHost {
   #refusal(): CarillonError | undefined {
     if (this.#state !== 'running')
       return new CarillonError('CLOSED', 'the node is closing: it takes no more work')
-    if (this.#store.isFull || this.#lowSpace) {
-      const { freeBytes } = this.#space
-      return new CarillonError(
-        'STORE_FULL',
-        `no space for new work: ${freeBytes} bytes are free on the disk of the data directory; free some, and try again`,
-      )
-    }
-    return undefined
-  }
-
-  #full(full: boolean): void {
-    this.#writesWait = full
-    this.#tellFull()
-  }
-
-  async #lookAtSpace(): Promise<void> {
-    this.#space = await this.#store.space()
-    const { freeBytes, totalBytes } = this.#space
-    this.#lowSpace = freeBytes < Math.min(this.options.freeBytesMin, totalBytes * this.options.freeShareMax)
-    this.#tellFull()
-  }
-
-  /** Told when new work is refused, and when it is taken again. */
-  #tellFull(): void {
-    const full = this.#writesWait || this.#lowSpace
-    if (full === this.#toldFull) return
-    this.#toldFull = full
-    this.#emit({ type: 'store-full', full, freeBytes: this.#space.freeBytes })
+    return this.#space.refusal
   }
 
   #status(): StatusView {
     const { meta } = this.#store.identity
     const { queued, running, withoutWorker } = this.#dispatcher.counts()
     const { lateness } = this.#lifecycle
-    const { freeBytes } = this.#space
     return {
       store: meta.store,
       boot: meta.boot,
@@ -418,7 +428,7 @@ export class Engine implements SessionHost {
       handlers: this.#dispatcher.handlerNames(),
       withoutWorker,
       journalBytes: this.#store.journal.bytes,
-      freeBytes: Number.isFinite(freeBytes) ? freeBytes : null,
+      freeBytes: this.#space.freeBytes,
       mesh: this.#mesh?.status() ?? null,
     }
   }
@@ -452,6 +462,8 @@ export class Engine implements SessionHost {
   async #beforeClose(graceMs: number): Promise<void> {
     if (this.#state !== 'running') return
     this.#state = 'closing'
+    // First: the others go on at once. What runs here ends here all the same.
+    await this.#mesh?.tasks.handOver(HAND_OVER_MS)
     this.#dispatcher.pause()
     this.#scheduler.stop()
     const until = this.#clock.monotonic() + graceMs

@@ -9,6 +9,8 @@ export type ErrorCode =
   | 'CONFLICT' // the state of the task does not permit this call
   | 'TOO_OLD' // a repeated request came after its window: whether it was carried out is no longer known
   | 'TOO_MANY' // a queue is full; try again later
+  | 'NOT_OWNER' // another node acts for the task, or none does now: nothing was done; ask there, or again
+  | 'NOT_DURABLE' // written here, but not confirmed by enough nodes in time: repeat the call to know
   | 'STORE_FULL' // no space left on the disk; nothing acknowledged is lost
   | 'STORE_LOCKED' // another process has the data directory
   | 'STORE_FORMAT' // the data directory was written by an unknown version

@@ -180,14 +180,6 @@ export class Caller implements LinkUser {
     return this.call<M>(request, signal).finally(() => this.#changes.delete(n))
   }
 
-  /** Encodes a follow-up task, which travels inside an outcome. */
-  encode(input: DefinitionInput): Uint8Array {
-    const out = new ByteWriter(512)
-    this.#seal()
-    writeDefinition(out, input, this.#caller, this.#n++)
-    return out.take()
-  }
-
   flush(out: ByteWriter): void {
     this.#seal()
     if (this.#messages.position === 0) return

@@ -4,14 +4,16 @@ import type { Worker as Thread } from 'node:worker_threads'
 import { CarillonError } from '../errors.ts'
 import type { Scheduled } from '../http/schema.ts'
 import type { HttpServer } from '../http/server.ts'
+import { ByteWriter } from '../lib/bytes.ts'
 import type { Random } from '../ports/random.ts'
 import type { WorkerChannel } from '../ports/worker-channel.ts'
-import type { DefinitionInput } from '../task/definition.ts'
+import { type DefinitionInput, writeDefinition } from '../task/definition.ts'
+import { callerOf, followUpId } from '../task/follow-up.ts'
 import type { CommandOptions, TaskOptions } from '../task/options.ts'
 import { PROFILE_TEXTS, PROFILES, type Profile } from '../task/profile.ts'
 import { type OccurrenceSpec, occurrences } from '../task/recurrence.ts'
 import { checkFilterShape, invalid } from '../task/schema.ts'
-import { checkId, checkName, defineTask, hashText, type TaskDefaults } from '../task/validate.ts'
+import { checkId, checkName, defineTask, type TaskDefaults } from '../task/validate.ts'
 import type { RunView, StatusView, TaskView } from '../task/views.ts'
 import type { CallAnswers, EngineEvent, TaskFilter } from '../wire/calls.ts'
 import { Caller, type ScheduleAnswer } from './caller.ts'
@@ -321,17 +323,15 @@ export class LocalNode implements Omit<Node, 'schedule' | 'on' | 'off'> {
     }
     const input = defineTask(task, this.#defaults)
     const id = followUpId(run.idempotencyKey, index)
-    return { id, bytes: this.#caller.encode({ ...input, id, minted: false, ifAbsent: true }) }
+    const out = new ByteWriter(512)
+    writeDefinition(
+      out,
+      { ...input, id, minted: false, ifAbsent: true },
+      callerOf(run.idempotencyKey),
+      index + 1,
+    )
+    return { id, bytes: out.take() }
   }
-}
-
-/** Follow-ups of follow-ups have ever longer ids: what is longer than this is told apart by its hash. */
-const RUN_ID_MAX = 180
-
-/** The same for every attempt of the run, so that a follow-up is made once. */
-export function followUpId(runId: string, index: number): string {
-  const head = runId.length <= RUN_ID_MAX ? runId : `${runId.slice(0, 60)}..${hashText(runId)}`
-  return `${head}/${index + 1}`
 }
 
 class ScheduledTask implements Task {

@@ -352,6 +352,7 @@ const ABORT_TEXT: Readonly<Record<AbortReason, string>> = {
   replaced: 'the task was replaced',
   overlap: 'the next occurrence of the task is due (overlap: cancel-old)',
   closing: 'the node is closing',
+  elsewhere: 'the run has ended at another node',
 }
 
 /** How many runs to have in advance, of a handler whose runs take `runMs`: what it does in PREFETCH_MS. */

@@ -82,7 +82,12 @@ export const MESH = Type.Object({
   admitted: Type.Boolean(),
   view: Type.String({ description: 'equal on all nodes that see the same' }),
   quorum: orNull(Type.Integer()),
-  ranges: Type.Object({ owned: Type.Integer(), kept: Type.Integer(), of: Type.Integer() }),
+  ranges: Type.Object({
+    owned: Type.Integer(),
+    unsure: Type.Integer(),
+    kept: Type.Integer(),
+    of: Type.Integer(),
+  }),
   stores: Type.Array(
     Type.Object({
       store: Type.String(),

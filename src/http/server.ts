@@ -49,6 +49,8 @@ const STATUS_OF: Readonly<Partial<Record<ErrorCode, number>>> = {
   TOO_MANY: 429,
   UNSUPPORTED: 501,
   CLOSED: 503,
+  NOT_OWNER: 503,
+  NOT_DURABLE: 503,
   ENGINE_STOPPED: 503,
   ABORTED: 503,
   STORE_FULL: 507,

@@ -214,6 +214,14 @@ export class Members {
     if (record?.state === 'live') this.crash.reset(store, record.boot, now)
   }
 
+  /** Nobody listens at the address any more; a member that is connected all the same has another. */
+  dialRefused(address: string, isConnected: (node: string) => boolean, now: number): void {
+    for (const { store, node, state, addresses } of this.roster.records) {
+      const isThere = state === 'live' && addresses.includes(address) && store !== this.#deps.self.store
+      if (isThere && !isConnected(node)) this.refused(store, now)
+    }
+  }
+
   /** A redial of a member that is not connected was refused. */
   refused(store: StoreId, now: number): void {
     const record = this.roster.get(store)

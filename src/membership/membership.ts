@@ -150,7 +150,7 @@ export class Membership {
   /** Removes a store that is not there any more, for ever. Resolves when the mark is on this disk. */
   async forget(store: StoreId): Promise<void> {
     this.#assertMember()
-    await forgetStore(store, this.#the())
+    return forgetStore(store, this.#the())
   }
 
   get view(): View {
@@ -171,6 +171,11 @@ export class Membership {
 
   get isAdmitted(): boolean {
     return this.#admitted
+  }
+
+  /** This store was there when the mesh began: it was in lists that had nothing to copy. */
+  get isFounder(): boolean {
+    return this.#mesh?.founders.some(({ store }) => store === this.#self.store) === true
   }
 
   /** W: copies that make a change acknowledged. Infinity before the mesh, and for who is shut out of it. */
@@ -194,10 +199,17 @@ export class Membership {
     return this.#exchange.badFrames
   }
 
-  /** A frame of another plane came from the node: a sign of life. */
-  heard(node: string): void {
+  /** A frame of another plane came from the node: a sign of life. The store that speaks from there, if it said hello. */
+  heard(node: string): StoreId | undefined {
     const store = this.#peers.get(node)?.hello?.record.store
     if (store !== undefined) this.#members?.heard(store, this.#now())
+    return store
+  }
+
+  /** The store has another view, as somebody has noticed: both tell each other what they know. */
+  exchangeViews(store: StoreId): void {
+    const peer = this.#state === 'running' && this.#admitted ? this.#peers.of(store) : undefined
+    if (peer !== undefined) this.#exchange.sendState(peer, true, this.#now())
   }
 
   /** A store answered that it has synced its journal so far (`have` of the replication). */
@@ -221,14 +233,7 @@ export class Membership {
 
   #onDialFailed(address: string, why: string): void {
     if (this.#state !== 'running' || why !== 'refused') return
-    const members = this.#the()
-    const now = this.#now()
-    for (const record of members.roster.records) {
-      if (record.state !== 'live' || !record.addresses.includes(address)) continue
-      if (record.store !== this.#self.store && this.#peers.get(record.node) === undefined) {
-        members.refused(record.store, now)
-      }
-    }
+    this.#the().dialRefused(address, node => this.#peers.get(node) !== undefined, this.#now())
   }
 
   #beat(): void {
@@ -452,14 +457,9 @@ export class Membership {
   }
 
   #makeView(): View {
-    const mesh = this.#mesh
-    return {
-      id: this.viewId,
-      meshId: mesh?.meshId,
-      ranges: mesh?.ranges ?? this.#options.ranges,
-      replicas: mesh?.replicas ?? this.#options.replicas,
-      stores: mesh === undefined ? [] : (this.#members?.roster.stores() ?? []),
-    }
+    const { meshId, ranges, replicas } = this.#mesh ?? { meshId: undefined, ...this.#options }
+    const stores = meshId === undefined ? [] : (this.#members?.roster.stores() ?? [])
+    return { id: this.viewId, meshId, ranges, replicas, stores }
   }
 
   /** A failed invariant is not ignored: it ends membership, and the host hears of it. */

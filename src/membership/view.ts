@@ -33,6 +33,8 @@ export interface ViewStore {
   readonly store: StoreId
   readonly node: string
   readonly boot: number
+  /** 16 hex digits: names the boot's changes. */
+  readonly startId: string
   readonly state: MemberState
   readonly zone: string
   readonly weight: number
@@ -82,6 +84,6 @@ function detailsOf({ node, zone, weight, addresses, startId }: MemberRecord): st
 }
 
 export function viewStoreOf(record: MemberRecord): ViewStore {
-  const { store, node, boot, state, zone, weight, addresses } = record
-  return { store, node, boot, state, zone, weight, addresses }
+  const { store, node, boot, startId, state, zone, weight, addresses } = record
+  return { store, node, boot, startId, state, zone, weight, addresses }
 }

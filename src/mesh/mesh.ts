@@ -1,6 +1,7 @@
 /**
- * What an engine is in a mesh: who is there (membership), and what follows from it (placement: which stores keep each
- * range, and which acts for it). Both are made anew from the view at each change; nothing of the table before is asked.
+ * What an engine is in a mesh: who is there (membership), what follows from it (placement: which stores keep each range,
+ * and which acts for it), and the tasks of the ranges that it keeps. Placement is made anew from the view at each change;
+ * nothing of the table before is asked.
  */
 
 import { CarillonError } from '../errors.ts'
@@ -9,17 +10,21 @@ import { Membership } from '../membership/membership.ts'
 import type { MembershipOptions } from '../membership/options.ts'
 import type { StoreId, View } from '../membership/view.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { Network } from '../ports/network.ts'
+import type { Network, NetworkEvents } from '../ports/network.ts'
 import type { Random } from '../ports/random.ts'
 import { Placement } from '../ring/placement.ts'
 import { renewAtNextStart } from '../store/meta.ts'
-import type { TaskStore } from '../store/task-store.ts'
-import type { Run } from '../task/record.ts'
+import type { Started, TaskStore } from '../store/task-store.ts'
 import type { MeshView } from '../task/views.ts'
+import type { Creation } from '../work/creation.ts'
+import type { Duty } from '../work/duty.ts'
+import type { LiveRun } from '../work/live-run.ts'
+import { MeshTasks, type TasksOptions } from './tasks.ts'
 
 export interface MeshOptions extends Omit<MembershipOptions, 'ranges'> {
   /** `spread`: each range has an owner of its own. `single`: one node acts for all, the others stand by hot. */
   readonly ownership: 'spread' | 'single'
+  readonly tasks: TasksOptions
 }
 
 export interface MeshPorts {
@@ -27,6 +32,18 @@ export interface MeshPorts {
   readonly random: Random
   readonly network: Network
   readonly observer?: MeshObserver | undefined
+}
+
+/** The engine, as its mesh needs it. */
+export interface MeshHost {
+  readonly store: TaskStore<LiveRun>
+  readonly duty: Duty
+  readonly creation: Creation
+  /** What the store found at this start. */
+  readonly started: Started
+  readonly stir: () => void
+  /** The engine has to stop. */
+  readonly failed: (error: unknown) => void
 }
 
 /** Who wants to know what happens. Never called inside a call of the engine. */
@@ -41,17 +58,18 @@ export interface MeshObserver {
   refused(code: string, line: string): void
 }
 
-export class Mesh<R extends Run> {
+export class Mesh {
   readonly #ports: MeshPorts
   readonly #options: MeshOptions
-  readonly #store: TaskStore<R>
+  readonly #store: TaskStore<LiveRun>
   readonly #failed: (error: unknown) => void
   readonly membership: Membership
+  readonly tasks: MeshTasks
   readonly #refusals = new Map<string, string>()
   #placed: { readonly view: string; readonly placement: Placement } | undefined
 
-  /** `failed`: the engine has to stop. */
-  constructor(ports: MeshPorts, options: MeshOptions, store: TaskStore<R>, failed: (error: unknown) => void) {
+  constructor(ports: MeshPorts, options: MeshOptions, host: MeshHost) {
+    const { store, duty, creation, started, stir, failed } = host
     this.#ports = ports
     this.#options = options
     this.#store = store
@@ -69,7 +87,11 @@ export class Mesh<R extends Run> {
         journalSeq: () => store.journal.syncedSeq,
       },
       {
-        viewChanged: view => observer?.viewChanged(view),
+        viewChanged: view => {
+          observer?.viewChanged(view)
+          const { quorum, isFounder } = this.membership
+          this.tasks.viewChanged(view, this.placement, quorum, isFounder)
+        },
         suspected: about => observer?.suspected(about),
         refuted: about => observer?.refuted(about),
         founded: ({ meshId, ranges }) => {
@@ -84,6 +106,51 @@ export class Mesh<R extends Run> {
         failed,
       },
     )
+    this.tasks = new MeshTasks(
+      {
+        clock,
+        random,
+        network,
+        store,
+        duty,
+        creation,
+        meshId: () => this.membership.meshId,
+        heard: node => this.membership.heard(node),
+        exchangeViews: id => this.membership.exchangeViews(id as StoreId),
+        stir,
+        failed,
+      },
+      options.tasks,
+      started,
+    )
+  }
+
+  /** Each plane goes to whom it belongs. */
+  readonly #events: NetworkEvents = {
+    connected: (node, address) => {
+      this.tasks.connected(node)
+      this.membership.events.connected(node, address)
+    },
+    disconnected: (node, why) => {
+      this.tasks.disconnected(node)
+      this.membership.events.disconnected(node, why)
+    },
+    dialFailed: (address, why) => this.membership.events.dialFailed(address, why),
+    frame: (node, plane, frame) => {
+      if (plane === 'liveness') return this.membership.events.frame(node, plane, frame)
+      this.#guard(() => this.tasks.frame(node, plane, frame))
+    },
+    drained: (node, plane) => {
+      if (plane !== 'liveness') this.#guard(() => this.tasks.drained(node, plane))
+    },
+  }
+
+  #guard(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      this.#failed(error)
+    }
   }
 
   async start(): Promise<void> {
@@ -93,11 +160,19 @@ export class Mesh<R extends Run> {
       boot: meta.boot,
       startId: hexOf(actor.startId),
     })
-    await this.#ports.network.start(this.membership.events)
+    await this.#ports.network.start(this.#events)
     await this.membership.start()
   }
 
+  /** Hands over, sees that the others have all that is here, and leaves the mesh for ever. */
+  async leave(limitMs: number): Promise<void> {
+    await this.tasks.handOver(limitMs)
+    await this.tasks.shared(limitMs)
+    await this.membership.leave()
+  }
+
   async stop(): Promise<void> {
+    this.tasks.stop()
     await this.membership.stop()
     await this.#ports.network.stop()
   }
@@ -119,17 +194,14 @@ export class Mesh<R extends Run> {
     const suspects = new Set<string>(membership.suspects)
     const { placement } = this
     const kept = placement.rangesOf(self)
+    const { acting, unsure } = this.tasks.status()
     return {
       id: membership.meshId ?? null,
       admitted: membership.isAdmitted,
       view: view.id,
       quorum: Number.isFinite(quorum) ? quorum : null,
-      ranges: {
-        owned: kept.filter(range => placement.owner(range)?.store === self).length,
-        kept: kept.length,
-        of: view.ranges,
-      },
-      stores: view.stores.map(each => ({ ...each, suspect: suspects.has(each.store) })),
+      ranges: { owned: acting, unsure, kept: kept.length, of: view.ranges },
+      stores: view.stores.map(({ startId: _, ...each }) => ({ ...each, suspect: suspects.has(each.store) })),
       refusals: [...this.#refusals].map(([code, line]) => ({ code, line })),
     }
   }

@@ -61,8 +61,16 @@ export interface MeshView {
   readonly view: string
   /** W: copies that make a change acknowledged; null while this store belongs to no mesh. */
   readonly quorum: number | null
-  /** Ranges that this store owns, and those that it keeps copies of, of how many. */
-  readonly ranges: { readonly owned: number; readonly kept: number; readonly of: number }
+  /**
+   * Ranges for which this node acts; of these, for how many it may not know every acknowledged change; those that it
+   * keeps copies of; and how many there are.
+   */
+  readonly ranges: {
+    readonly owned: number
+    readonly unsure: number
+    readonly kept: number
+    readonly of: number
+  }
   readonly stores: ReadonlyArray<{
     readonly store: string
     readonly node: string

@@ -170,7 +170,7 @@ export function readOutcome(reader: ByteReader): OutcomeMessage {
   return { handle, kind, startedAt, endedAt, body, followUps }
 }
 
-export const ABORT_REASONS = ['cancelled', 'timeout', 'replaced', 'overlap', 'closing'] as const
+export const ABORT_REASONS = ['cancelled', 'timeout', 'replaced', 'overlap', 'closing', 'elsewhere'] as const
 export type AbortReason = (typeof ABORT_REASONS)[number]
 
 /** An error in the shape and size in which it is kept. */

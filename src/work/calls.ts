@@ -12,6 +12,7 @@ import { type Command, carryOut, idOf } from './commands.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import { type LiveRecord, LiveRun } from './live-run.ts'
 import { LogBook } from './log-book.ts'
+import type { Ownership, Written } from './ownership.ts'
 import { notFound, Queries } from './queries.ts'
 import type { Session } from './session.ts'
 import { runView } from './views.ts'
@@ -36,6 +37,7 @@ export interface CallsParts {
   readonly rearm: (record: LiveRecord) => void
   readonly status: () => StatusView
   readonly close: (graceMs: number) => Promise<void>
+  readonly ownership: () => Ownership
   readonly emit: (event: EngineEvent) => void
   readonly wantsRunEvents: () => boolean
   readonly stir: () => void
@@ -105,10 +107,24 @@ export class Calls {
     const waiters = [...this.#waiters.take(runId), ...this.#waiters.take(record.id)]
     if (!wantsEvents && waiters.length === 0) return
     const view = runView(record, run, runId)
-    this.#parts.store.afterSync(error => {
+    const ownership = this.#parts.ownership()
+    ownership.acknowledge(ownership.justWritten(record), error => {
       if (error !== undefined) return
       for (const { owner, call } of waiters) (owner as Session).answer(call, { run: view })
       if (wantsEvents) this.#parts.emit({ type: 'run', run: view })
+    })
+  }
+
+  /** A run has ended at another node, and its end has come here. */
+  endedElsewhere(record: LiveRecord, run: LiveRun): void {
+    if (this.#waiters.size === 0) return
+    const runId = this.#parts.lifecycle.runId(run)
+    const waiters = [...this.#waiters.take(runId), ...this.#waiters.take(record.id)]
+    if (waiters.length === 0) return
+    const view = runView(record, run, runId)
+    this.#parts.store.afterSync(error => {
+      for (const { owner, call } of waiters)
+        if (error === undefined) (owner as Session).answer(call, { run: view })
     })
   }
 
@@ -128,16 +144,46 @@ export class Calls {
       await this.#revive(record, id)
       record = await this.#load(taskId)
     }
+    const ownership = this.#parts.ownership()
+    const range = store.rangeOf(taskId)
+    const elsewhere = ownership.refusal(range)
+    if (elsewhere !== undefined) throw elsewhere
+    const isFirm = method === 'cancel' || method === 'pause'
     const known = requests.find(caller, n, request.madeAt, this.#parts.now())
-    if (known?.answer !== undefined)
-      return this.#answerSynced(session, call, JSON.parse(known.answer) as object)
-    const refusal = method === 'cancel' || method === 'pause' ? undefined : this.#parts.refusal()
+    ownership.gather()
+    if (known?.answer !== undefined) {
+      if (known.dot !== undefined) ownership.needs(known.dot.range, [known.dot])
+      return this.#answerCounted(
+        session,
+        call,
+        JSON.parse(known.answer) as object,
+        ownership.written(),
+        isFirm,
+      )
+    }
+    const refusal = isFirm ? undefined : this.#parts.refusal()
     if (refusal !== undefined) throw refusal
     if (record === undefined && method === 'cancel' && store.lastLifeOf(taskId) === undefined)
       throw notFound(id)
     const answer = carryOut({ lifecycle, now, hlc, rearm, store, request: { caller, n } }, method, id, record)
-    requests.add(caller, n, n, now(), JSON.stringify(answer))
-    this.#answerSynced(session, call, answer)
+    if (!ownership.isShared) requests.add(caller, n, n, now(), JSON.stringify(answer))
+    if (record !== undefined) ownership.needs(range, record.dots)
+    this.#answerCounted(session, call, answer, ownership.written(), isFirm)
+  }
+
+  /** Answers once what was written counts; what stops a task also tells whether nobody can start it any more. */
+  #answerCounted(session: Session, call: number, answer: object, written: Written, isFirm: boolean): void {
+    const ownership = this.#parts.ownership()
+    ownership.acknowledge(written, (error, copies) => {
+      if (error !== undefined) session.refuse(call, error)
+      else if (!isFirm) session.answer(call, { ...answer, copies })
+      else {
+        ownership.confirm(written, (firm, confirmed) =>
+          session.answer(call, { ...answer, firm, copies: Math.max(copies, confirmed) }),
+        )
+      }
+    })
+    this.#parts.stir()
   }
 
   async #load(taskId: string): Promise<LiveRecord | undefined> {

@@ -1,6 +1,7 @@
 /**
  * The calls that change a task that exists: cancel, pause, resume, trigger, and retry of what failed. Each is carried
- * out at once on the record, and answered when the journal has it; a repeated request gets the first one's answer.
+ * out at once on the record, and answered when that counts, with how many copies it has; a repeated request gets the
+ * first one's answer.
  */
 
 import { CarillonError } from '../errors.ts'
@@ -47,7 +48,7 @@ export function idOf(id: string): string {
 }
 
 function cancel(parts: CommandParts, id: string, record: LiveRecord | undefined): object {
-  const answer = { id, firm: true, copies: 1 }
+  const answer = { id }
   const named = parseRunId(id)
   if (record === undefined) return { ...answer, cancelled: false }
   if (named === undefined) {
@@ -55,7 +56,7 @@ function cancel(parts: CommandParts, id: string, record: LiveRecord | undefined)
     if (over && !record.runs.some(run => run.state === 'failed' || run.state === 'unknown')) {
       return { ...answer, cancelled: false }
     }
-    record.cancel(parts.hlc(), parts.store.identity.actor.index)
+    record.cancel(parts.hlc(), parts.store.actorOf(record.range))
     const cancelled = { ...answer, cancelled: true }
     parts.lifecycle.cancelTask(record, { ...parts.request, answer: JSON.stringify(cancelled) })
     return cancelled
@@ -68,7 +69,7 @@ function cancel(parts: CommandParts, id: string, record: LiveRecord | undefined)
 
 /** Runs that are queued or under way go on; nothing scheduled starts until resume. */
 function pause(parts: CommandParts, record: LiveRecord): object {
-  const answer = { id: record.id, paused: true, firm: true, copies: 1 }
+  const answer = { id: record.id, paused: true }
   if (record.paused) return answer
   if (record.nextAt === NEVER) {
     throw new CarillonError('CONFLICT', `task "${record.id}" has no instant ahead that could be paused`)
@@ -81,7 +82,7 @@ function pause(parts: CommandParts, record: LiveRecord): object {
 
 /** What was due meanwhile is passed over; a one-shot whose instant has passed fires now. */
 function resume(parts: CommandParts, record: LiveRecord): object {
-  const answer = { id: record.id, resumed: record.paused, copies: 1 }
+  const answer = { id: record.id, resumed: record.paused }
   if (!record.paused) return answer
   setPaused(parts, record, false)
   const recurrence = parts.lifecycle.occurrences.recurrence(record)
@@ -94,11 +95,7 @@ function resume(parts: CommandParts, record: LiveRecord): object {
 
 function trigger(parts: CommandParts, record: LiveRecord): object {
   const run = parts.lifecycle.occurrences.openManual(record, parts.now())
-  const answer = journaled(parts, record, [run], {
-    id: record.id,
-    run: parts.lifecycle.runId(run),
-    copies: 1,
-  })
+  const answer = journaled(parts, record, [run], { id: record.id, run: parts.lifecycle.runId(run) })
   parts.lifecycle.settle(record)
   return answer
 }
@@ -127,7 +124,7 @@ function retry(parts: CommandParts, id: string, record: LiveRecord): object {
     throw new CarillonError('CONFLICT', `run ${runId} is ${run.state}: it has not failed`)
   checkRequestedMove(runId, run.state, 'queued')
   parts.lifecycle.redrive(run)
-  const answer = journaled(parts, record, [run], { id: record.id, run: runId, copies: 1 })
+  const answer = journaled(parts, record, [run], { id: record.id, run: runId })
   parts.lifecycle.settle(record)
   return answer
 }
@@ -148,5 +145,5 @@ function journaled(
 }
 
 function setPaused(parts: CommandParts, record: LiveRecord, paused: boolean): void {
-  record.setPaused(paused, parts.hlc(), parts.store.identity.actor.index)
+  record.setPaused(paused, parts.hlc(), parts.store.actorOf(record.range))
 }

@@ -14,6 +14,7 @@ import { isRunEnd } from '../task/task.ts'
 import type { ScheduleStatus } from '../wire/frame.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { LiveRecord, LiveRun } from './live-run.ts'
+import { NOTHING_WRITTEN, type Ownership, type Written } from './ownership.ts'
 
 export interface CreationParts {
   readonly store: TaskStore<LiveRun>
@@ -22,6 +23,7 @@ export interface CreationParts {
   readonly now: () => number
   /** Why no new work is taken now, if so. */
   readonly refusal: () => CarillonError | undefined
+  readonly ownership: () => Ownership
 }
 
 export type ScheduleResult = Exclude<ScheduleStatus, 'error'> | CarillonError
@@ -33,19 +35,16 @@ export class Creation {
     this.#parts = parts
   }
 
-  /**
-   * Carries out a batch of one caller, in order of the items. Returns their results, of which `undefined` means
-   * created; a promise if the index had to be asked.
-   */
-  schedule(definitions: readonly Definition[], mark: number): Results | Promise<Results> {
+  /** Carries out a batch of one caller, in order of the items; a promise if the index had to be asked. */
+  schedule(definitions: readonly Definition[], mark: number): Scheduled | Promise<Scheduled> {
     const { store, now } = this.#parts
     const first = definitions[0]
-    if (first === undefined) return []
+    if (first === undefined) return { results: [], written: NOTHING_WRITTEN }
     const { caller } = first
     const at = now()
     store.requests.raiseMark(caller, mark, at)
     const refusal = this.#parts.refusal()
-    if (refusal !== undefined) return definitions.map(() => refusal)
+    if (refusal !== undefined) return { results: definitions.map(() => refusal), written: NOTHING_WRITTEN }
     const unknown: string[] = []
     for (const definition of definitions) {
       if (!definition.minted && store.peek(definition.id) === undefined) unknown.push(definition.id)
@@ -54,7 +53,17 @@ export class Creation {
     return store.load(unknown).then(() => this.#all(definitions, caller, at))
   }
 
-  #all(definitions: readonly Definition[], caller: string, at: number): Results {
+  #all(definitions: readonly Definition[], caller: string, at: number): Scheduled {
+    const ownership = this.#parts.ownership()
+    ownership.gather()
+    const results = ownership.isShared
+      ? definitions.map(definition => this.#one(definition, caller, definition.requestNumber))
+      : this.#allAlone(definitions, caller, at)
+    return { results, written: ownership.written() }
+  }
+
+  /** Which change a request made is of no matter, so those that follow each other are remembered as one. */
+  #allAlone(definitions: readonly Definition[], caller: string, at: number): Results {
     const { requests } = this.#parts.store
     let results: Array<ScheduleResult | undefined> | undefined
     let from = -1
@@ -82,9 +91,15 @@ export class Creation {
   /** Undefined: created. */
   #one(definition: Definition, caller: string, n: number): ScheduleResult | undefined {
     try {
-      if (this.#parts.store.requests.find(caller, n, definition.madeAt, this.#parts.now()) !== undefined)
-        return undefined // it came before: created then
-      return this.#carryOut(definition)
+      const { store, ownership, now } = this.#parts
+      const range = ownership().isShared ? store.rangeOf(definition.id) : -1
+      const refusal = range < 0 ? undefined : ownership().refusal(range)
+      if (refusal !== undefined) return refusal
+      const known = store.requests.find(caller, n, definition.madeAt, now())
+      if (known === undefined) return this.#carryOut(definition)
+      // It came before, and was created then: that counts once it has its copies.
+      if (known.dot !== undefined) ownership().needs(known.dot.range, [known.dot])
+      return undefined
     } catch (error) {
       if (isCarillonError(error)) return error
       if (error instanceof CorruptBytes) {
@@ -97,41 +112,113 @@ export class Creation {
     }
   }
 
-  /** A follow-up task, in the same commit as the completion that it follows. */
-  followUp(bytes: Uint8Array): void {
+  /**
+   * A follow-up task of a run of the range `source`, in the same commit as the completion that it follows. One that
+   * belongs to another range waits in that of its run, until it is acknowledged where it belongs (PROTOCOLS B7).
+   */
+  followUp(bytes: Uint8Array, source: number): void {
+    const { store, ownership } = this.#parts
     const definition = new Definition(new ByteReader(bytes), bytes.length)
-    if (this.#parts.store.peek(definition.id) instanceof TaskRecord) return
-    this.#create(definition)
+    if (!ownership().isShared) {
+      if (!(store.peek(definition.id) instanceof TaskRecord)) this.#create(definition)
+      return
+    }
+    // Its requestId is that of its run: an attempt that comes twice asks for the same.
+    if (this.#isKnown(definition)) return
+    if (store.rangeOf(definition.id) !== source) {
+      for (const { id } of store.outboxOf(source)) if (id === definition.id) return
+      this.#make(definition, source, 0, true)
+    } else if (!(store.peek(definition.id) instanceof TaskRecord)) this.#create(definition)
+  }
+
+  #isKnown({ caller, requestNumber, madeAt }: Definition): boolean {
+    const { store, now } = this.#parts
+    try {
+      return store.requests.find(caller, requestNumber, madeAt, now()) !== undefined
+    } catch (error) {
+      if (isCarillonError(error, 'TOO_OLD')) return false
+      throw error
+    }
+  }
+
+  /**
+   * A follow-up has come to the range where it belongs: creates it, if it is not there and has not been. Undefined: it
+   * can't be taken now.
+   */
+  async relayed(bytes: Uint8Array): Promise<Written | undefined> {
+    const { store } = this.#parts
+    const definition = new Definition(new ByteReader(bytes), bytes.length)
+    await store.load([definition.id])
+    const ownership = this.#parts.ownership()
+    const range = store.rangeOf(definition.id)
+    if (ownership.refusal(range) !== undefined || this.#parts.refusal() !== undefined) return undefined
+    ownership.gather()
+    const { caller, requestNumber } = definition
+    const known = store.requests.known(caller, requestNumber)
+    const there = store.peek(definition.id)
+    if (known?.dot !== undefined) ownership.needs(range, [known.dot])
+    else if (there instanceof TaskRecord) ownership.needs(range, there.dots)
+    else this.#create(definition)
+    return ownership.written()
+  }
+
+  /** A follow-up that waited in the range of its run is acknowledged where it belongs: nobody has to relay it any more. */
+  handedOn(source: number, id: string): void {
+    const { store, ownership } = this.#parts
+    if (ownership().refusal(source) !== undefined) return
+    for (const record of store.outboxOf(source)) {
+      if (record.id !== id) continue
+      record.next = NEVER
+      store.ended(record, undefined, { times: true })
+      return
+    }
   }
 
   #carryOut(definition: Definition): ScheduleResult | undefined {
     const known = this.#parts.store.peek(definition.id)
     if (!(known instanceof TaskRecord)) return this.#create(definition)
     // Nobody else has such an id: the request came before, and was forgotten.
-    if (definition.minted) return undefined
+    if (definition.minted) {
+      this.#parts.ownership().needs(known.range, known.dots)
+      return undefined
+    }
     const over = known.nextAt === NEVER && !known.hasOpenRun
-    if (definition.ifAbsent) return 'exists'
-    if (over) return this.#create(definition)
-    if (sameDefinition(known.definition, definition)) return 'exists'
-    return this.#replace(known, definition)
+    const isSame = definition.ifAbsent || (!over && sameDefinition(known.definition, definition))
+    if (isSame) {
+      this.#parts.ownership().needs(known.range, known.dots)
+      return 'exists'
+    }
+    return over ? this.#create(definition) : this.#replace(known, definition)
   }
 
   #create(definition: Definition): undefined {
-    const { store, lifecycle, hlc } = this.#parts
+    const { store, lifecycle, ownership } = this.#parts
+    const { guarantee } = definition.policy
+    if (guarantee !== 'at-least-once' && ownership().isShared) throw notInMesh(definition.id, guarantee)
     const lifeBefore = definition.minted ? undefined : store.lastLifeOf(definition.id)
-    const life = Math.max(Math.floor(definition.madeAt), (lifeBefore ?? 0) + 1)
-    const range = store.rangeOf(definition.id)
-    const record = new TaskRecord<LiveRun>(definition.id, range, life, lifeBefore === undefined, definition)
-    record.hlc = hlc()
-    record.actor = store.identity.actor.index
-    record.next = this.#firstInstant(definition, NOT_YET)
     const before = definition.minted ? undefined : store.peek(definition.id)
     if (lifeBefore !== undefined) store.history.remove(definition.id)
-    store.created(record)
+    const record = this.#make(
+      definition,
+      store.rangeOf(definition.id),
+      (lifeBefore ?? 0) + 1,
+      lifeBefore === undefined,
+    )
     if (before instanceof TaskRecord) lifecycle.letGo(before)
     lifecycle.counters.created++
     lifecycle.settle(record)
     return undefined
+  }
+
+  #make(definition: Definition, range: number, lifeMin: number, isFirstLife: boolean): LiveRecord {
+    const { store, hlc, ownership } = this.#parts
+    const life = Math.max(Math.floor(definition.madeAt), lifeMin, ownership().lifeMin(range))
+    const record = new TaskRecord<LiveRun>(definition.id, range, life, isFirstLife, definition)
+    record.hlc = hlc()
+    record.actor = store.actorOf(range)
+    record.next = this.#firstInstant(definition, NOT_YET)
+    store.created(record)
+    return record
   }
 
   #replace(record: LiveRecord, definition: Definition): 'replaced' {
@@ -143,7 +230,7 @@ export class Creation {
       )
     }
     const next = this.#firstInstant(definition, record.lastAt)
-    record.replace(definition, next, hlc(), store.identity.actor.index)
+    record.replace(definition, next, hlc(), store.actorOf(record.range))
     while (record.findRun(record.next) !== undefined || record.next === record.lastAt) record.next++
     // What was reached before has its runs, whose ids are not used again; but a one-shot may lie before it.
     record.lastAt = Math.min(record.lastAt, record.next - 1)
@@ -174,11 +261,26 @@ export class Creation {
   }
 }
 
+/** `undefined` means created. */
 export type Results = ReadonlyArray<ScheduleResult | undefined>
+
+export interface Scheduled {
+  readonly results: Results
+  /** What has to count before the batch is answered. */
+  readonly written: Written
+}
 
 /** What was refused stays refused; of the rest nobody knows. */
 export function unsynced(results: Results, count: number, error: CarillonError): Results {
   return Array.from({ length: count }, (_, i) => (results[i] instanceof CarillonError ? results[i] : error))
+}
+
+function notInMesh(id: string, guarantee: string): CarillonError {
+  return new CarillonError(
+    'UNSUPPORTED',
+    `task "${id}" is ${guarantee}: in a mesh every task is at-least-once, so that far. Leave guarantee out, and make the handler idempotent by run.idempotencyKey`,
+    { field: 'guarantee' },
+  )
 }
 
 /** All were created. */

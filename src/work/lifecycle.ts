@@ -12,6 +12,7 @@
  * crash; exactly once: it is claimed anew, under a greater fence and the same key).
  */
 
+import { invariant } from '../invariant.ts'
 import type { ByteWriter } from '../lib/bytes.ts'
 import { Histogram } from '../lib/histogram.ts'
 import type { Clock, Timer } from '../ports/clock.ts'
@@ -24,10 +25,10 @@ import { retryDelayMs } from '../task/retry.ts'
 import { checkMove, isRunEnd, type RunEnd, type RunState } from '../task/task.ts'
 import type { EngineEvent } from '../wire/calls.ts'
 import type { WireError } from '../wire/frame.ts'
-import { errorText, type OutcomeKind, type OutcomeMessage, writeRun } from '../wire/work.ts'
+import { type AbortReason, errorText, type OutcomeKind, type OutcomeMessage, writeRun } from '../wire/work.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { DispatcherHost } from './due-run.ts'
-import { type LiveRecord, LiveRun } from './live-run.ts'
+import { cancelledLike, type LiveRecord, LiveRun } from './live-run.ts'
 import { Occurrences } from './occurrences.ts'
 import { runView } from './views.ts'
 
@@ -56,8 +57,14 @@ export interface LifecycleParts {
   /** A run has ended; called before the sync that covers it. */
   readonly ended: (record: LiveRecord, run: LiveRun) => void
   readonly log: (run: LiveRun, json: string) => void
-  /** Makes a follow-up task, in the same commit as the completion. */
-  readonly followUp: (definition: Uint8Array) => void
+  /** Makes a follow-up task of a run of that range, in the same commit as the completion. */
+  readonly followUp: (definition: Uint8Array, range: number) => void
+  /** Runs of the range may be started here. */
+  readonly acts: (range: number) => boolean
+  /** The record is due, and somebody else acts for it. */
+  readonly passedBy: (record: LiveRecord) => void
+  /** The run was begun by somebody who may still be at it; it is watched. */
+  readonly isElsewhere: (run: LiveRun) => boolean
 }
 
 export interface Counters {
@@ -97,10 +104,12 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
 
   /** A record has come into memory from an earlier boot: what was running then is over, what was due is queued. */
   adopt(record: LiveRecord): void {
+    if (!this.#parts.acts(record.range)) return this.#parts.rearm(record)
     for (const run of [...record.runs]) {
       if (record.gone) return
-      if (run.place !== 'idle' || isRunEnd(run.state)) continue
-      if (run.state === 'running') this.#attemptLost(run, 'the node stopped while this attempt was running')
+      if (run.place !== 'idle' || run.state !== 'running' || !record.isOpen(run)) continue
+      if (!this.#parts.isElsewhere(run))
+        this.attemptLost(run, 'the node stopped while this attempt was running')
     }
     this.settle(record)
   }
@@ -109,6 +118,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   settle(record: LiveRecord): void {
     const now = this.#parts.now()
     if (record.gone) return
+    if (!this.#parts.acts(record.range)) return this.#parts.passedBy(record)
     if (this.#isOver(record)) {
       if (record.expiresAt === NEVER) record.expiresAt = this.#expiryOf(record)
       if (record.expiresAt <= now || record.expiresAt === NEVER) return this.#drop(record)
@@ -118,7 +128,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
       if (!record.paused && record.nextAt <= now) this.occurrences.reached(record, now)
       if (record.gone) return
       for (const run of record.runs) {
-        if (run.place !== 'idle') continue
+        if (run.place !== 'idle' || !record.isOpen(run)) continue
         if (run.state === 'retrying' && run.retryAt <= now) {
           this.#move(run, 'queued')
           this.#offer(run)
@@ -131,7 +141,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   #missed(record: LiveRecord, count: number, from: number, to: number): void {
     this.counters.missed += count
     this.#parts.emit({ type: 'missed', task: record.id, count, from, to })
-    record.close()
+    this.#parts.store.closed(record)
     if (!this.#isOver(record)) return this.#parts.store.updated(record, { times: true })
     // The last instant is kept as a run: without one nothing would tell the id's next life from this one.
     const last = new LiveRun(record, to, false)
@@ -143,6 +153,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
 
   #offer(run: LiveRun): void {
     const { record } = run
+    if (!this.#parts.acts(record.range)) return
     if (record.definition.policy.overlap === 'queue-one') {
       if (record.runs.some(other => other !== run && other.place !== 'idle')) return
     }
@@ -153,6 +164,11 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
 
   starting(run: LiveRun): void {
     if (run.strict) return
+    invariant(
+      this.#parts.acts(run.record.range),
+      'nobody starts a run of a range for which another acts (A5)',
+    )
+    invariant(run.record.isOpen(run), 'what has ended is not started again (A6)')
     this.#move(run, 'running')
     run.attempt++
     run.startedAt = this.#parts.now()
@@ -166,7 +182,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     this.#move(run, 'running')
     run.attempt++
     run.startedAt = now()
-    run.fence = store.journal.nextN(record.range)
+    run.fence = store.nextN(record.range)
     run.journaledAttempts = run.attempt
     store.updated(record, { times: true, runs: [run] })
     store.journal.syncNext()
@@ -218,10 +234,12 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   outcome(run: LiveRun, outcome: OutcomeMessage): void {
     if (outcome.kind === 'unstarted') return this.#unstarted(run)
     run.startedAt = outcome.startedAt
+    // Somebody else may have begun an attempt of it as well, and have said so: this one has ended all the same.
+    if (run.state === 'queued' || run.state === 'retrying') run.state = 'running'
     if (run.attempt === 1 && !run.manual) this.lateness.record(Math.max(0, outcome.startedAt - run.instant))
     const body = outcome.body.length === 0 ? NO_BYTES : outcome.body.slice()
     if (outcome.kind === 'completed') {
-      for (const definition of outcome.followUps) this.#parts.followUp(definition)
+      for (const definition of outcome.followUps) this.#parts.followUp(definition, run.record.range)
       this.#end(run, 'completed', outcome.endedAt, body)
     } else {
       this.#failed(run, outcome.endedAt, body, outcome.kind === 'fatal')
@@ -252,7 +270,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   }
 
   lost(run: LiveRun): void {
-    this.#attemptLost(run, 'the worker went away while this attempt was running')
+    this.attemptLost(run, 'the worker went away while this attempt was running')
     if (!run.record.gone) this.settle(run.record)
   }
 
@@ -290,7 +308,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
 
   /** Ends a run that has not ended, wherever it is. */
   cancelRun(run: LiveRun, reason: 'cancelled' | 'overlap' | 'replaced'): void {
-    this.#takeBack(run, reason)
+    this.takeBack(run, reason)
     this.#end(run, 'cancelled', this.#parts.now(), NO_BYTES)
   }
 
@@ -316,7 +334,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     record.next = NEVER
     const runs: LiveRun[] = []
     for (const run of open) {
-      this.#takeBack(run, 'cancelled')
+      this.takeBack(run, 'cancelled')
       this.#finish(run, 'cancelled', now, NO_BYTES)
       runs.push(run)
     }
@@ -329,7 +347,8 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     this.#parts.rearm(record)
   }
 
-  #takeBack(run: LiveRun, reason: 'cancelled' | 'overlap' | 'replaced'): void {
+  /** The dispatcher lets go of it, and so does its worker. */
+  takeBack(run: LiveRun, reason: AbortReason): void {
     if (run.place === 'sent') this.dispatcher.abort(run, reason)
     else if (run.place !== 'idle') this.dispatcher.withdraw(run)
   }
@@ -354,7 +373,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   }
 
   /** Nobody knows how the attempt ended. */
-  #attemptLost(run: LiveRun, why: string): void {
+  attemptLost(run: LiveRun, why: string): void {
     const { guarantee, retry } = run.record.definition.policy
     const error: WireError = { name: 'AttemptLost', message: why, code: 'ATTEMPT_LOST' }
     const body = Buffer.from(errorText(error))
@@ -364,6 +383,9 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     }
     run.body = body
     this.#move(run, 'queued')
+    // Who acts for it starts it again, and has to know.
+    if (!this.#parts.acts(run.record.range))
+      this.#parts.store.updated(run.record, { times: true, runs: [run] })
   }
 
   #end(run: LiveRun, state: RunEnd, at: number, body: Uint8Array): void {
@@ -377,7 +399,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     if (this.#isOver(record)) return this.#over(record, run)
     store.updated(record, { times: true, runs: [run] })
     this.#keep(run, false)
-    record.close()
+    store.closed(record)
     if (!record.gone) this.#parts.rearm(record)
     const held =
       record.definition.policy.overlap === 'queue-one'
@@ -398,7 +420,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     }
     store.updated(record, { times: true, runs: [run] })
     this.#keep(run, true)
-    record.close()
+    store.closed(record)
     this.#parts.rearm(record)
   }
 
@@ -408,9 +430,9 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     this.#parts.rearm(record)
   }
 
-  /** A dead task is kept no longer: its list is full. */
+  /** A dead task is kept no longer: its list is full. Where others act for it, they say so. */
   dropDead(record: LiveRecord): void {
-    if (!record.gone && this.#isOver(record)) this.#drop(record)
+    if (!record.gone && this.#parts.acts(record.range) && this.#isOver(record)) this.#drop(record)
   }
 
   #finish(run: LiveRun, state: RunEnd, at: number, body: Uint8Array): void {
@@ -454,25 +476,16 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     this.#lazyTimer = undefined
     const started = this.#started
     this.#started = []
+    this.writeRunning(started)
+    this.#parts.store.flush()
+  }
+
+  /** Journals of attempts that run that they do, if that has not been done. */
+  writeRunning(started: readonly LiveRun[]): void {
     for (const run of started) {
       if (run.state !== 'running' || run.journaledAttempts === run.attempt || run.record.gone) continue
       run.journaledAttempts = run.attempt
       this.#parts.store.updated(run.record, { times: true, runs: [run] })
     }
-    this.#parts.store.flush()
   }
-}
-
-/** The last run of an ended task, as cancelled. */
-function cancelledLike(record: LiveRecord, now: number): LiveRun {
-  const last = record.runs.at(-1)
-  const run = new LiveRun(record, last?.instant ?? Math.floor(now), last?.manual ?? false)
-  run.state = 'cancelled'
-  run.attempt = last?.attempt ?? 0
-  run.drive = last?.drive ?? 0
-  run.drivenFrom = last?.drivenFrom ?? 0
-  run.returned = last?.returned ?? 0
-  run.version = last?.version
-  run.endedAt = now
-  return run
 }

@@ -43,3 +43,17 @@ export class LiveRun extends Run implements DueRun {
     return this.record.definition.policy.timeoutMs
   }
 }
+
+/** The last run of an ended task, as cancelled. */
+export function cancelledLike(record: LiveRecord, now: number): LiveRun {
+  const last = record.runs.at(-1)
+  const run = new LiveRun(record, last?.instant ?? Math.floor(now), last?.manual ?? false)
+  run.state = 'cancelled'
+  run.attempt = last?.attempt ?? 0
+  run.drive = last?.drive ?? 0
+  run.drivenFrom = last?.drivenFrom ?? 0
+  run.returned = last?.returned ?? 0
+  run.version = last?.version
+  run.endedAt = now
+  return run
+}

@@ -21,6 +21,8 @@ export interface ResidencyOptions {
   readonly backlogMax: number
   /** As the dispatcher's own. */
   readonly queueMax: number
+  /** How late a task is, for which another acts, before that is noticed, ms. */
+  readonly overdueMs: number
 }
 
 export interface ResidencyParts {
@@ -29,6 +31,8 @@ export interface ResidencyParts {
   readonly scheduler: Scheduler<LiveRun>
   readonly dispatcher: () => Dispatcher<LiveRun>
   readonly lifecycle: () => Lifecycle
+  /** Runs of the range may be started here. */
+  readonly acts: (range: number) => boolean
   readonly stir: () => void
   readonly failed: (error: unknown) => void
 }
@@ -40,12 +44,14 @@ export class Residency {
   readonly #parts: ResidencyParts
   readonly #horizon: Horizon<LiveRun>
   readonly #backlog: Backlog
+  readonly #overdueMs: number
   readonly #roomFor = (name: string): number => this.#parts.dispatcher().roomFor(name)
 
   constructor(options: ResidencyOptions, parts: ResidencyParts) {
     this.#parts = parts
     const { store, clock, lifecycle } = parts
     this.#backlog = new Backlog(options.backlogMax)
+    this.#overdueMs = options.overdueMs
     this.#horizon = new Horizon<LiveRun>({ store, clock }, options.horizon, {
       loaded: record => lifecycle().adopt(record),
       wantsBack: () => this.#backlog.wantsBack(this.#roomFor, options.queueMax * READ_AGAIN_SHARE),
@@ -75,17 +81,25 @@ export class Residency {
     return this.#horizon.stop()
   }
 
-  /** Arms the record for what is due next of it, or not at all. */
+  /**
+   * Arms the record for what is due next of it, or not at all. One for which another acts is armed for when it is
+   * overdue: then somebody has to ask why.
+   */
   rearm(record: LiveRecord): void {
-    const { scheduler } = this.#parts
+    const { scheduler, acts } = this.#parts
     this.#backlog.remove(record)
-    if (record.gone) return scheduler.disarm(record)
-    let due = NEVER
-    if (!record.paused) due = record.nextAt
-    for (const run of record.runs) if (run.state === 'retrying' && run.retryAt < due) due = run.retryAt
-    if (record.expiresAt < due) due = record.expiresAt
+    if (record.gone || record.outbox) return scheduler.disarm(record)
+    let due = startOf(record)
+    if (!acts(record.range)) due += this.#overdueMs
+    else if (record.expiresAt < due) due = record.expiresAt
     if (due === NEVER) scheduler.disarm(record)
     else scheduler.arm(record, due)
+  }
+
+  /** It is overdue, and another is being asked why. */
+  lookAgain(record: LiveRecord): void {
+    const { scheduler } = this.#parts
+    scheduler.arm(record, scheduler.wall.now() + this.#overdueMs)
   }
 
   /** It is due, and the queue has no room. */
@@ -123,4 +137,12 @@ export class Residency {
     const { stir, failed } = this.#parts
     this.#horizon.advance(now)?.then(stir, failed)
   }
+}
+
+/** When something of it is to be started; of what runs, or waits to, nothing more is asked. */
+export function startOf(record: LiveRecord): number {
+  let due = record.paused ? NEVER : record.nextAt
+  for (const run of record.runs)
+    if (run.state === 'retrying' && run.retryAt < due && record.isOpen(run)) due = run.retryAt
+  return due
 }

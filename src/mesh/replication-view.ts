@@ -1,0 +1,52 @@
+/** A view of the mesh as replication asks for it: lists of stores by range, who is live, and since when who is gone. */
+
+import type { View } from '../membership/view.ts'
+import type { ReplicationView } from '../replication/host.ts'
+import type { Placement } from '../ring/placement.ts'
+
+/** Since when stores are gone, as far as this process has seen it; of those that were removed, for ever. */
+export class GoneSince {
+  readonly #since = new Map<string, number>()
+  #members: ReadonlySet<string> = new Set()
+
+  /** `now`: epoch ms. */
+  update({ stores }: View, now: number): void {
+    for (const { store, state } of stores) {
+      if (state !== 'gone') this.#since.delete(store)
+      else if (!this.#since.has(store)) this.#since.set(store, now)
+    }
+    this.#members = new Set(stores.map(({ store }) => store))
+  }
+
+  /** Who has left, or was forgotten, has nothing that anybody waits for. */
+  of(store: string): number | undefined {
+    return this.#members.has(store) ? this.#since.get(store) : 0
+  }
+}
+
+export function replicationView(
+  view: View,
+  placement: Placement,
+  quorum: number,
+  gone: GoneSince,
+): ReplicationView {
+  const live = new Set<string>()
+  for (const { store, state } of view.stores) if (state === 'live') live.add(store)
+  // Placement gives the same list object for ranges that share one.
+  const lists = new Map<unknown, readonly string[]>()
+  return {
+    id: view.id,
+    quorum,
+    list: range => {
+      const stores = placement.list(range)
+      let names = lists.get(stores)
+      if (names === undefined) {
+        names = stores.map(({ store }) => store)
+        lists.set(stores, names)
+      }
+      return names
+    },
+    isLive: store => live.has(store),
+    goneSince: store => gone.of(store),
+  }
+}

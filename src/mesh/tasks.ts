@@ -1,0 +1,358 @@
+/**
+ * The tasks of a node in a mesh: for which ranges it acts, and when a change counts. It stands between the rooms of work,
+ * which ask it as their Ownership, the store, whose changes it numbers, and the replication. Before this store belongs to a
+ * mesh there is no replication, and it acts for nothing.
+ */
+
+import { CarillonError } from '../errors.ts'
+import { invariant } from '../invariant.ts'
+import type { View } from '../membership/view.ts'
+import type { Clock, Timer } from '../ports/clock.ts'
+import type { Network } from '../ports/network.ts'
+import type { Random } from '../ports/random.ts'
+import { defaultCopies } from '../replication/acknowledgements.ts'
+import type { Dot } from '../replication/context.ts'
+import type { RangeState } from '../replication/host.ts'
+import type { ReplicationOptions } from '../replication/options.ts'
+import { Replication } from '../replication/replication.ts'
+import type { Placement } from '../ring/placement.ts'
+import type { ChangeSink, Started, TaskStore } from '../store/task-store.ts'
+import type { Creation } from '../work/creation.ts'
+import type { Duty } from '../work/duty.ts'
+import type { LiveRecord, LiveRun } from '../work/live-run.ts'
+import { type Counted, NOTHING_WRITTEN, type Ownership, type Written } from '../work/ownership.ts'
+import { Counting, type CountingOptions, joined } from './counting.ts'
+import { StoreReplicaHost } from './replica-host.ts'
+import { GoneSince, replicationView } from './replication-view.ts'
+import { Starts } from './starts.ts'
+import { Transport } from './transport.ts'
+
+export interface TasksOptions extends CountingOptions {
+  readonly replication: ReplicationOptions
+  /** How often what is late is looked for, ms. */
+  readonly tickMs: number
+  /** How long an attempt is waited for whose node nobody knows, from when this node began to act, ms. */
+  readonly orphanMs: number
+}
+
+export interface TasksParts {
+  readonly clock: Clock
+  readonly random: Random
+  readonly network: Network
+  readonly store: TaskStore<LiveRun>
+  readonly duty: Duty
+  readonly creation: Creation
+  readonly meshId: () => string | undefined
+  /** A sign of life of a node; the store that speaks from there. */
+  readonly heard: (node: string) => string | undefined
+  readonly exchangeViews: (store: string) => void
+  readonly stir: () => void
+  readonly failed: (error: unknown) => void
+}
+
+/** What one range is here, for who judges meshes. */
+export interface RangeInspection {
+  readonly acts: boolean
+  readonly isListed: boolean
+  /** Live records by id; the texts are equal on all stores that have the same. */
+  readonly records: ReadonlyMap<string, string>
+}
+
+const PAGE = 500
+const SWEEP_MS = 1000
+
+export class MeshTasks implements Ownership, ChangeSink {
+  readonly isShared = true
+  readonly #options: TasksOptions
+  readonly #parts: TasksParts
+  readonly #started: Started
+  readonly #transport: Transport
+  readonly #gone = new GoneSince()
+  readonly #starts: Starts
+  /** By range: since when this node acts, monotonic ms; NaN: it does not. */
+  readonly #actingSince: Float64Array
+  readonly #unsure = new Set<number>()
+  #replication: Replication | undefined
+  #counting: Counting | undefined
+  #view: View | undefined
+  #gathered: Map<number, Dot[]> | undefined
+  #timer: Timer | undefined
+  #sweptAt = 0
+  /** Ranges that this node began to act for without having heard enough others. */
+  unsureCount = 0
+  holes = 0
+
+  constructor(parts: TasksParts, options: TasksOptions, started: Started) {
+    this.#parts = parts
+    this.#options = options
+    this.#started = started
+    const { network, store } = parts
+    const { meta, actor } = store.identity
+    this.#actingSince = new Float64Array(meta.ranges).fill(Number.NaN)
+    this.#starts = new Starts(Buffer.from(actor.startId).toString('hex'))
+    this.#transport = new Transport(network, store.actors, {
+      meshId: parts.meshId,
+      nodeOf: id => this.#view?.stores.find(each => each.store === id)?.node,
+      heard: node => {
+        const id = parts.heard(node)
+        return this.#view?.stores.some(each => each.store === id) ? id : undefined
+      },
+      received: (from, message) => this.#replication?.receive(from, message),
+    })
+    store.sink = this
+  }
+
+  // --- the mesh
+
+  /** `quorum` is Infinity for a store that belongs to no mesh. */
+  viewChanged(view: View, placement: Placement, quorum: number, isFounder: boolean): void {
+    const { clock, stir } = this.#parts
+    this.#view = view
+    this.#starts.update(view)
+    this.#gone.update(view, clock.now())
+    if (this.#replication === undefined) {
+      if (!Number.isFinite(quorum)) return
+      this.#begin(isFounder)
+    }
+    this.#replication?.viewChanged(replicationView(view, placement, quorum, this.#gone))
+    this.#parts.duty.watch()
+    stir()
+  }
+
+  #begin(isFounder: boolean): void {
+    const { clock, random, store, duty, creation, exchangeViews, stir, failed } = this.#parts
+    const { states, withRecords } = this.#started
+    const host = new StoreReplicaHost({
+      clock,
+      store,
+      duty,
+      creation,
+      send: (to, message) => this.#transport.send(to, message),
+      exchangeViews,
+      acts: (range, acts, unsure) => this.#acts(range, acts, unsure),
+      whenCounted: (written, done) =>
+        this.acknowledge(written, error => {
+          if (error === undefined) done()
+        }),
+      failed,
+      stir,
+    })
+    this.#replication = new Replication(
+      host,
+      this.#options.replication,
+      {
+        unsure: () => {
+          this.unsureCount++
+        },
+        hole: () => {
+          this.holes++
+        },
+      },
+      {
+        self: store.identity.meta.store,
+        ranges: store.identity.meta.ranges,
+        firstNumber: Math.floor(random.float() * 0x7fff_ffff),
+        states,
+        withRecords,
+        // Who was there at the founding and has anything since is like any other.
+        isFounder: isFounder && states.size === 0 && withRecords.size === 0,
+      },
+    )
+    this.#counting = new Counting(this.#options, {
+      replication: this.#replication,
+      copies: () => defaultCopies(this.#view?.stores.length ?? 0),
+      monotonic: () => clock.monotonic(),
+      isFull: () => store.isFull,
+    })
+    this.#arm()
+  }
+
+  connected(node: string): void {
+    this.#transport.connected(node)
+  }
+
+  disconnected(node: string): void {
+    this.#transport.disconnected(node)
+  }
+
+  frame(node: string, plane: 'replication' | 'bulk', frame: Uint8Array): void {
+    this.#transport.frame(node, plane, frame)
+    this.#parts.stir()
+  }
+
+  drained(node: string, plane: 'replication' | 'bulk'): void {
+    this.#transport.drained(node, plane)
+  }
+
+  /** The end of a turn: what is new goes out while it is synced. */
+  flush(): void {
+    this.#replication?.flush()
+    this.#transport.flush()
+  }
+
+  /** What the ranges come to now, beside their records. */
+  states(): Iterable<[number, RangeState]> {
+    return this.#replication?.states() ?? []
+  }
+
+  #acts(range: number, acts: boolean, unsure: boolean): void {
+    const isActing = this.acts(range)
+    if (acts && unsure) this.#unsure.add(range)
+    else this.#unsure.delete(range)
+    if (acts === isActing) return
+    this.#actingSince[range] = acts ? this.#parts.clock.monotonic() : Number.NaN
+    if (acts) this.#parts.duty.begin(range)
+  }
+
+  #arm(): void {
+    this.#timer = this.#parts.clock.setTimer(this.#options.tickMs, () => this.#tick())
+  }
+
+  #tick(): void {
+    const { clock, store, duty } = this.#parts
+    this.#replication?.tick()
+    this.#counting?.tick()
+    duty.watch()
+    if (clock.monotonic() - this.#sweptAt >= SWEEP_MS) {
+      this.#sweptAt = clock.monotonic()
+      store.sweepEnded(clock.now())
+    }
+    this.#arm()
+  }
+
+  /** Hands over what this node acts for, so that the next owners go on at once; gives up after a while. */
+  async handOver(limitMs: number): Promise<void> {
+    const { clock } = this.#parts
+    const until = clock.monotonic() + limitMs
+    while (this.#replication?.handOver() === true && clock.monotonic() < until)
+      await new Promise<void>(resolve => clock.setTimer(this.#options.tickMs / 4, resolve))
+  }
+
+  /** Resolves when every store of the lists has all that is here, or after a while. */
+  async shared(limitMs: number): Promise<void> {
+    const { clock } = this.#parts
+    const until = clock.monotonic() + limitMs
+    while (!this.#isShared() && clock.monotonic() < until)
+      await new Promise<void>(resolve => clock.setTimer(this.#options.tickMs, resolve))
+  }
+
+  #isShared(): boolean {
+    const self = this.#parts.store.identity.meta.store
+    for (const replica of this.#replication?.replicas() ?? []) {
+      if (!replica.holds) continue
+      for (const store of replica.list)
+        if (store !== self && !replica.confirmed(store).contains(replica.applied)) return false
+    }
+    return true
+  }
+
+  stop(): void {
+    this.#timer?.cancel()
+  }
+
+  // --- Ownership
+
+  acts(range: number): boolean {
+    return !Number.isNaN(this.#actingSince[range] as number)
+  }
+
+  refusal(range: number): CarillonError | undefined {
+    if (this.#replication?.replica(range)?.isOpen === true) return undefined
+    if (this.#replication === undefined) {
+      return new CarillonError(
+        'NOT_OWNER',
+        'this node belongs to no mesh yet: call again, or ask another node',
+      )
+    }
+    const owner = this.#replication.owner(range)
+    const node = this.#view?.stores.find(({ store }) => store === owner)?.node
+    const isSelf = owner === this.#parts.store.identity.meta.store
+    const who =
+      isSelf || node === undefined
+        ? 'no node acts for it at this moment: call again'
+        : `node ${node} does: ask there`
+    return new CarillonError('NOT_OWNER', `this node does not act for the task; ${who}`)
+  }
+
+  lifeMin(range: number): number {
+    return this.#replication?.replica(range)?.lifeMin ?? Number.NEGATIVE_INFINITY
+  }
+
+  mayRunElsewhere(range: number, actor: number): boolean {
+    const known = this.#starts.isLive(this.#parts.store.actors.nameOf(actor))
+    if (known !== undefined) return known
+    return this.#parts.clock.monotonic() - (this.#actingSince[range] as number) < this.#options.orphanMs
+  }
+
+  gather(): void {
+    this.#gathered = new Map()
+  }
+
+  needs(range: number, dots: readonly Dot[]): void {
+    if (this.#gathered !== undefined) joined(this.#gathered, range, dots)
+  }
+
+  written(): Written {
+    const written = this.#gathered ?? NOTHING_WRITTEN
+    this.#gathered = undefined
+    return written
+  }
+
+  justWritten({ range, dotActor, dotN }: LiveRecord): Written {
+    return new Map([[range, [{ actor: dotActor, n: dotN }]]])
+  }
+
+  acknowledge(written: Written, counted: Counted): void {
+    if (this.#counting !== undefined && written.size > 0) return this.#counting.acknowledge(written, counted)
+    this.#parts.store.afterSync(error => counted(error, 0))
+  }
+
+  confirm(written: Written, done: (firm: boolean, copies: number) => void): void {
+    if (this.#counting === undefined || written.size === 0) return done(false, 0)
+    this.#counting.confirm(written, done)
+  }
+
+  // --- ChangeSink
+
+  next(range: number): Dot {
+    return this.#the().next(range)
+  }
+
+  wrote(range: number, bytes: Uint8Array, dots: readonly Dot[]): void {
+    const replication = this.#the()
+    const dot = replication.wrote(range, bytes, dots)
+    if (this.#gathered !== undefined) joined(this.#gathered, range, [dot])
+    // The end of an attempt that ran on here: nobody waits for it, but who acts has to get it.
+    if (replication.replica(range)?.role !== 'owner')
+      replication.acknowledge(range, dot, 'majority', () => {})
+  }
+
+  #the(): Replication {
+    invariant(this.#replication !== undefined, 'nothing is written before this store belongs to a mesh')
+    return this.#replication
+  }
+
+  // --- to look at
+
+  status(): { readonly acting: number; readonly unsure: number; readonly waiting: number } {
+    let acting = 0
+    for (const since of this.#actingSince) if (!Number.isNaN(since)) acting++
+    return { acting, unsure: this.#unsure.size, waiting: this.#counting?.waiting ?? 0 }
+  }
+
+  async inspect(range: number): Promise<RangeInspection> {
+    const { store } = this.#parts
+    const records = new Map<string, string>()
+    for (let after: string | undefined, more = true; more; ) {
+      const { heads, isLast } = await store.pageOf(range, after, PAGE)
+      for (const { id, ended } of heads) {
+        after = id
+        const text = ended ? undefined : store.canonical(range, id)
+        if (text !== undefined) records.set(id, text)
+      }
+      more = !isLast
+    }
+    const list = this.#replication?.replica(range)?.list ?? []
+    return { acts: this.acts(range), isListed: list.includes(store.identity.meta.store), records }
+  }
+}
