@@ -1,0 +1,145 @@
+/** Whole engines keep every task on R stores, and one of them acts. */
+
+import { afterEach, describe, expect, test } from 'vitest'
+import { BEGAN_AT, type BedNode, MeshBed } from './bed.ts'
+
+let bed: MeshBed
+
+afterEach(async () => {
+  await bed?.stop()
+})
+
+describe('a mesh of three', () => {
+  test('carries out what any node acts for once, and all have the same of it', async () => {
+    bed = new MeshBed(3)
+    bed.handle('work')
+    await bed.found()
+    const tasks = []
+    for (let i = 0; i < 30; i++)
+      tasks.push(await bed.call(node => node.schedule({ name: 'work', id: `t${i}`, in: 1000 })))
+    await bed.advance(5000)
+    expect(bed.entered.map(({ task }) => task).sort()).toEqual(tasks.map(({ id }) => id).sort())
+    await bed.expectConverged()
+  })
+
+  test('keeps to the instants of a recurring task when the node that acts for it dies', async () => {
+    bed = new MeshBed(3)
+    bed.handle('tick')
+    await bed.found()
+    await bed.call(node => node.schedule({ name: 'tick', id: 'every', every: 1000, anchor: BEGAN_AT }))
+    await bed.advance(5000)
+    const before = bed.entered.length
+    bed.ownerOf('every').crash()
+    await bed.advance(20_000)
+    const instants = bed.entered.map(({ scheduledAt }) => scheduledAt)
+    expect(before).toBeGreaterThanOrEqual(4)
+    // Every second has its run, also those of the time without an owner.
+    for (let i = 1; i < instants.length; i++)
+      expect([0, 1000]).toContain((instants[i] as number) - (instants[i - 1] as number))
+    expect(instants.at(-1)).toBeGreaterThan(20_000)
+    expect(new Set(bed.entered.map(({ node }) => node)).size).toBe(2)
+  })
+
+  test('starts the attempt of a dead node again, and not one that has ended', async () => {
+    bed = new MeshBed(3)
+    bed.handle('slow', (_, node: BedNode) => node.sleep(3000))
+    await bed.found()
+    await bed.call(node => node.schedule({ name: 'slow', id: 'long', in: 100 }))
+    await bed.advance(1000)
+    expect(bed.entered).toHaveLength(1)
+    bed.ownerOf('long').crash()
+    await bed.advance(30_000)
+    expect(bed.entered.map(({ attempt }) => attempt)).toEqual([1, 2])
+    expect(bed.entered[1]?.key).toBe(bed.entered[0]?.key)
+    await bed.advance(60_000)
+    expect(bed.entered).toHaveLength(2)
+  })
+
+  test('has what was acknowledged after all of it lost its power', async () => {
+    bed = new MeshBed(3, { segmentChangesMax: 8 })
+    bed.handle('work')
+    await bed.found()
+    for (let i = 0; i < 40; i++)
+      await bed.call(node => node.schedule({ name: 'work', id: `t${i}`, in: 120_000 }))
+    for (const node of bed.nodes) node.crash({ powerCut: true })
+    await bed.advance(10_000)
+    for (const node of bed.nodes) await bed.restart(node)
+    await bed.settled()
+    await bed.expectConverged()
+    await bed.advance(130_000)
+    expect(bed.entered.map(({ task }) => task).sort()).toEqual(
+      Array.from({ length: 40 }, (_, i) => `t${i}`).sort(),
+    )
+  })
+
+  test('gives a node that lost its disk everything again, and nothing is lost with it', async () => {
+    bed = new MeshBed(3, { segmentChangesMax: 8 })
+    bed.handle('work')
+    await bed.found()
+    for (let i = 0; i < 40; i++)
+      await bed.call(node => node.schedule({ name: 'work', id: `t${i}`, in: 300_000 }))
+    const [first] = bed.nodes as [BedNode]
+    first.crash()
+    first.wipe()
+    await bed.restart(first)
+    await bed.advance(90_000)
+    await bed.settled()
+    await bed.expectConverged()
+  })
+
+  test('a cancel is firm once all have it, and nothing starts after it', async () => {
+    bed = new MeshBed(3)
+    bed.handle('work')
+    await bed.found()
+    await bed.call(node => node.schedule({ name: 'work', id: 'never', in: 2000 }))
+    expect(await bed.call(node => node.cancel('never'))).toBe(true)
+    await bed.advance(5000)
+    expect(bed.entered).toEqual([])
+    await bed.expectConverged()
+  })
+
+  test('a follow-up of another range runs once', async () => {
+    bed = new MeshBed(3)
+    bed.handle('first', async run => {
+      for (let i = 0; i < 5; i++) await run.schedule({ name: 'second' })
+    })
+    bed.handle('second')
+    await bed.found()
+    await bed.call(node => node.schedule({ name: 'first', id: 'parent', in: 10 }))
+    await bed.advance(10_000)
+    const followUps = bed.entered.filter(({ task }) => task !== 'parent').map(({ task }) => task)
+    expect(new Set(followUps).size).toBe(5)
+    expect(followUps).toHaveLength(5)
+    await bed.expectConverged()
+  })
+
+  test('hands its ranges over when it stops, and no instant is missed', async () => {
+    bed = new MeshBed(3)
+    bed.handle('tick')
+    await bed.found()
+    await bed.call(node => node.schedule({ name: 'tick', id: 'every', every: 200, anchor: BEGAN_AT }))
+    await bed.advance(3000)
+    await bed.ownerOf('every').stop()
+    await bed.advance(3000)
+    const late = bed.entered.map(({ at, scheduledAt }) => at - scheduledAt)
+    expect(Math.max(...late)).toBeLessThan(1000)
+    const instants = bed.entered.map(({ scheduledAt }) => scheduledAt)
+    expect(new Set(instants).size).toBe(instants.length)
+  })
+})
+
+describe('a mesh that grows', () => {
+  test('copies ranges to a node that joins, which then acts for its part', async () => {
+    bed = new MeshBed(3, { segmentChangesMax: 8 })
+    bed.handle('work')
+    await bed.found()
+    for (let i = 0; i < 60; i++)
+      await bed.call(node => node.schedule({ name: 'work', id: `t${i}`, in: 600_000 }))
+    const fourth = bed.add()
+    await bed.restart(fourth)
+    await bed.advance(30_000)
+    await bed.settled()
+    await bed.expectConverged()
+    expect(fourth.engine.mesh?.tasks.status().acting).toBeGreaterThan(0)
+  })
+})
