@@ -15,7 +15,13 @@
 
 import { invariant } from '../invariant.ts'
 import { CorruptBytes } from '../lib/bytes.ts'
-import { type Acknowledged, Acknowledgements, type AckView, type Copies } from './acknowledgements.ts'
+import {
+  type Acknowledged,
+  Acknowledgements,
+  type AckView,
+  type Copies,
+  countOf,
+} from './acknowledgements.ts'
 import { Activation } from './activation.ts'
 import { ChangeLog, type LogEntry } from './change-log.ts'
 import { Context, type Dot } from './context.ts'
@@ -213,7 +219,7 @@ export class RangeReplica implements Replica {
       const isBusy = host.isBusy(this.range)
       if (mayLetGo(this.round, { viewId, list, applied, synced, isBusy }, self)) this.letGo()
     }
-    this.acks.settle(this.ackView)
+    if (this.acks.length > 0) this.acks.settle(this.ackView)
     if (this.role !== 'deleting' && this.list.includes(self)) this.#stability.check()
   }
 
@@ -252,10 +258,16 @@ export class RangeReplica implements Replica {
     return dot
   }
 
-  /** Calls back when a change has its copies. */
-  acknowledge(dot: Dot, copies: Copies, done: Acknowledged): void {
-    this.acks.wait(dot, copies, done)
+  /** Calls back when a change has its copies. Returns how to give up waiting for them. */
+  acknowledge(dot: Dot, copies: Copies, done: Acknowledged): () => void {
+    const giveUp = this.acks.wait(dot, copies, done)
     this.parts.touch(this)
+    return giveUp
+  }
+
+  /** How many stores of the list have synced a change, as far as is known. */
+  copiesOf(dot: Dot): number {
+    return countOf(dot, { list: this.list, confirmed: store => this.confirmed(store) })
   }
 
   get ackView(): AckView {

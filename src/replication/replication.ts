@@ -145,8 +145,14 @@ export class Replication {
     return this.#mine(range).next()
   }
 
-  acknowledge(range: number, dot: Dot, copies: Copies, done: Acknowledged): void {
-    this.#mine(range).acknowledge(dot, copies, done)
+  /** Calls back once, when the change has its copies. Returns how to give up waiting for them. */
+  acknowledge(range: number, dot: Dot, copies: Copies, done: Acknowledged): () => void {
+    return this.#mine(range).acknowledge(dot, copies, done)
+  }
+
+  /** How many stores of the list have synced a change, as far as is known; 0: nothing is held of the range. */
+  copiesOf(range: number, dot: Dot): number {
+    return this.#replicas.get(range)?.copiesOf(dot) ?? 0
   }
 
   #mine(range: number): RangeReplica {
