@@ -53,6 +53,12 @@ export class Engine {
     this.#process = process
   }
 
+  /** An attempt of the range runs here. */
+  isBusy(range: number): boolean {
+    for (const key of this.#executing) if (key.startsWith(`${range} `)) return true
+    return false
+  }
+
   forget(range: number): void {
     for (const key of this.#executing) if (key.startsWith(`${range} `)) this.#executing.delete(key)
   }

@@ -13,6 +13,7 @@ import type { ReplicaHost } from '../../src/replication/host.ts'
 import { FormerLists } from '../../src/replication/lists.ts'
 import { Peer } from '../../src/replication/peer.ts'
 import { RangeReplica } from '../../src/replication/range-replica.ts'
+import { Stability } from '../../src/replication/stability.ts'
 import { NOT_YET, type TaskRecord } from '../../src/task/record.ts'
 import type { Flaws } from './flaws.ts'
 import { Process } from './process.ts'
@@ -122,10 +123,11 @@ export const REPLICATION_MUTANTS: readonly ReplicationMutant[] = [
         CopySender.prototype,
         'chunk',
         original =>
-          function (this: CopySender, ...args) {
-            const chunk = original.apply(this, args)
-            const now = replicaAt(args[1], this.range)?.applied
-            return chunk === undefined || now === undefined ? chunk : { ...chunk, context: now }
+          function (this: CopySender, number, host, options, at, give) {
+            original.call(this, number, host, options, at, chunk => {
+              const now = replicaAt(host, this.range)?.applied
+              give(chunk === undefined || now === undefined ? chunk : { ...chunk, context: now })
+            })
           },
       ),
   },
@@ -174,11 +176,13 @@ export const REPLICATION_MUTANTS: readonly ReplicationMutant[] = [
         CopyReceiver.prototype,
         'take',
         original =>
-          function (this: CopyReceiver, message, applied, host) {
-            original.call(this, message, applied, host)
-            const replica = replicaAt(host, this.range)
-            if (message.chunk === 0 && replica !== undefined)
-              replica.joined(message.context, host.monotonic())
+          function (this: CopyReceiver, message, taker, done) {
+            original.call(this, message, taker, outcome => {
+              const replica = replicaAt(taker.host, this.range)
+              if (message.chunk === 0 && outcome === 'taken' && replica !== undefined)
+                replica.joined(message.context, taker.host.monotonic())
+              done(outcome)
+            })
           },
       ),
   },
@@ -202,12 +206,13 @@ export const REPLICATION_MUTANTS: readonly ReplicationMutant[] = [
         CopySender.prototype,
         'chunk',
         original =>
-          function (this: CopySender, ...args) {
-            const chunk = original.apply(this, args)
-            const replica = replicaAt(args[1], this.range)
-            if (chunk !== undefined && chunk.upTo === undefined && replica?.role === 'outside')
-              replica.letGo()
-            return chunk
+          function (this: CopySender, number, host, options, at, give) {
+            original.call(this, number, host, options, at, chunk => {
+              give(chunk)
+              const replica = replicaAt(host, this.range)
+              if (chunk !== undefined && chunk.upTo === undefined && replica?.role === 'outside')
+                replica.letGo()
+            })
           },
       ),
   },
@@ -248,6 +253,12 @@ export const REPLICATION_MUTANTS: readonly ReplicationMutant[] = [
     apply: () => patch(Copying.prototype, 'end', () => () => undefined),
   },
   {
+    name: 'a chunk adopted after its copy had ended',
+    breaks: 'what was being read for when the copy ended is taken all the same',
+    mix: 'moves',
+    apply: () => patch(Copying.prototype, 'isCurrent', () => () => true),
+  },
+  {
     name: 'answer before the sync',
     breaks: 'have and tail say what is applied',
     mix: 'crashes',
@@ -283,12 +294,13 @@ export const REPLICATION_MUTANTS: readonly ReplicationMutant[] = [
     mix: 'cuts',
     apply: () =>
       patch(
-        RangeReplica.prototype,
+        Stability.prototype,
         'stable',
         () =>
-          function (this: RangeReplica) {
-            const stores = new Set([...this.list, ...this.lists.open.flatMap(({ members }) => members)])
-            return Context.meet([this.synced, ...[...stores].map(store => this.confirmed(store))])
+          function (this: Stability) {
+            const { list, lists, synced } = this.replica
+            const stores = new Set([...list, ...lists.open.flatMap(({ members }) => members)])
+            return Context.meet([synced, ...[...stores].map(store => this.replica.confirmed(store))])
           },
       ),
   },

@@ -15,6 +15,7 @@ import { hasEnded } from '../../src/task/merge.ts'
 import { NEVER, type TaskRecord } from '../../src/task/record.ts'
 import { Commits, type Disk, type Entry, statesOf } from './disk.ts'
 import { Engine } from './engine.ts'
+import { Reads } from './reads.ts'
 import { Records } from './records.ts'
 import type { SimView } from './view.ts'
 import type { World } from './world.ts'
@@ -37,6 +38,7 @@ export class Process implements ReplicaHost, ReplicaEvents {
   readonly records: Records
   readonly replication: Replication
   readonly engine: Engine
+  readonly reads: Reads
   readonly acting = new Map<number, Acting>()
   readonly startedAt: number
   readonly #skewMs: number
@@ -57,6 +59,7 @@ export class Process implements ReplicaHost, ReplicaEvents {
     this.records = new Records(actors, options.ranges, flaws)
     this.records.replay(disk.entries)
     this.engine = new Engine(this)
+    this.reads = new Reads(world, disk.store, () => this.isUp)
     this.replication = new Replication(this, world.protocol, this, {
       self: disk.store,
       ranges: options.ranges,
@@ -127,7 +130,28 @@ export class Process implements ReplicaHost, ReplicaEvents {
     this.disk.entries.push(entry)
   }
 
+  idOf(bytes: Uint8Array): string {
+    return this.records.idOf(bytes)
+  }
+
+  load(range: number, ids: readonly string[], done: () => void): void {
+    this.reads.read(range, () => ({ ids, done }))
+  }
+
+  page(
+    range: number,
+    after: string | undefined,
+    limit: number,
+    done: (heads: readonly RecordHead[], isLast: boolean) => void,
+  ): void {
+    this.reads.read(range, () => {
+      const heads = this.records.heads(range, after, limit)
+      return { ids: heads.map(({ id }) => id), done: () => done(heads, heads.length < limit) }
+    })
+  }
+
   apply(range: number, actor: number, n: number, bytes: Uint8Array): void {
+    this.reads.mustHave(range, this.idOf(bytes))
     this.world.checkDot(range, actor, n, bytes)
     this.records.apply(range, actor, n, bytes)
     this.#journal({ kind: 'change', range, actor, n, bytes })
@@ -146,15 +170,26 @@ export class Process implements ReplicaHost, ReplicaEvents {
   }
 
   adopt(range: number, bytes: Uint8Array): void {
+    this.reads.mustHave(range, this.headOf(range, bytes).id)
     this.records.adopt(range, bytes)
     this.#journal({ kind: 'record', range, bytes })
   }
 
-  headOf(range: number, bytes: Uint8Array): RecordHead & { readonly isHere: boolean } {
+  headOf(range: number, bytes: Uint8Array): RecordHead {
     return this.records.headOf(range, bytes)
   }
 
+  isHere(range: number, id: string): boolean {
+    this.reads.mustHave(range, id)
+    return this.records.get(range, id) !== undefined
+  }
+
   drop(range: number, id: string): void {
+    this.reads.mustHave(range, id)
+    this.#drop(range, id)
+  }
+
+  #drop(range: number, id: string): void {
     const record = this.records.get(range, id)
     invariant(record !== undefined, 'what is dropped is there (A4)')
     if (this.world.flaws.forgetsLives !== true) this.replication.replica(range)?.dropped(record.life)
@@ -176,11 +211,8 @@ export class Process implements ReplicaHost, ReplicaEvents {
     this.#journal({ kind: 'delete-records', range })
   }
 
-  heads(range: number, after: string | undefined, limit: number): readonly RecordHead[] {
-    return this.records.heads(range, after, limit)
-  }
-
   encode(range: number, id: string): Uint8Array | undefined {
+    this.reads.mustHave(range, id)
     return this.records.encode(range, id)
   }
 
@@ -193,6 +225,10 @@ export class Process implements ReplicaHost, ReplicaEvents {
     this.#journal({ kind: 'extras', range, bytes })
   }
 
+  isBusy(range: number): boolean {
+    return this.engine.isBusy(range)
+  }
+
   stable(range: number, context: Context): void {
     const ended: TaskRecord[] = []
     for (const record of this.records.of(range).values()) {
@@ -200,7 +236,7 @@ export class Process implements ReplicaHost, ReplicaEvents {
       if (hasEnded(record)) ended.push(record)
       else if (this.world.prunes) record.prune()
     }
-    for (const { id } of ended) this.drop(range, id)
+    for (const { id } of ended) this.#drop(range, id)
   }
 
   arm(range: number, unsure: boolean): void {

@@ -154,10 +154,13 @@ export class Records {
     })
   }
 
-  headOf(range: number, bytes: Uint8Array): RecordHead & { readonly isHere: boolean } {
+  headOf(range: number, bytes: Uint8Array): RecordHead {
     const record = this.decode(range, bytes)
-    const isHere = this.get(range, record.id) !== undefined
-    return { id: record.id, dots: record.dots, ended: hasEnded(record), isHere }
+    return { id: record.id, dots: record.dots, ended: hasEnded(record) }
+  }
+
+  idOf(bytes: Uint8Array): string {
+    return readChange(new ByteReader(bytes), this.#actors).id
   }
 
   encodeExtras(range: number): Uint8Array {

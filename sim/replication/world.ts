@@ -224,6 +224,14 @@ export class World {
     return isSlow ? 50 + 400 * this.random.float() : 0.2 + 2 * this.random.float()
   }
 
+  /** 0: at once. In a third of all worlds everything is in memory. */
+  readMs(store: string): number {
+    if (this.options.seed % 3 === 0 || this.random.float() < 0.3) return 0
+    const site = this.sites.get(store)
+    const isSlow = site !== undefined && this.agenda.now < site.slowUntil
+    return isSlow ? 20 + 300 * this.random.float() : 0.1 + 5 * this.random.float() ** 3
+  }
+
   mintActor(disk: Disk): number {
     const key = `${disk.store} ${disk.boot}`
     const known = this.flaws.repeatsActor === true ? this.#startIds.get(key) : undefined

@@ -5,6 +5,9 @@
  *
  * `majority` waits for W, `any` for one, `all` for every store of the list and of each list that is not retired: what
  * makes a cancel firm.
+ *
+ * Those that wait stand in lines, one for each actor and number of copies, by their n: how far the stores of the list have
+ * an actor's changes says how much of a line counts, so that nothing is looked at for each that goes on waiting.
  */
 
 import type { Context, Dot } from './context.ts'
@@ -13,6 +16,11 @@ export type Copies = 'any' | 'majority' | 'all'
 
 /** How many stores of the list have it when it counts. */
 export type Acknowledged = (copies: number) => void
+
+/** What is wanted if the caller says nothing: of two stores, one that is down must not stop the other. */
+export function defaultCopies(rosterSize: number): Copies {
+  return rosterSize === 2 ? 'any' : 'majority'
+}
 
 export interface AckView {
   readonly list: readonly string[]
@@ -28,43 +36,108 @@ interface Waiting extends Dot {
   readonly done: Acknowledged
 }
 
+interface Line {
+  readonly actor: number
+  readonly copies: Copies
+  /** By n, of equal ones in the order in which they came. */
+  waiting: Waiting[]
+}
+
 export class Acknowledgements {
-  #waiting: Waiting[] = []
+  readonly #lines = new Map<string, Line>()
+  #length = 0
 
   get length(): number {
-    return this.#waiting.length
+    return this.#length
   }
 
-  wait(dot: Dot, copies: Copies, done: Acknowledged): void {
-    this.#waiting.push({ ...dot, copies, done })
+  /** Returns how to give up: `done` is not called any more. */
+  wait(dot: Dot, copies: Copies, done: Acknowledged): () => void {
+    const { actor, n } = dot
+    const key = `${copies} ${actor}`
+    let line = this.#lines.get(key)
+    if (line === undefined) {
+      line = { actor, copies, waiting: [] }
+      this.#lines.set(key, line)
+    }
+    const waiting = { actor, n, copies, done }
+    line.waiting.splice(endOf(line.waiting, n), 0, waiting)
+    this.#length++
+    return () => this.#giveUp(key, waiting)
+  }
+
+  #giveUp(key: string, waiting: Waiting): void {
+    const line = this.#lines.get(key)
+    if (line === undefined) return
+    let i = endOf(line.waiting, waiting.n) - 1
+    while (i >= 0 && line.waiting[i] !== waiting && line.waiting[i]?.n === waiting.n) i--
+    if (line.waiting[i] !== waiting) return
+    line.waiting.splice(i, 1)
+    this.#length--
+    if (line.waiting.length === 0) this.#lines.delete(key)
   }
 
   /** Tells those that now count. */
   settle(view: AckView): void {
-    if (this.#waiting.length === 0) return
+    if (this.#length === 0) return
     const told: Array<() => void> = []
-    this.#waiting = this.#waiting.filter(each => {
-      const copies = this.copiesOf(each, view)
-      if (copies === undefined) return true
-      told.push(() => each.done(copies))
-      return false
-    })
+    for (const [key, line] of this.#lines) {
+      const end = endOf(line.waiting, reachOf(line, view))
+      if (end === 0) continue
+      const kept: Waiting[] = []
+      for (const each of line.waiting.slice(0, end)) {
+        // Below what is reached there may be holes.
+        const copies = this.copiesOf(each, view)
+        if (copies === undefined) kept.push(each)
+        else told.push(() => each.done(copies))
+      }
+      line.waiting = kept.concat(line.waiting.slice(end))
+      this.#length -= end - kept.length
+      if (line.waiting.length === 0) this.#lines.delete(key)
+    }
     for (const tell of told) tell()
   }
 
   /** How many have it, if it counts. */
   copiesOf(waiting: Dot & { readonly copies: Copies }, view: AckView): number | undefined {
-    const { actor, n, copies } = waiting
-    const has = (store: string): boolean => view.confirmed(store).covers(actor, n)
-    const count = view.list.filter(has).length
+    const { copies } = waiting
+    const count = countOf(waiting, view)
     if (copies === 'any') return count >= 1 ? count : undefined
     if (count < view.quorum) return undefined
+    const has = (store: string): boolean => view.confirmed(store).covers(waiting.actor, waiting.n)
     if (copies === 'all' && (count < view.list.length || ![...view.former].every(has))) return undefined
     return count
   }
 
   /** What waits is given up: its callers get no answer from here. */
   clear(): void {
-    this.#waiting = []
+    this.#lines.clear()
+    this.#length = 0
   }
+}
+
+/** How many stores of the list have a change, whether that is enough or not. */
+export function countOf({ actor, n }: Dot, view: Pick<AckView, 'list' | 'confirmed'>): number {
+  return view.list.filter(store => view.confirmed(store).covers(actor, n)).length
+}
+
+/** Up to which n the changes of a line count, but for holes. */
+function reachOf({ actor, copies }: Line, view: AckView): number {
+  const reached = (store: string): number => view.confirmed(store).of(actor)
+  const reaches = view.list.map(reached).sort((a, b) => b - a)
+  if (copies === 'any') return reaches[0] ?? 0
+  const most = reaches[view.quorum - 1] ?? 0
+  return copies === 'majority' ? most : Math.min(most, ...reaches, ...[...view.former].map(reached))
+}
+
+/** Behind the last of a line that is at most n. */
+function endOf(waiting: readonly Waiting[], n: number): number {
+  let [from, to] = [0, waiting.length]
+  if (to > 0 && (waiting[to - 1] as Waiting).n <= n) return to
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if ((waiting[middle] as Waiting).n <= n) from = middle + 1
+    else to = middle
+  }
+  return from
 }

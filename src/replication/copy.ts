@@ -13,8 +13,9 @@
 import { CorruptBytes } from '../lib/bytes.ts'
 import { hash32 } from '../lib/hash.ts'
 import type { Context } from './context.ts'
-import type { ReplicaHost } from './host.ts'
+import type { RecordHead, ReplicaHost } from './host.ts'
 import type { CopyChunk, CopyWant } from './messages.ts'
+import { walkPages } from './paging.ts'
 
 export interface CopyOptions {
   readonly chunkRecordsMax: number
@@ -40,6 +41,7 @@ export class CopySender {
   readonly context: Context
   readonly #buckets: ReadonlySet<number>
   #chunk: CopyChunk | undefined
+  #reads = false
   usedAt: number
 
   constructor(want: CopyWant, context: Context, now: number) {
@@ -50,42 +52,75 @@ export class CopySender {
     this.usedAt = now
   }
 
-  /** The chunk that is asked for: the next, or the last one again. Undefined: it is neither. */
-  chunk(number: number, host: ReplicaHost, options: CopyOptions, now: number): CopyChunk | undefined {
+  /**
+   * Gives the chunk that is asked for: the next, or the last one again. Undefined: it is neither. Nothing while the next is
+   * being read already.
+   */
+  chunk(
+    number: number,
+    host: ReplicaHost,
+    options: CopyOptions,
+    now: number,
+    give: (chunk: CopyChunk | undefined) => void,
+  ): void {
     this.usedAt = now
     const last = this.#chunk
-    if (last !== undefined && number === last.chunk) return last
+    if (last !== undefined && number === last.chunk) return give(last)
     if (number !== (last?.chunk ?? -1) + 1 || (last !== undefined && last.upTo === undefined))
-      return undefined
-    this.#chunk = this.#make(number, last?.upTo ?? '', host, options)
-    return this.#chunk
+      return give(undefined)
+    if (this.#reads) return
+    this.#reads = true
+    this.#make(number, last?.upTo ?? '', host, options, chunk => {
+      this.#reads = false
+      this.#chunk = chunk
+      give(chunk)
+    })
   }
 
-  #make(number: number, after: string, host: ReplicaHost, options: CopyOptions): CopyChunk {
+  #make(
+    number: number,
+    after: string,
+    host: ReplicaHost,
+    options: CopyOptions,
+    done: (chunk: CopyChunk) => void,
+  ): void {
+    const { range, copy, context } = this
     const { chunkRecordsMax, chunkBytesMax } = options
     const records: Uint8Array[] = []
     let bytes = 0
     let upTo: string | undefined = after
-    while (records.length < chunkRecordsMax && bytes < chunkBytesMax) {
-      const heads = host.heads(this.range, upTo === '' ? undefined : upTo, chunkRecordsMax)
-      if (heads.length === 0) {
-        upTo = undefined
-        break
-      }
+    const isFull = (): boolean => records.length >= chunkRecordsMax || bytes >= chunkBytesMax
+    const limit = Math.min(chunkRecordsMax, SENT_PAGE)
+    walkPages(host, range, after === '' ? undefined : after, limit, (heads, isLast) => {
       for (const { id } of heads) {
+        if (isFull()) break
         upTo = id
         if (this.#buckets.size > 0 && !this.#buckets.has(bucketOf(id))) continue
-        const record = host.encode(this.range, id)
+        const record = host.encode(range, id)
         if (record === undefined) continue
         records.push(record)
         bytes += record.length
-        if (records.length >= chunkRecordsMax || bytes >= chunkBytesMax) break
       }
-    }
-    const extras = upTo === undefined ? host.encodeExtras(this.range) : NO_BYTES
-    const { range, copy, context } = this
-    return { type: 'copy-chunk', range, copy, chunk: number, after, upTo, context, records, extras }
+      const isEnd = isLast && upTo === (heads.at(-1)?.id ?? upTo)
+      if (!isEnd && !isFull()) return true
+      if (isEnd) upTo = undefined
+      const extras = isEnd ? host.encodeExtras(range) : NO_BYTES
+      done({ type: 'copy-chunk', range, copy, chunk: number, after, upTo, context, records, extras })
+      return false
+    })
   }
+}
+
+/** How the chunk of a copy was taken. `over`: the copy ended meanwhile. `bad`: a record of it can't be read. */
+export type Taken = 'taken' | 'over' | 'bad'
+
+export interface ChunkTaker {
+  readonly host: ReplicaHost
+  /** The context as it is now. */
+  applied(): Context
+  isOver(): boolean
+  /** A record was adopted. */
+  adopted(): void
 }
 
 export class CopyReceiver {
@@ -95,7 +130,7 @@ export class CopyReceiver {
   readonly buckets: readonly number[]
   /** The chunk that is waited for. */
   chunk = 0
-  /** It is being synced, and the next is not asked for. */
+  /** It is being taken or synced, and the next is not asked for. */
   syncing = false
   askedAt = Number.NEGATIVE_INFINITY
   heardAt: number
@@ -120,34 +155,79 @@ export class CopyReceiver {
 
   /**
    * Takes the records of a chunk. What is here between its ends and not in it has ended if the sender's context covers it;
-   * what is in it and was dropped here, as the own context covers it, stays dropped.
+   * what is in it and was dropped here, as the own context covers it, stays dropped. That is asked when a record is at
+   * hand: changes go on while records are read. `isOver`: the copy has ended meanwhile, and nothing more of it is taken.
    */
-  take(message: CopyChunk, applied: Context, host: ReplicaHost): void {
-    const { range, after, upTo, context } = message
-    const brought = new Set<string>()
-    for (const bytes of message.records) {
-      const head = host.headOf(range, bytes)
-      if (upTo !== undefined && head.id > upTo) throw new CorruptBytes('a record beyond the end of its chunk')
-      brought.add(head.id)
-      if (head.isHere || !applied.coversAll(head.dots)) host.adopt(range, bytes)
-    }
-    for (let at = after; ; ) {
-      const heads = host.heads(range, at === '' ? undefined : at, PAGE)
-      if (heads.length === 0) break
-      for (const { id, dots } of heads) {
-        at = id
-        if (upTo !== undefined && id > upTo) return this.#taken(message, host)
-        if (brought.has(id) || (this.buckets.length > 0 && !this.buckets.includes(bucketOf(id)))) continue
-        if (context.coversAll(dots)) host.drop(range, id)
-      }
-    }
-    this.#taken(message, host)
+  take(message: CopyChunk, taker: ChunkTaker, done: (outcome: Taken) => void): void {
+    const { range, after, upTo, records } = message
+    const { host } = taker
+    const heads = headsOf(message, host)
+    if (heads === undefined) return done('bad')
+    const ids = heads.map(({ id }) => id)
+    host.load(range, ids, () => {
+      if (taker.isOver()) return done('over')
+      if (!adoptAll(range, records, heads, taker)) return done('bad')
+      const brought = new Set(ids)
+      walkPages(host, range, after === '' ? undefined : after, PAGE, (page, isLast) => {
+        if (taker.isOver()) {
+          done('over')
+          return false
+        }
+        const isThrough = this.#compare(message, page, brought, host) || isLast
+        if (isThrough && upTo === undefined) host.adoptExtras(range, message.extras)
+        if (isThrough) done('taken')
+        return !isThrough
+      })
+    })
   }
 
-  #taken({ range, upTo, extras }: CopyChunk, host: ReplicaHost): void {
-    if (upTo === undefined) host.adoptExtras(range, extras)
+  /** Drops what ended at the sender. True: the page reaches the end of the chunk. */
+  #compare(
+    { range, upTo, context }: CopyChunk,
+    page: readonly RecordHead[],
+    brought: ReadonlySet<string>,
+    host: ReplicaHost,
+  ): boolean {
+    for (const { id, dots } of page) {
+      if (upTo !== undefined && id > upTo) return true
+      if (brought.has(id) || (this.buckets.length > 0 && !this.buckets.includes(bucketOf(id)))) continue
+      if (context.coversAll(dots)) host.drop(range, id)
+    }
+    return false
+  }
+}
+
+/** Undefined: a record can't be read, or has no place in the chunk. */
+function headsOf({ range, upTo, records }: CopyChunk, host: ReplicaHost): RecordHead[] | undefined {
+  try {
+    const heads = records.map(bytes => host.headOf(range, bytes))
+    return heads.every(({ id }) => upTo === undefined || id <= upTo) ? heads : undefined
+  } catch (error) {
+    if (error instanceof CorruptBytes) return undefined
+    throw error
+  }
+}
+
+function adoptAll(
+  range: number,
+  records: readonly Uint8Array[],
+  heads: readonly RecordHead[],
+  { host, applied, adopted }: ChunkTaker,
+): boolean {
+  try {
+    for (const [i, { id, dots }] of heads.entries()) {
+      if (!host.isHere(range, id) && applied().coversAll(dots)) continue
+      host.adopt(range, records[i] as Uint8Array)
+      adopted()
+    }
+    return true
+  } catch (error) {
+    if (error instanceof CorruptBytes) return false
+    throw error
   }
 }
 
 const PAGE = 256
+/** Fewer: a chunk of large records ends early, and the rest of its page was read for nothing. */
+const SENT_PAGE = 64
 const NO_BYTES = new Uint8Array(0)

@@ -1,8 +1,7 @@
 /** The copies of one range that are under way: one at most that comes in, one for each store that takes one. */
 
-import { CorruptBytes } from '../lib/bytes.ts'
 import { differing, treeOf } from './anti-entropy.ts'
-import { CopyReceiver, CopySender } from './copy.ts'
+import { type ChunkTaker, CopyReceiver, CopySender } from './copy.ts'
 import type { CopyChunk, CopyEnd, CopyOffer, CopyWant, Tree } from './messages.ts'
 import type { Replica } from './replica.ts'
 
@@ -11,25 +10,34 @@ export class Copying {
   readonly #out = new Map<string, CopySender>()
   #in: CopyReceiver | undefined
   #treeAt = Number.NaN
+  #readsTree = false
 
   constructor(replica: Replica) {
     this.#replica = replica
   }
 
+  /** A copy comes in. */
   get isReceiving(): boolean {
     return this.#in !== undefined
   }
 
-  receive(from: string, message: CopyOffer | CopyWant | CopyChunk | CopyEnd, now: number): void {
+  /** Something goes on that has its times. */
+  get isBusy(): boolean {
+    return this.#in !== undefined || this.#out.size > 0 || this.#readsTree
+  }
+
+  /** It has not ended: what comes of it counts. */
+  isCurrent(copy: CopyReceiver): boolean {
+    return this.#in === copy
+  }
+
+  receive(from: string, message: CopyOffer | CopyWant | CopyEnd, now: number): void {
     switch (message.type) {
       case 'copy-offer':
         if (this.#in === undefined) this.begin(from, [], now)
         break
       case 'copy-want':
         this.#want(from, message, now)
-        break
-      case 'copy-chunk':
-        this.#chunk(from, message, now)
         break
       case 'copy-end':
         if (this.#in?.from === from && this.#in.copy === message.copy) this.#in = undefined
@@ -58,35 +66,47 @@ export class Copying {
       sender = new CopySender(message, applied, now)
       this.#out.set(from, sender)
     }
-    const chunk =
-      sender?.copy === message.copy ? sender.chunk(message.chunk, host, options.copy, now) : undefined
-    host.send(from, chunk ?? { type: 'copy-end', range, copy: message.copy })
+    const end: CopyEnd = { type: 'copy-end', range, copy: message.copy }
+    if (sender?.copy !== message.copy) return host.send(from, end)
+    sender.chunk(message.chunk, host, options.copy, now, chunk => {
+      // The range may have been let go while the chunk was read.
+      if (this.#out.get(from) === sender) host.send(from, chunk ?? end)
+    })
   }
 
-  #chunk(from: string, message: CopyChunk, now: number): void {
+  /** Takes a chunk, if it is the one that is waited for; calls back when it is taken, or refused. */
+  chunk(from: string, message: CopyChunk, now: number, done: () => void): void {
     const copy = this.#in
     const replica = this.#replica
     const { host } = replica.parts
-    if (copy === undefined || !copy.accepts(from, message)) return
-    try {
-      copy.take(message, replica.applied, host)
-    } catch (error) {
-      if (!(error instanceof CorruptBytes)) throw error
-      this.#in = undefined
-      return
-    }
+    if (copy === undefined || !copy.accepts(from, message)) return done()
     copy.heardAt = now
     copy.syncing = true
-    replica.hasRecords = true
-    replica.settle(now)
-    replica.owe(() => this.#synced(copy, message))
-    replica.parts.touch(replica)
+    const taker: ChunkTaker = {
+      host,
+      applied: () => replica.applied,
+      isOver: () => !this.isCurrent(copy),
+      adopted: () => {
+        replica.hasRecords = true
+        replica.parts.touch(replica)
+      },
+    }
+    copy.take(message, taker, outcome => {
+      if (outcome === 'bad' && this.isCurrent(copy)) this.#in = undefined
+      if (outcome === 'taken') {
+        replica.settle(host.monotonic())
+        replica.owe(() => this.#synced(copy, message))
+        replica.parts.touch(replica)
+      }
+      done()
+    })
   }
 
   /** A chunk is on the disk: the next, or the context. */
   #synced(copy: CopyReceiver, message: CopyChunk): void {
     if (this.#in !== copy) return
     const now = this.#replica.parts.host.monotonic()
+    copy.heardAt = now
     copy.syncing = false
     copy.chunk++
     if (message.upTo !== undefined) return this.#ask(now)
@@ -98,12 +118,25 @@ export class Copying {
   }
 
   tree(from: string, message: Tree, now: number): void {
-    const { parts, range, applied, synced } = this.#replica
-    const { host } = parts
-    const at = synced.hash(actor => host.nameOf(actor))
-    if (applied !== synced || at !== message.at || this.#in !== undefined) return
-    const buckets = differing(treeOf(range, host), message.buckets)
-    if (buckets.length > 0) this.begin(from, buckets, now)
+    const { synced, parts } = this.#replica
+    if (synced.hash(actor => parts.host.nameOf(actor)) !== message.at) return
+    this.#readTree(mine => {
+      const buckets = differing(mine, message.buckets)
+      if (buckets.length > 0) this.begin(from, buckets, now)
+    })
+  }
+
+  /** The sums at the context of now; not if that moves while they are read. */
+  #readTree(done: (sums: readonly number[]) => void): void {
+    const replica = this.#replica
+    const { applied, parts, range } = replica
+    if (applied !== replica.synced || this.#in !== undefined || this.#readsTree) return
+    this.#readsTree = true
+    const isStill = (): boolean => replica.applied === applied && this.#in === undefined
+    treeOf(range, parts.host, isStill, sums => {
+      this.#readsTree = false
+      if (sums !== undefined) done(sums)
+    })
   }
 
   tick(now: number): void {
@@ -119,17 +152,19 @@ export class Copying {
   }
 
   #tickTree(now: number): void {
-    const { parts, range, role, applied, synced, list } = this.#replica
+    const { parts, range, role, applied, synced } = this.#replica
     const { self, host, options } = parts
     if (role !== 'owner' && role !== 'replica') return
     if (Number.isNaN(this.#treeAt)) this.#treeAt = now
     if (now - this.#treeAt < options.treeMs || applied !== synced) return
     this.#treeAt = now
     const at = synced.hash(actor => host.nameOf(actor))
-    const buckets = treeOf(range, host)
-    for (const store of list) {
-      if (store !== self && parts.view().isLive(store)) host.send(store, { type: 'tree', range, at, buckets })
-    }
+    this.#readTree(buckets => {
+      for (const store of this.#replica.list) {
+        if (store !== self && parts.view().isLive(store))
+          host.send(store, { type: 'tree', range, at, buckets })
+      }
+    })
   }
 
   /** The range is let go: in both directions nothing of it goes on. */

@@ -6,6 +6,8 @@
  * The context goes first, synced, and only then the records: a context without records would tell others to drop theirs
  * (trace 6). Every copy of the range ends before either (trace 25). From then on the range is written under a new actor:
  * one's own earlier changes are with others now, and are no longer covered here.
+ *
+ * What still runs of the range here is waited for: its end is written by who runs it.
  */
 
 import type { Context } from './context.ts'
@@ -16,12 +18,14 @@ export interface CustodyView {
   readonly list: readonly string[]
   readonly applied: Context
   readonly synced: Context
+  /** Something of the range runs here. */
+  readonly isBusy: boolean
 }
 
 /** True if this store may let go of the range. */
 export function mayLetGo(round: Round, view: CustodyView, self: string): boolean {
-  const { viewId, list, applied, synced } = view
-  if (list.length === 0 || list.includes(self)) return false
+  const { viewId, list, applied, synced, isBusy } = view
+  if (isBusy || list.length === 0 || list.includes(self)) return false
   if (round.viewId !== viewId || !synced.contains(applied)) return false
   return list.every(store => {
     const answer = round.answers.get(store)

@@ -1,7 +1,11 @@
 /**
- * What replication needs of the rest: the view as a value, and a host that keeps records and journal. Everything is
- * called and told synchronously; only `afterSync` calls back later. What must be on the disk before a message goes out
- * goes through `afterSync`, and the journal is in order: what is synced covers all that was given before.
+ * What replication needs of the rest: the view as a value, and a host that keeps records and journal. What must be on the
+ * disk before a message goes out goes through `afterSync`, and the journal is in order: what is synced covers all that was
+ * given before.
+ *
+ * Most records are on the disk. Those that a call is about are brought into memory first (`load`, `page`), which may call
+ * back later, and stay there until that call back returns; all else is synchronous, and works on what is in memory. Other
+ * events come in between, so nothing that was read before is relied on after.
  */
 
 import type { Context, Dot } from './context.ts'
@@ -51,11 +55,29 @@ export interface ReplicaHost {
 
   /** The actor under which this process writes a range: its own; of a range that it let go of since, a fresh one. */
   mintActor(range: number): number
-  /** Journals another store's change and applies it to its record. Throws CorruptBytes if it can't be read. */
+  /** The task that a change is about. Throws CorruptBytes, only where `apply` does. */
+  idOf(bytes: Uint8Array): string
+  /** Brings records into memory, or finds that they are nowhere. Calls back in the same call if nothing has to be read. */
+  load(range: number, ids: readonly string[], done: () => void): void
+  /**
+   * Records in the order of their ids, after the given one, up to so many; `isLast`: there are none after these. As they
+   * are at the moment of the call back, and in memory then. It may give fewer, but one at least if there is any.
+   */
+  page(
+    range: number,
+    after: string | undefined,
+    limit: number,
+    done: (heads: readonly RecordHead[], isLast: boolean) => void,
+  ): void
+
+  /**
+   * Journals another store's change and applies it to its record, which is loaded. Throws CorruptBytes if it can't be
+   * read.
+   */
   apply(range: number, actor: number, n: number, bytes: Uint8Array): void
-  /** Journals a record that was copied, and merges it into the one that is there. Throws CorruptBytes. */
+  /** Journals a record that was copied, and merges it into the one that is there, which is loaded. Throws CorruptBytes. */
   adopt(range: number, bytes: Uint8Array): void
-  /** A record has ended, and everybody has its end: it goes. Not a change: nobody is told. */
+  /** A record of the page has ended, and everybody has its end: it goes. Not a change: nobody is told. */
   drop(range: number, id: string): void
   /** Journals what is kept of a range beside its records; it counts from the sync that covers it on. */
   saveState(range: number, state: RangeState): void
@@ -63,16 +85,18 @@ export interface ReplicaHost {
   deleteState(range: number): void
   deleteRecords(range: number): void
 
-  /** Records of a range in the order of their ids, after the given one. */
-  heads(range: number, after: string | undefined, limit: number): readonly RecordHead[]
-  /** A record as it is now, as bytes that mean the same on every store; undefined if it is not there. */
+  /** A record of the page as it is now, as bytes that mean the same on every store; undefined if it is not there. */
   encode(range: number, id: string): Uint8Array | undefined
-  /** What a copied record says of itself, and whether there is one of its id here. Throws CorruptBytes. */
-  headOf(range: number, bytes: Uint8Array): RecordHead & { readonly isHere: boolean }
+  /** What a copied record says of itself. Throws CorruptBytes. */
+  headOf(range: number, bytes: Uint8Array): RecordHead
+  /** There is a record of the id, which is loaded. */
+  isHere(range: number, id: string): boolean
   /** What else a copy has to bring: requestIds that are remembered. */
   encodeExtras(range: number): Uint8Array
   adoptExtras(range: number, bytes: Uint8Array): void
 
+  /** Something of the range still runs here: custody waits for it, since its end is written here. */
+  isBusy(range: number): boolean
   /** What ends here may be dropped, and ended runs pruned, where all their dots are covered by this. */
   stable(range: number, context: Context): void
   /** From now on this store acts for the range. `unsure`: it may not know every acknowledged change. */

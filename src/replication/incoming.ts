@@ -1,11 +1,13 @@
 /** What comes in for one range: changes, tails, digests, and what others say of their part. */
 
+import { CorruptBytes } from '../lib/bytes.ts'
 import type { LogEntry } from './change-log.ts'
+import type { Received, Taker } from './inbox.ts'
 import type { FormerLists } from './lists.ts'
 import type { Append, Digest, Tail } from './messages.ts'
 import type { Parts, Replica } from './replica.ts'
 
-export class Incoming {
+export class Incoming implements Taker {
   readonly #replica: Replica
   readonly #parts: Parts
 
@@ -14,7 +16,55 @@ export class Incoming {
     this.#parts = replica.parts
   }
 
-  append(from: string, { entries }: Append, now: number): void {
+  take({ from, message }: Received, done: () => void): void {
+    const replica = this.#replica
+    const now = this.#parts.host.monotonic()
+    const taken = (): void => {
+      replica.received()
+      done()
+    }
+    if (message.type === 'copy-chunk') return replica.copying.chunk(from, message, now, taken)
+    if (message.type === 'tail') this.#tail(from, message, now)
+    else if (message.type === 'digest') this.#digest(from, message, now)
+    else if (message.type === 'tree') replica.copying.tree(from, message, now)
+    else if (message.type === 'activate')
+      replica.handingOver.granted({ from, number: message.number, context: message.context })
+    taken()
+  }
+
+  endTurn(): void {
+    this.#parts.endTurn()
+  }
+
+  /**
+   * Reads the records of all that is not applied yet, in any of these, and takes them. Also of what does not follow: a copy
+   * may be joined meanwhile, and then it does.
+   */
+  takeAppends(appends: readonly Received<Append>[], done: () => void): void {
+    const { range, generation } = this.#replica
+    const ids = new Set<string>()
+    for (const { message } of appends) for (const entry of message.entries) this.#addId(entry, ids)
+    const take = (): void => {
+      if (generation !== this.#replica.generation) return
+      for (const { from, message } of appends) this.#append(from, message, this.#parts.host.monotonic())
+      this.#replica.received()
+      done()
+    }
+    if (ids.size === 0) take()
+    else this.#parts.host.load(range, [...ids], take)
+  }
+
+  #addId({ actor, n, bytes }: LogEntry, ids: Set<string>): void {
+    if (this.#replica.applied.of(actor) >= n) return
+    try {
+      ids.add(this.#parts.host.idOf(bytes))
+    } catch (error) {
+      // It becomes a hole when it is applied.
+      if (!(error instanceof CorruptBytes)) throw error
+    }
+  }
+
+  #append(from: string, { entries }: Append, now: number): void {
     const said = new Set<number>()
     let gap = false
     for (const entry of entries) {
@@ -42,7 +92,7 @@ export class Incoming {
     if (n > 0) this.#parts.host.send(to, { type: 'have', range: this.#replica.range, actor, n })
   }
 
-  tail(from: string, message: Tail, now: number): void {
+  #tail(from: string, message: Tail, now: number): void {
     const { number, viewId, context, ready, active } = message
     const peer = this.#replica.peer(from)
     peer.says(context)
@@ -68,7 +118,7 @@ export class Incoming {
       this.#replica.round = this.#replica.activation.newRound(now)
   }
 
-  digest(from: string, { hash, ready, active }: Digest, now: number): void {
+  #digest(from: string, { hash, ready, active }: Digest, now: number): void {
     this.#hears(from, ready, active, now)
     const mine = this.#replica.synced.hash(actor => this.#parts.host.nameOf(actor))
     if (hash === mine) this.#replica.peer(from).says(this.#replica.synced)

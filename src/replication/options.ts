@@ -2,10 +2,12 @@
 
 import type { ChangeLogOptions } from './change-log.ts'
 import type { CopyOptions } from './copy.ts'
+import type { InboxOptions } from './inbox.ts'
 
 export interface ReplicationOptions {
   readonly log: ChangeLogOptions
   readonly copy: CopyOptions
+  readonly inbox: InboxOptions
   /** How long a new owner waits for enough of its lists before it goes on unsure. Longer: surer, later fires. */
   readonly unsureAfterMs: number
   /** The same after its own start, when the others may be starting as well. */
@@ -31,6 +33,7 @@ export interface ReplicationOptions {
 export const REPLICATION_DEFAULTS: ReplicationOptions = {
   log: { changesMax: 4096, bytesMax: 4 * 1024 * 1024 },
   copy: { chunkRecordsMax: 1000, chunkBytesMax: 128 * 1024, retryMs: 500, patienceMs: 10_000 },
+  inbox: { messagesMax: 64, bytesMax: 1024 * 1024 },
   unsureAfterMs: 1000,
   unsureAfterStartMs: 5000,
   askMs: 250,

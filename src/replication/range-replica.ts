@@ -15,7 +15,13 @@
 
 import { invariant } from '../invariant.ts'
 import { CorruptBytes } from '../lib/bytes.ts'
-import { type Acknowledged, Acknowledgements, type AckView, type Copies } from './acknowledgements.ts'
+import {
+  type Acknowledged,
+  Acknowledgements,
+  type AckView,
+  type Copies,
+  countOf,
+} from './acknowledgements.ts'
 import { Activation } from './activation.ts'
 import { ChangeLog, type LogEntry } from './change-log.ts'
 import { Context, type Dot } from './context.ts'
@@ -23,13 +29,17 @@ import { Copying } from './copying.ts'
 import { mayLetGo } from './custody.ts'
 import type { Round } from './exchange.ts'
 import { HandingOver } from './handover.ts'
-import type { RangeState, ReplicaHost } from './host.ts'
+import type { RangeState } from './host.ts'
+import { Inbox } from './inbox.ts'
 import { Incoming } from './incoming.ts'
 import { FormerLists } from './lists.ts'
 import type { Message } from './messages.ts'
 import { Outgoing } from './outgoing.ts'
+import { OwnChanges } from './own-changes.ts'
 import { Peer } from './peer.ts'
 import type { Parts, Replica, Role } from './replica.ts'
+import { SavedState } from './saved-state.ts'
+import { Stability } from './stability.ts'
 import { Sweep } from './sweep.ts'
 
 export class RangeReplica implements Replica {
@@ -47,11 +57,15 @@ export class RangeReplica implements Replica {
   readonly acks = new Acknowledgements()
   readonly peers = new Map<string, Peer>()
   readonly copying: Copying
+  readonly inbox: Inbox
   readonly incoming: Incoming
   readonly outgoing: Outgoing
   readonly handingOver: HandingOver
   readonly activation: Activation
   readonly sweep = new Sweep()
+  readonly #own = new OwnChanges()
+  readonly #saved: SavedState
+  readonly #stability = new Stability(this)
   round: Round | undefined
   /** It has handed the range over in this view. */
   released = false
@@ -60,19 +74,10 @@ export class RangeReplica implements Replica {
   list: readonly string[]
   /** W of the list. */
   quorum: number
-  /** Grows when the range is let go: what was under way then no longer counts. */
-  #generation = 0
-  #actor: number | undefined
-  /** What was applied of others since the own change before. */
-  #after = new Map<number, number>()
+  generation = 0
   #owed: Array<() => void> = []
-  #stable = Context.EMPTY
   /** Also of a copy whose context is not joined yet. */
   hasRecords: boolean
-  /** Somebody has confirmed more, or there is somebody else to confirm. */
-  #mayTrim = true
-  /** The disk knows that changes of this range count. */
-  #isSaved: boolean
 
   constructor(parts: Parts, range: number, state: RangeState | undefined, hasRecords: boolean) {
     this.parts = parts
@@ -84,14 +89,15 @@ export class RangeReplica implements Replica {
     this.list = state?.list ?? []
     this.quorum = state?.quorum ?? 0
     this.hasRecords = hasRecords
-    this.#isSaved = state !== undefined
+    this.#saved = new SavedState(this, state)
     this.log = new ChangeLog(parts.options.log)
     this.copying = new Copying(this)
     this.incoming = new Incoming(this)
+    this.inbox = new Inbox(parts.options.inbox, this.incoming)
     this.outgoing = new Outgoing(this)
     this.handingOver = new HandingOver(this)
     this.activation = new Activation(this)
-    for (const { actor, n } of this.applied.dots()) this.#after.set(actor, n)
+    this.#own.sawAll(this.applied.dots(), Context.EMPTY)
   }
 
   get isActing(): boolean {
@@ -131,7 +137,7 @@ export class RangeReplica implements Replica {
     this.released = false
     this.standIn = false
     this.round = undefined
-    this.#mayTrim = true
+    this.#stability.news()
     if (!sameMembers(before, list) || this.quorum !== view.quorum) {
       if (before.length > 0) this.lists = this.lists.add(before, this.quorum, host.now())
       this.list = [...list]
@@ -143,7 +149,8 @@ export class RangeReplica implements Replica {
         if (list.includes(self) && !before.includes(self)) this.ready = false
       }
       this.#forgetPeers()
-      if (list.includes(self) || this.holds) this.save()
+      // While it lets go its context must not come back to the disk: the records are about to go.
+      if (this.role !== 'deleting' && (list.includes(self) || this.holds)) this.save()
     }
     if (this.role === 'activating') this.activation.askAnew(now)
     this.settle(now)
@@ -208,11 +215,12 @@ export class RangeReplica implements Replica {
     }
     if (this.role === 'outside' && this.round !== undefined) {
       const viewId = this.parts.view().id
-      const { applied, synced } = this
-      if (mayLetGo(this.round, { viewId, list: this.list, applied, synced }, self)) this.letGo()
+      const { list, applied, synced } = this
+      const isBusy = host.isBusy(this.range)
+      if (mayLetGo(this.round, { viewId, list, applied, synced, isBusy }, self)) this.letGo()
     }
-    this.acks.settle(this.ackView)
-    if (this.role !== 'deleting' && this.list.includes(self)) this.#trim(host)
+    if (this.acks.length > 0) this.acks.settle(this.ackView)
+    if (this.role !== 'deleting' && this.list.includes(self)) this.#stability.check()
   }
 
   becomeReady(now: number): void {
@@ -225,41 +233,11 @@ export class RangeReplica implements Replica {
     }
   }
 
-  /** What all have is no longer held for sending, and what ended there may go. */
-  #trim(host: ReplicaHost): void {
-    if (!this.#mayTrim) return
-    this.#mayTrim = false
-    const contexts = [this.synced]
-    for (const store of this.list) if (store !== this.parts.self) contexts.push(this.confirmed(store))
-    this.log.trim(Context.meet(contexts))
-    const stable = this.stable()
-    if (stable === this.#stable || this.#stable.contains(stable)) return
-    this.#stable = stable
-    host.stable(this.range, stable)
-  }
-
-  /**
-   * What all that keep or kept the range have, and with it all that they had. An ended record of which everybody has the
-   * end may still get a change that one of them made before it heard: with the record gone that would be a new task.
-   */
-  stable(): Context {
-    const contexts = [this.synced]
-    const stores = new Set([...this.list, ...this.lists.open.flatMap(({ members }) => members)])
-    for (const store of stores) {
-      if (store === this.parts.self) continue
-      const said = this.peers.get(store)?.said
-      if (said === undefined || !this.synced.contains(said)) return Context.EMPTY
-      contexts.push(said)
-    }
-    return Context.meet(contexts)
-  }
-
   // --- changes of this store
 
   /** The actor under which the next change is written, and its n. */
   next(): Dot {
-    this.#actor ??= this.parts.host.mintActor(this.range)
-    return { actor: this.#actor, n: this.applied.of(this.#actor) + 1 }
+    return this.#own.next(this.applied, () => this.parts.host.mintActor(this.range))
   }
 
   /**
@@ -269,20 +247,27 @@ export class RangeReplica implements Replica {
   wrote(bytes: Uint8Array, dots: readonly Dot[]): Dot {
     invariant(this.role !== 'deleting', 'nothing is written to a range that is let go')
     const dot = this.next()
-    for (const { actor, n } of dots)
-      if (actor !== dot.actor && this.applied.of(actor) < n) this.#after.set(actor, n)
-    const after = [...this.#after].map(([actor, n]) => ({ actor, n }))
-    this.#after.clear()
+    this.#own.sawAll(
+      dots.filter(({ actor }) => actor !== dot.actor),
+      this.applied,
+    )
+    const after = this.#own.takeCauses()
     this.applied = this.applied.advance(dot.actor, dot.n)
     this.log.push({ ...dot, after, bytes })
     this.parts.touch(this)
     return dot
   }
 
-  /** Calls back when a change has its copies. */
-  acknowledge(dot: Dot, copies: Copies, done: Acknowledged): void {
-    this.acks.wait(dot, copies, done)
+  /** Calls back when a change has its copies. Returns how to give up waiting for them. */
+  acknowledge(dot: Dot, copies: Copies, done: Acknowledged): () => void {
+    const giveUp = this.acks.wait(dot, copies, done)
     this.parts.touch(this)
+    return giveUp
+  }
+
+  /** How many stores of the list have synced a change, as far as is known. */
+  copiesOf(dot: Dot): number {
+    return countOf(dot, { list: this.list, confirmed: store => this.confirmed(store) })
   }
 
   get ackView(): AckView {
@@ -309,24 +294,12 @@ export class RangeReplica implements Replica {
 
   // --- messages
 
+  /** Confirmations wait for nothing, and what ends a copy must not; the rest comes in order (inbox.ts). */
   receive(from: string, message: Message, now: number): void {
     if (this.role === 'deleting') return
-    this.#mayTrim = true
     switch (message.type) {
-      case 'append':
-        this.incoming.append(from, message, now)
-        break
       case 'have':
         this.peer(from).confirms(message)
-        break
-      case 'tail':
-        this.incoming.tail(from, message, now)
-        break
-      case 'digest':
-        this.incoming.digest(from, message, now)
-        break
-      case 'activate':
-        this.handingOver.granted({ from, number: message.number, context: message.context })
         break
       case 'activated':
         this.handingOver.activated(from, message.number, now)
@@ -337,16 +310,25 @@ export class RangeReplica implements Replica {
       case 'disown':
         this.incoming.disowned(from, message.viewId, now)
         break
-      case 'tree':
-        this.copying.tree(from, message, now)
+      case 'copy-offer':
+      case 'copy-want':
+      case 'copy-end':
+        this.copying.receive(from, message, now)
         break
       case 'relay':
       case 'relayed':
         return
       default:
-        this.copying.receive(from, message, now)
+        return this.inbox.receive({ from, message })
     }
-    this.#check(now)
+    this.received()
+  }
+
+  /** What follows from what has come in. */
+  received(): void {
+    if (this.role === 'deleting') return
+    this.#stability.news()
+    this.#check(this.parts.host.monotonic())
     this.parts.touch(this)
   }
 
@@ -354,7 +336,7 @@ export class RangeReplica implements Replica {
   apply(entry: LogEntry): void {
     const { actor, n, bytes } = entry
     const { host, events } = this.parts
-    if (!this.#isSaved) this.save()
+    if (!this.#saved.isSaved) this.save()
     try {
       host.apply(this.range, actor, n, bytes)
       this.applied = this.applied.advance(actor, n)
@@ -365,7 +347,7 @@ export class RangeReplica implements Replica {
       this.save()
       events.hole(this.range, actor, n)
     }
-    this.#after.set(actor, n)
+    this.#own.saw(actor, n)
     this.hasRecords = true
   }
 
@@ -406,12 +388,13 @@ export class RangeReplica implements Replica {
     }
     const { applied } = this
     const owed = this.#owed
-    const generation = this.#generation
+    const { generation } = this
     this.#owed = []
     return () => {
-      if (generation !== this.#generation) return
-      this.synced = this.synced.join(applied)
-      this.#mayTrim = true
+      if (generation !== this.generation) return
+      // The same object where they are equal: then it is seen at a glance that all is synced.
+      this.synced = applied.contains(this.synced) ? applied : this.synced.join(applied)
+      this.#stability.news()
       for (const tell of owed) tell()
       this.#check(this.parts.host.monotonic())
     }
@@ -421,24 +404,29 @@ export class RangeReplica implements Replica {
   joined(context: Context, now: number): void {
     const before = this.applied
     this.applied = before.join(context)
-    for (const { actor, n } of context.dots()) if (before.of(actor) < n) this.#after.set(actor, n)
+    this.#own.sawAll(context.dots(), before)
     this.save()
     this.settle(now)
   }
 
   save(): void {
-    this.#isSaved = true
-    const { applied: context, lists, ready } = this
-    this.parts.host.saveState(this.range, { context, lists, list: this.list, quorum: this.quorum, ready })
-    this.parts.touch(this)
+    this.#saved.save()
+  }
+
+  /** What is saved of the range, as it is now; the same object while nothing of it changes. */
+  stateNow(): RangeState | undefined {
+    return this.#saved.now()
   }
 
   /** Ends every copy, deletes the context, and then the records. */
   letGo(): void {
     const { host } = this.parts
     this.copying.end()
-    host.deleteState(this.range)
+    this.#saved.delete()
     this.role = 'deleting'
+    // What a view brings from here on is news again.
+    this.lists = FormerLists.NONE
+    this.inbox.clear()
     this.#endTurns()
     this.parts.touch(this)
     host.afterSync(() => {
@@ -446,25 +434,24 @@ export class RangeReplica implements Replica {
       this.#endTurns()
       this.applied = Context.EMPTY
       this.synced = Context.EMPTY
-      this.lists = FormerLists.NONE
       this.log.clear()
       this.acks.clear()
       this.peers.clear()
-      this.#after.clear()
-      this.#actor = undefined
-      this.#stable = Context.EMPTY
+      this.#own.clear()
+      this.#stability.clear()
       this.hasRecords = false
-      this.#isSaved = false
       this.ready = false
       this.round = undefined
       this.role = 'none'
+      // It may have come into the list again meanwhile.
+      if (this.list.includes(this.parts.self)) this.save()
       this.settle(host.monotonic())
     })
   }
 
   /** What waits for a sync speaks of a range that is no longer here. */
   #endTurns(): void {
-    this.#generation++
+    this.generation++
     this.#owed = []
   }
 

@@ -5,7 +5,7 @@ import type { Context } from './context.ts'
 import type { Round } from './exchange.ts'
 import type { ReplicaEvents, ReplicaHost, ReplicationView } from './host.ts'
 import type { FormerLists } from './lists.ts'
-import type { Tail } from './messages.ts'
+import type { CopyChunk, Tail, Tree } from './messages.ts'
 import type { ReplicationOptions } from './options.ts'
 import type { Peer } from './peer.ts'
 import type { Sweep } from './sweep.ts'
@@ -25,6 +25,8 @@ export interface Parts {
   nextNumber(): number
   /** There is something to send or to sync at the end of the turn. */
   touch(replica: Replica): void
+  /** The end of a turn that begins here: something that was read has come. */
+  endTurn(): void
 }
 
 export interface Replica {
@@ -41,6 +43,8 @@ export interface Replica {
   /** Changes of what exists may be made here. */
   readonly isOpen: boolean
   readonly holds: boolean
+  /** Grows when the range is let go: what was under way then no longer counts. */
+  readonly generation: number
   readonly ready: boolean
   readonly synced: Context
   readonly applied: Context
@@ -51,7 +55,14 @@ export interface Replica {
   released: boolean
   standIn: boolean
   hasRecords: boolean
-  readonly handingOver: { readonly isSealed: boolean }
+  readonly handingOver: {
+    readonly isSealed: boolean
+    granted(grant: { readonly from: string; readonly number: number; readonly context: Context }): void
+  }
+  readonly copying: {
+    chunk(from: string, message: CopyChunk, now: number, done: () => void): void
+    tree(from: string, message: Tree, now: number): void
+  }
   readonly activation: { newRound(now: number): Round }
   readonly outgoing: {
     push(to: string, now: number): void
@@ -63,7 +74,11 @@ export interface Replica {
   peer(store: string): Peer
   owner(): string | undefined
   isReadyAt(store: string): boolean
+  /** What a store has synced, itself included. */
+  confirmed(store: string): Context
   settle(now: number): void
+  /** What follows from what has come in. */
+  received(): void
   save(): void
   /** To be told after the sync that covers all so far. */
   owe(tell: () => void): void

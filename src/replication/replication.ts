@@ -57,6 +57,7 @@ export class Replication {
       },
       nextNumber: () => ++this.#number,
       touch: replica => this.#touched.add(replica),
+      endTurn: () => this.flush(),
     }
     this.#relays = new Relays(host, start.self, options.resendMs, range => this.replica(range))
   }
@@ -71,6 +72,14 @@ export class Replication {
 
   replicas(): IterableIterator<RangeReplica> {
     return this.#replicas.values()
+  }
+
+  /** What is saved of each range, as it is now; the same objects while nothing of them changes. */
+  *states(): Generator<[number, RangeState]> {
+    for (const [range, replica] of this.#replicas) {
+      const state = replica.stateNow()
+      if (state !== undefined) yield [range, state]
+    }
   }
 
   /** The owner of a range by this store's view. */
@@ -136,8 +145,14 @@ export class Replication {
     return this.#mine(range).next()
   }
 
-  acknowledge(range: number, dot: Dot, copies: Copies, done: Acknowledged): void {
-    this.#mine(range).acknowledge(dot, copies, done)
+  /** Calls back once, when the change has its copies. Returns how to give up waiting for them. */
+  acknowledge(range: number, dot: Dot, copies: Copies, done: Acknowledged): () => void {
+    return this.#mine(range).acknowledge(dot, copies, done)
+  }
+
+  /** How many stores of the list have synced a change, as far as is known; 0: nothing is held of the range. */
+  copiesOf(range: number, dot: Dot): number {
+    return this.#replicas.get(range)?.copiesOf(dot) ?? 0
   }
 
   #mine(range: number): RangeReplica {
@@ -163,7 +178,8 @@ export class Replication {
     const now = this.#host.monotonic()
     for (const [range, replica] of this.#replicas) {
       replica.tick(now)
-      if (replica.role === 'none' && !replica.holds) this.#replicas.delete(range)
+      const isOver = replica.role === 'none' && !replica.holds
+      if (isOver && !replica.inbox.isBusy && !replica.copying.isBusy) this.#replicas.delete(range)
     }
     this.#relays.tick(this.#replicas.values(), now)
     this.flush()

@@ -2,7 +2,12 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Acknowledgements, type AckView, type Copies } from '../../src/replication/acknowledgements.ts'
+import {
+  Acknowledgements,
+  type AckView,
+  type Copies,
+  defaultCopies,
+} from '../../src/replication/acknowledgements.ts'
 import { ChangeLog } from '../../src/replication/change-log.ts'
 import { Context } from '../../src/replication/context.ts'
 import { isSure, Round, wantedOf } from '../../src/replication/exchange.ts'
@@ -98,6 +103,86 @@ describe('a change counts', () => {
     expect(told).toEqual(['1: 2', '3: 3'])
     expect(acks.length).toBe(0)
   })
+
+  test('not for who has given up', () => {
+    const acks = new Acknowledgements()
+    const told: string[] = []
+    const giveUps = ['a', 'b', 'c'].map(name =>
+      acks.wait({ actor: 1, n: 4 }, 'majority', () => told.push(name)),
+    )
+    giveUps[1]?.()
+    giveUps[1]?.()
+    expect(acks.length).toBe(2)
+    acks.settle(view({ a: 4, b: 4 }))
+    expect(told).toEqual(['a', 'c'])
+    giveUps[0]?.()
+    expect(acks.length).toBe(0)
+  })
+
+  test('as the plain rule says, whatever waits and however far the stores are', () => {
+    const stores = ['a', 'b', 'c', 'd']
+    const context = fc.record({ n: fc.nat(6), hole: fc.nat(6), other: fc.nat(3) }).map(({ n, hole, other }) =>
+      Context.from(
+        [
+          { actor: 1, n },
+          { actor: 2, n: other },
+        ].filter(dot => dot.n > 0),
+        hole > 0 && hole <= n ? [{ actor: 1, n: hole }] : [],
+      ),
+    )
+    const wait = fc.record({
+      actor: fc.integer({ min: 1, max: 2 }),
+      n: fc.integer({ min: 1, max: 6 }),
+      copies: fc.constantFrom<Copies>('any', 'majority', 'all'),
+      givesUp: fc.boolean(),
+    })
+    const has = fc.array(context, { minLength: 4, maxLength: 4 })
+    fc.assert(
+      fc.property(
+        fc.array(wait),
+        fc.array(has, { maxLength: 4 }),
+        fc.integer({ min: 1, max: 5 }),
+        fc.boolean(),
+        (waits, views, quorum, former) => {
+          const acks = new Acknowledgements()
+          const told = new Set<number>()
+          const giveUps = waits.map((each, i) =>
+            acks.wait(each, each.copies, () => {
+              expect(told.has(i)).toBe(false)
+              told.add(i)
+            }),
+          )
+          for (const [i, { givesUp }] of waits.entries()) if (givesUp) giveUps[i]?.()
+          const open = new Set(waits.flatMap(({ givesUp }, i) => (givesUp ? [] : [i])))
+          const counted = new Set<number>()
+          for (const contexts of views) {
+            const of = view(
+              {},
+              {
+                quorum,
+                former: new Set(former ? ['d'] : []),
+                confirmed: store => contexts[stores.indexOf(store)] as Context,
+              },
+            )
+            acks.settle(of)
+            for (const i of open) {
+              const each = waits[i] as (typeof waits)[number]
+              if (new Acknowledgements().copiesOf(each, of) === undefined) continue
+              counted.add(i)
+              open.delete(i)
+            }
+            expect(told).toEqual(counted)
+            expect(acks.length).toBe(open.size)
+          }
+        },
+      ),
+      runs(500),
+    )
+  })
+})
+
+test('of two stores one is enough, else a majority', () => {
+  expect([1, 2, 3, 5].map(defaultCopies)).toEqual(['majority', 'any', 'majority', 'majority'])
 })
 
 describe('lists', () => {
