@@ -8,6 +8,7 @@ import type { Context } from '../replication/context.ts'
 import type { FollowUp, RangeState, RecordHead, ReplicaHost } from '../replication/host.ts'
 import type { Message } from '../replication/messages.ts'
 import type { TaskStore } from '../store/task-store.ts'
+import { hasEnded } from '../task/merge.ts'
 import type { Creation } from '../work/creation.ts'
 import type { Duty } from '../work/duty.ts'
 import type { LiveRun } from '../work/live-run.ts'
@@ -75,8 +76,9 @@ export class StoreReplicaHost implements ReplicaHost {
 
   load(range: number, ids: readonly string[], done: () => void): void {
     const loading = this.#parts.store.loadIn(range, ids)
+    // What was loaded may have left again before it is our turn.
     if (loading === undefined) done()
-    else this.#then(loading, done)
+    else this.#then(loading, () => this.load(range, ids, done))
   }
 
   page(
@@ -87,11 +89,16 @@ export class StoreReplicaHost implements ReplicaHost {
   ): void {
     const { store } = this.#parts
     this.#then(store.pageOf(range, after, limit), ({ heads, isLast }) => {
-      done(heads, isLast)
-      store.releaseIn(
-        range,
-        heads.map(({ id }) => id),
-      )
+      const ids = heads.map(({ id }) => id)
+      const now: RecordHead[] = []
+      for (const id of ids) {
+        const record = store.recordIn(range, id)
+        // It has left memory, or was dropped: what was read is no longer what there is.
+        if (record === undefined) return this.page(range, after, limit, done)
+        now.push({ id, dots: record.dots, ended: hasEnded(record) })
+      }
+      done(now, isLast)
+      store.releaseIn(range, ids)
     })
   }
 
@@ -131,8 +138,12 @@ export class StoreReplicaHost implements ReplicaHost {
     return this.#parts.store.encodeRecord(range, id)
   }
 
-  headOf(range: number, bytes: Uint8Array): RecordHead & { readonly isHere: boolean } {
+  headOf(range: number, bytes: Uint8Array): RecordHead {
     return this.#parts.store.headOf(range, bytes)
+  }
+
+  isHere(range: number, id: string): boolean {
+    return this.#parts.store.recordIn(range, id) !== undefined
   }
 
   encodeExtras(range: number): Uint8Array {

@@ -94,7 +94,10 @@ export class BedNode {
     )
     this.engine.stopped.catch((error: unknown) => this.#bed.failures.push(error))
     this.isUp = true
-    return store.open().then(() => this.engine.start()).then(() => this.#attach(process, random))
+    return store
+      .open()
+      .then(() => this.engine.start())
+      .then(() => this.#attach(process, random))
   }
 
   #attach(process: SimulatedProcess, random: SeededRandom): void {
@@ -112,7 +115,12 @@ export class BedNode {
         thread: { threadId: -1, once: () => undefined } as unknown as Thread,
         died: new Promise<never>(() => undefined),
       },
-      { worker: `w${this.number}`, profile: 'balanced', concurrency: 100, handlers: this.#bed.handlersOf(this) },
+      {
+        worker: `w${this.number}`,
+        profile: 'balanced',
+        concurrency: 100,
+        handlers: this.#bed.handlersOf(this),
+      },
     ) as unknown as Node
   }
 
@@ -146,7 +154,10 @@ export class MeshBed {
   constructor(size: number, options: MeshBedOptions = {}) {
     this.options = options
     this.seed = options.seed ?? 'mesh'
-    this.switch = new SimulatedSwitch({ clock: this.clock, random: new SeededRandom(`${this.seed} switch`) }, {})
+    this.switch = new SimulatedSwitch(
+      { clock: this.clock, random: new SeededRandom(`${this.seed} switch`) },
+      {},
+    )
     for (let i = 0; i < size; i++) this.add()
   }
 

@@ -32,6 +32,7 @@ function view(id: string, ...entries: Entry[]): View {
     store: store as StoreId,
     node: `node of ${store}`,
     boot,
+    startId: `${store}${boot}`,
     state,
     zone: '',
     weight: 1,
