@@ -279,7 +279,8 @@ export class MeshTasks implements Ownership, ChangeSink {
   }
 
   mayRunElsewhere(range: number, actor: number): boolean {
-    const known = this.#starts.isLive(this.#parts.store.actors.nameOf(actor))
+    // A copy may tell of an attempt whose start was not written yet: nobody is named then.
+    const known = actor < 0 ? undefined : this.#starts.isLive(this.#parts.store.actors.nameOf(actor))
     if (known !== undefined) return known
     return this.#parts.clock.monotonic() - (this.#actingSince[range] as number) < this.#options.orphanMs
   }

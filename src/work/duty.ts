@@ -91,7 +91,7 @@ export class Duty {
 
   /** A change of another node, or a record that was copied, has been applied. */
   applied({ record, before, ended }: Applied<LiveRun>): void {
-    const { lifecycle, residency, ownership, endedElsewhere } = this.#parts
+    const { lifecycle, residency, endedElsewhere } = this.#parts
     if (before !== undefined && before !== record) {
       this.letGo(before)
     }
@@ -103,7 +103,7 @@ export class Duty {
       else if (run.place === 'queued' && run.state !== 'queued') this.#takeBack(run, 'elsewhere')
     }
     for (const run of ended) endedElsewhere(record, run)
-    if (record.gone || !ownership().acts(record.range)) residency.rearm(record)
+    if (record.gone) residency.rearm(record)
     else lifecycle.adopt(record)
     this.#parts.stir()
   }

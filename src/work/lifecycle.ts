@@ -104,7 +104,11 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
 
   /** A record has come into memory from an earlier boot: what was running then is over, what was due is queued. */
   adopt(record: LiveRecord): void {
-    if (!this.#parts.acts(record.range)) return this.#parts.rearm(record)
+    if (!this.#parts.acts(record.range)) {
+      // It comes to mind when that is over, whoever acts for it then.
+      if (this.#isOver(record) && record.expiresAt === NEVER) record.expiresAt = this.#expiryOf(record)
+      return this.#parts.rearm(record)
+    }
     for (const run of [...record.runs]) {
       if (record.gone) return
       if (run.place !== 'idle' || run.state !== 'running' || !record.isOpen(run)) continue
@@ -125,7 +129,10 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     } else if (this.dispatcher.roomFor(record.definition.name) <= 0 && record.dueAt <= now) {
       return this.#parts.defer(record)
     } else {
-      if (!record.paused && record.nextAt <= now) this.occurrences.reached(record, now)
+      if (!record.paused && record.nextAt <= now) {
+        this.occurrences.reached(record, now)
+        if (this.#isOver(record)) return this.settle(record)
+      }
       if (record.gone) return
       for (const run of record.runs) {
         if (run.place !== 'idle' || !record.isOpen(run)) continue

@@ -106,8 +106,10 @@ export class Occurrences {
     record.lastAt = Math.max(record.lastAt, instant)
     record.next = next
     record.fired++
-    const run = new LiveRun(record, instant, false)
     const before = record.runs
+    // An occurrence is the same in every version: another's may have brought the record back to one that has its run (A6).
+    if (before.length > 0 && before.some(each => each.instant === instant && !each.manual)) return
+    const run = new LiveRun(record, instant, false)
     if (before.length === 0) {
       before.push(run)
       return
