@@ -17,7 +17,7 @@ export interface CountingOptions {
 }
 
 export interface CountingParts {
-  readonly replication: Replication
+  readonly replication: Pick<Replication, 'acknowledge'>
   /** How many stores make a change count now: the default of the mesh's size. */
   readonly copies: () => Copies
   readonly monotonic: () => number
