@@ -50,3 +50,7 @@ export async function forgetStore(store: StoreId, members: Members): Promise<voi
     members.remove(store, resolve)
   })
 }
+
+export function removedLine(store: StoreId): string {
+  return `store ${store} was removed from the mesh`
+}

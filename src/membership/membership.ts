@@ -11,7 +11,7 @@ import { CarillonError } from '../errors.ts'
 import { invariant } from '../invariant.ts'
 import type { Timer } from '../ports/clock.ts'
 import type { NetworkEvents } from '../ports/network.ts'
-import { forgetStore, leaveMesh } from './departure.ts'
+import { forgetStore, leaveMesh, removedLine } from './departure.ts'
 import { Exchange, type ExchangeContext } from './exchange.ts'
 import { Founder, meshIdOf } from './founder.ts'
 import type { FoundingState, FoundingValue } from './founding.ts'
@@ -119,7 +119,7 @@ export class Membership {
     this.#slowBeat(this.#beatAt)
     for (const peer of this.#peers.all) this.#handshake.greet(peer, this.#beatAt)
     if (this.#admitted) this.#announce()
-    else if (this.#shutOut !== undefined) this.#calls.refused(this.#shutOut, this.#removedLine)
+    else if (this.#shutOut !== undefined) this.#calls.refused(this.#shutOut, removedLine(this.#self.store))
     this.#arm()
   }
 
@@ -204,6 +204,11 @@ export class Membership {
     const store = this.#peers.get(node)?.hello?.record.store
     if (store !== undefined) this.#members?.heard(store, this.#now())
     return store
+  }
+
+  /** The store has left, or was forgotten: it is no member any more, and comes back as another. */
+  isRemoved(store: StoreId): boolean {
+    return this.#members?.roster.isRemoved(store) === true
   }
 
   /** The store has another view, as somebody has noticed: both tell each other what they know. */
@@ -328,7 +333,7 @@ export class Membership {
       suspected: store => this.#calls.later(host => host.suspected(store)),
       refuted: store => this.#calls.later(host => host.refuted(store)),
       rolledBack: line => this.#shut('STORE_ROLLED_BACK', line),
-      removed: () => this.#shut('REMOVED', this.#removedLine),
+      removed: () => this.#shut('REMOVED', removedLine(this.#self.store)),
       urgent: news => exchange.urgent(news, this.#timings.gossipFanout),
       helpers: store => {
         const stores = exchange.livePeers().map(peer => (peer.hello as Hello).record.store)
@@ -487,10 +492,6 @@ export class Membership {
   #the(): Members {
     invariant(this.#members !== undefined, 'members are there once the disk is read')
     return this.#members
-  }
-
-  get #removedLine(): string {
-    return `store ${this.#self.store} was removed from the mesh`
   }
 
   #now(): number {

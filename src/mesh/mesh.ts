@@ -117,6 +117,7 @@ export class Mesh {
         meshId: () => this.membership.meshId,
         heard: node => this.membership.heard(node),
         exchangeViews: id => this.membership.exchangeViews(id as StoreId),
+        isRemoved: id => this.membership.isRemoved(id as StoreId),
         stir,
         failed,
       },

@@ -7,7 +7,12 @@ import type { Placement } from '../ring/placement.ts'
 /** Since when stores are gone, as far as this process has seen it; of those that were removed, for ever. */
 export class GoneSince {
   readonly #since = new Map<string, number>()
-  #members: ReadonlySet<string> = new Set()
+  readonly #isRemoved: (store: string) => boolean
+
+  /** A store that is not in the roster may be one that nobody has told of yet: only a mark says that it is none any more. */
+  constructor(isRemoved: (store: string) => boolean) {
+    this.#isRemoved = isRemoved
+  }
 
   /** `now`: epoch ms. */
   update({ stores }: View, now: number): void {
@@ -15,12 +20,11 @@ export class GoneSince {
       if (state !== 'gone') this.#since.delete(store)
       else if (!this.#since.has(store)) this.#since.set(store, now)
     }
-    this.#members = new Set(stores.map(({ store }) => store))
   }
 
   /** Who has left, or was forgotten, has nothing that anybody waits for. */
   of(store: string): number | undefined {
-    return this.#members.has(store) ? this.#since.get(store) : 0
+    return this.#isRemoved(store) ? 0 : this.#since.get(store)
   }
 }
 

@@ -46,6 +46,8 @@ export interface TasksParts {
   /** A sign of life of a node; the store that speaks from there. */
   readonly heard: (node: string) => string | undefined
   readonly exchangeViews: (store: string) => void
+  /** The store has left the mesh, or was forgotten. */
+  readonly isRemoved: (store: string) => boolean
   readonly stir: () => void
   readonly failed: (error: unknown) => void
 }
@@ -67,7 +69,7 @@ export class MeshTasks implements Ownership, ChangeSink {
   readonly #parts: TasksParts
   readonly #started: Started
   readonly #transport: Transport
-  readonly #gone = new GoneSince()
+  readonly #gone: GoneSince
   readonly #starts: Starts
   /** By range: since when this node acts, monotonic ms; NaN: it does not. */
   readonly #actingSince: Float64Array
@@ -89,6 +91,7 @@ export class MeshTasks implements Ownership, ChangeSink {
     const { network, store } = parts
     const { meta, actor } = store.identity
     this.#actingSince = new Float64Array(meta.ranges).fill(Number.NaN)
+    this.#gone = new GoneSince(parts.isRemoved)
     this.#starts = new Starts(Buffer.from(actor.startId).toString('hex'))
     this.#transport = new Transport(network, store.actors, {
       meshId: parts.meshId,

@@ -30,10 +30,10 @@ test('what this process began and does not know of is over', () => {
 })
 
 test('a store is gone since this process first saw it so, and who was removed for ever', () => {
-  const gone = new GoneSince()
+  const gone = new GoneSince(store => store === 'c')
   gone.update(view(['a', 'a1', 'live'], ['b', 'b1', 'gone']), 100)
   gone.update(view(['a', 'a1', 'gone'], ['b', 'b1', 'gone']), 200)
-  expect([gone.of('a'), gone.of('b'), gone.of('c')]).toEqual([200, 100, 0])
+  expect([gone.of('a'), gone.of('b'), gone.of('c'), gone.of('new')]).toEqual([200, 100, 0, undefined])
   gone.update(view(['a', 'a1', 'live'], ['b', 'b1', 'gone']), 300)
   expect(gone.of('a')).toBeUndefined()
 })
