@@ -76,9 +76,9 @@ export class StoreReplicaHost implements ReplicaHost {
 
   load(range: number, ids: readonly string[], done: () => void): void {
     const loading = this.#parts.store.loadIn(range, ids)
-    // What was loaded may have left again before it is our turn.
+    // What was loaded stays in memory for the turn that follows.
     if (loading === undefined) done()
-    else this.#then(loading, () => this.load(range, ids, done))
+    else this.#then(loading, done)
   }
 
   page(

@@ -337,6 +337,11 @@ export class MeshTasks implements Ownership, ChangeSink {
   }
 
   // --- to look at
+  debug(range: number): string {
+    const r = this.#replication?.replica(range)
+    if (r === undefined) return 'none'
+    return JSON.stringify({ role: r.role, ready: r.ready, applied: [...r.applied.dots()], synced: [...r.synced.dots()], peers: [...r.peers].map(([k, p]) => [k.slice(0, 4), p.confirmed && [...p.confirmed.dots()], p.ready]), list: r.list.map(x => x.slice(0, 4)), q: r.quorum, acks: r.acks.length, log: r.log.length, dropped: this.#transport.dropped, broken: this.#transport.broken })
+  }
 
   status(): { readonly acting: number; readonly unsure: number; readonly waiting: number } {
     let acting = 0
@@ -351,8 +356,9 @@ export class MeshTasks implements Ownership, ChangeSink {
       const { heads, isLast } = await store.pageOf(range, after, PAGE)
       for (const { id, ended } of heads) {
         after = id
-        const text = ended ? undefined : store.canonical(range, id)
-        if (text !== undefined) records.set(id, text)
+        const record = ended ? undefined : store.recordIn(range, id)
+        // Each store forgets ended runs once it knows that all have them: when that is, is of no matter.
+        if (record !== undefined) records.set(id, store.canonical(record, true))
       }
       more = !isLast
     }

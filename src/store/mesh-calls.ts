@@ -87,6 +87,16 @@ export abstract class MeshCalls<R extends Run> {
     return this.mesh.headOf(range, bytes)
   }
 
+  /** A record of a range that is in memory, live or ended. */
+  recordIn(range: number, id: string): TaskRecord<R> | undefined {
+    return this.mesh.recordIn(range, id)
+  }
+
+  /** Lets records go that were loaded, and that nobody holds. */
+  releaseIn(range: number, ids: readonly string[]): void {
+    this.mesh.releaseIn(range, ids)
+  }
+
   encodeRecord(range: number, id: string): Uint8Array | undefined {
     return this.mesh.encodeRecord(range, id)
   }

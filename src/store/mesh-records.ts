@@ -270,6 +270,18 @@ export class MeshRecords<R extends Run> {
     return { ...headOf(record), isHere: this.#parts.memory.find(range, record.id) !== undefined }
   }
 
+  recordIn(range: number, id: string): TaskRecord<R> | undefined {
+    return this.#parts.memory.find(range, id)
+  }
+
+  releaseIn(range: number, ids: readonly string[]): void {
+    const { memory, release } = this.#parts
+    for (const id of ids) {
+      const record = memory.find(range, id)
+      if (record !== undefined) release(record)
+    }
+  }
+
   /** A record in memory, as it goes to other stores. */
   encodeRecord(range: number, id: string): Uint8Array | undefined {
     const record = this.#parts.memory.find(range, id)

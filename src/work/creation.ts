@@ -6,6 +6,7 @@
 import { CarillonError, isCarillonError } from '../errors.ts'
 import { invariant } from '../invariant.ts'
 import { ByteReader, CorruptBytes } from '../lib/bytes.ts'
+import type { KnownRequest } from '../store/requests.ts'
 import type { TaskStore } from '../store/task-store.ts'
 import { Definition } from '../task/definition.ts'
 import type { Policy } from '../task/policy.ts'
@@ -124,19 +125,20 @@ export class Creation {
       return
     }
     // Its requestId is that of its run: an attempt that comes twice asks for the same.
-    if (this.#isKnown(definition)) return
+    if (this.#known(definition) !== undefined) return
     if (store.rangeOf(definition.id) !== source) {
       for (const { id } of store.outboxOf(source)) if (id === definition.id) return
       this.#make(definition, source, 0, true)
     } else if (!(store.peek(definition.id) instanceof TaskRecord)) this.#create(definition)
   }
 
-  #isKnown({ caller, requestNumber, madeAt }: Definition): boolean {
+  /** A follow-up is made again rather than lost, where it is no longer known whether it was made. */
+  #known({ caller, requestNumber, madeAt }: Definition): KnownRequest | undefined {
     const { store, now } = this.#parts
     try {
-      return store.requests.find(caller, requestNumber, madeAt, now()) !== undefined
+      return store.requests.find(caller, requestNumber, madeAt, now())
     } catch (error) {
-      if (isCarillonError(error, 'TOO_OLD')) return false
+      if (isCarillonError(error, 'TOO_OLD')) return undefined
       throw error
     }
   }
@@ -153,8 +155,7 @@ export class Creation {
     const range = store.rangeOf(definition.id)
     if (ownership.refusal(range) !== undefined || this.#parts.refusal() !== undefined) return undefined
     ownership.gather()
-    const { caller, requestNumber } = definition
-    const known = store.requests.known(caller, requestNumber)
+    const known = this.#known(definition)
     const there = store.peek(definition.id)
     if (known?.dot !== undefined) ownership.needs(range, [known.dot])
     else if (there instanceof TaskRecord) ownership.needs(range, there.dots)

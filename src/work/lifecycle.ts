@@ -189,7 +189,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     this.#move(run, 'running')
     run.attempt++
     run.startedAt = now()
-    run.fence = store.nextN(record.range)
+    run.fence = store.journal.nextN(record.range)
     run.journaledAttempts = run.attempt
     store.updated(record, { times: true, runs: [run] })
     store.journal.syncNext()
