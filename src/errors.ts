@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'STORE_FULL' // no space left on the disk; nothing acknowledged is lost
   | 'STORE_LOCKED' // another process has the data directory
   | 'STORE_FORMAT' // the data directory was written by an unknown version
+  | 'MESH_STORE' // the data directory belongs to a mesh: the node has to be started with its network
   | 'STORE_CORRUPT' // a record or journal blob on disk does not match its checksum
   | 'STORE_ROLLED_BACK' // the data directory is an older copy of itself: it goes on as a new store at the next start
   | 'STORE_FAILED' // the disk failed (a failed fsync): the engine stops

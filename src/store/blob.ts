@@ -18,8 +18,10 @@ export const BLOB_HEADER_BYTES = CRC_FROM + 8 + 16 + 4 + 8
 const NO_HEADER = new Uint8Array(BLOB_HEADER_BYTES)
 
 /**
- * Kinds of entries. `change` is written on one node; the rest have their number now, so that a mesh needs no other
- * format: changes of other stores, entries of the strict log with its promises and decisions, and the roster.
+ * Kinds of entries. `change` is one of this boot, `remoteChange` one of another actor, whose start id comes first. Then
+ * entries of the strict log with its promises and decisions, and the roster, which have their numbers and are not
+ * written yet. The rest is of a mesh as well: a record that was copied, what is kept of a range beside its records, that
+ * this is gone, that the records are gone, that one of them is (its id, then f64 life), and requestIds of a copy.
  */
 export const ENTRY = {
   change: 1,
@@ -29,6 +31,12 @@ export const ENTRY = {
   strictAccepted: 5,
   strictDecided: 6,
   roster: 7,
+  record: 8,
+  state: 9,
+  stateDeleted: 10,
+  recordsDeleted: 11,
+  dropped: 12,
+  extras: 13,
 } as const
 
 export const STORE_ID_BYTES = 16

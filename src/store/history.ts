@@ -270,6 +270,16 @@ export class History {
     }
   }
 
+  /** All of a range is gone, also (unless it came later) from the index, which is emptied by who calls. */
+  removeRange(range: number, alsoIndexed: boolean): void {
+    for (const entry of [...this.#byTask.values()]) {
+      if (entry.range !== range || (entry.isInIndex && !alsoIndexed)) continue
+      entry.isInIndex = false
+      this.remove(entry.taskId)
+    }
+    for (const [taskId, list] of this.#young) if (list[0]?.range === range) this.#young.delete(taskId)
+  }
+
   /** A recurring task is gone: its kept runs go too. */
   removeRecurring(record: TaskRecord): void {
     this.#young.delete(record.id)

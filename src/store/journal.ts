@@ -21,6 +21,7 @@ import type { Clock, Timer } from '../ports/clock.ts'
 import { type Actor, beginBlob, beginEntry, ENTRY, endEntry, sealBlob } from './blob.ts'
 import { journalKey } from './keys.ts'
 import type { PatientStore } from './patient-store.ts'
+import type { StateChanges } from './range-states.ts'
 
 export interface JournalOptions {
   /** `sync`: every commit is synced before it counts. `interval`: it counts when written, and is synced every intervalMs. */
@@ -54,7 +55,11 @@ export interface Segment {
   changes: number
   /** Per range, the last n of this actor in this segment or before; set when the segment is closed. */
   context: Float64Array
+  /** Of a mesh: what became of the states of the ranges in this segment; set when it is closed. */
+  states: StateChanges | undefined
 }
+
+type AdoptedSegment = Pick<Segment, 'firstSeq' | 'lastSeq' | 'bytes' | 'changes' | 'states'>
 
 /** Called with no error once synced, with STORE_FULL or STORE_FAILED if that is not known to have happened. */
 export type AfterSync = (error?: CarillonError) => void
@@ -66,6 +71,8 @@ export class Journal {
   readonly #host: JournalHost
   readonly actor: Actor
   readonly #n: Float64Array
+  /** Of a mesh: asked when a segment is closed. */
+  readonly #states: (() => StateChanges) | undefined
   #out = new ByteWriter(64 * 1024)
   #spare = new ByteWriter(64 * 1024)
   #entryAt = -1
@@ -79,6 +86,8 @@ export class Journal {
   #busy = false
   #dead: CarillonError | undefined
   #patience: Timer | undefined
+  /** The write that is under way is synced. */
+  #isSyncing = false
   #unsynced = false
   #syncTimer: Timer | undefined
   #syncDue = false
@@ -90,13 +99,14 @@ export class Journal {
     ports: { store: PatientStore; clock: Clock },
     options: JournalOptions,
     host: JournalHost,
-    start: { actor: Actor; seq: number; ranges: number },
+    start: { actor: Actor; seq: number; ranges: number; states?: (() => StateChanges) | undefined },
   ) {
     this.#store = ports.store
     this.#clock = ports.clock
     this.#options = options
     this.#host = host
     this.actor = start.actor
+    this.#states = start.states
     this.#seq = start.seq
     this.#syncedSeq = start.seq - 1
     this.#n = new Float64Array(start.ranges)
@@ -155,12 +165,33 @@ export class Journal {
     return this.#out
   }
 
+  /** Opens a change of another actor than this boot's. */
+  beginOther(range: number, n: number, startId: Uint8Array): ByteWriter {
+    invariant(this.#entryAt < 0, 'one change is written at a time')
+    this.#entryAt = beginEntry(this.#out, ENTRY.remoteChange, range, n)
+    this.#out.bytes(startId)
+    return this.#out
+  }
+
+  /** Appends an entry that is no change. */
+  append(kind: number, range: number, body: Uint8Array = NO_BODY): void {
+    invariant(this.#entryAt < 0, 'one change is written at a time')
+    const at = beginEntry(this.#out, kind, range, 0)
+    this.#out.bytes(body)
+    endEntry(this.#out, at)
+    this.#changes++
+  }
+
   /** Ends the change, and returns its n. */
   end(range: number): number {
+    this.endEntry()
+    return this.#n[range] as number
+  }
+
+  endEntry(): void {
     endEntry(this.#out, this.#entryAt)
     this.#entryAt = -1
     this.#changes++
-    return this.#n[range] as number
   }
 
   /** Calls back once all that was appended so far is synced; at the next turn if it already is. */
@@ -170,19 +201,31 @@ export class Journal {
       this.#clock.defer(() => callback(error))
       return
     }
-    if (this.#changes === 0 && !this.#busy) this.#clock.defer(() => callback())
-    else if (this.#changes === 0) this.#committing.push(callback)
-    else this.#waiting.push(callback)
+    if (this.#changes > 0 || this.#wantsSync) this.#waiting.push(callback)
+    else if (this.#busy) this.#committing.push(callback)
+    else this.#clock.defer(() => callback())
   }
 
-  /** The next commit is synced, whatever the durability: what was appended so far may not be lost once it is told. */
+  /** A sync was asked for, and what was written so far has not got it, nor will by the write that is under way. */
+  get #wantsSync(): boolean {
+    return this.#syncDue && (this.#busy ? !this.#isSyncing : this.#unsynced)
+  }
+
+  /**
+   * The next commit is synced, whatever the durability: what was appended so far may not be lost once it is told. Who is
+   * to be told calls this before afterSync.
+   */
   syncNext(): void {
     this.#syncDue = true
   }
 
   /** Starts a commit if there is something to commit and none is under way. */
   flush(): void {
-    if (this.#busy || this.#changes === 0 || this.#dead !== undefined) return
+    if (this.#busy || this.#dead !== undefined) return
+    if (this.#changes === 0) {
+      if (this.#waiting.length > 0) this.#syncEmpty()
+      return
+    }
     invariant(this.#entryAt < 0, 'no commit in the middle of a change')
     this.#busy = true
     const seq = this.#seq++
@@ -220,7 +263,7 @@ export class Journal {
   }
 
   /** Blobs of earlier boots, which replay found: they are spilled and dropped like any segment. */
-  adopt(segment: { firstSeq: number; lastSeq: number; bytes: number; changes: number }): void {
+  adopt(segment: AdoptedSegment): void {
     this.#closed.unshift({ ...segment, number: ADOPTED_SEGMENT, context: new Float64Array(this.#n.length) })
   }
 
@@ -245,6 +288,7 @@ export class Journal {
 
   #rotate(): void {
     this.#segment.context = this.#n.slice()
+    this.#segment.states = this.#states?.()
     this.#closed.push(this.#segment)
     this.#segment = newSegment(this.#segment.number + 1, this.#seq)
   }
@@ -252,6 +296,7 @@ export class Journal {
   #write(seq: number, blob: Uint8Array): void {
     const sync = this.#options.durability === 'sync' || this.#syncDue
     this.#syncDue = false
+    this.#isSyncing = sync
     this.#store.write([{ type: 'put', key: journalKey(seq), value: blob }], sync).then(
       () => this.#written(sync),
       (error: unknown) => this.#fail(error),
@@ -286,6 +331,9 @@ export class Journal {
   #syncEmpty(): void {
     this.#busy = true
     this.#syncDue = false
+    this.#isSyncing = true
+    this.#committing = this.#waiting
+    this.#waiting = []
     this.#store.write([], true).then(
       () => this.#written(true),
       (error: unknown) => this.#fail(error),
@@ -320,8 +368,18 @@ export class Journal {
 }
 
 function newSegment(number: number, firstSeq: number): Segment {
-  return { number, firstSeq, lastSeq: firstSeq - 1, bytes: 0, changes: 0, context: new Float64Array(0) }
+  return {
+    number,
+    firstSeq,
+    lastSeq: firstSeq - 1,
+    bytes: 0,
+    changes: 0,
+    context: new Float64Array(0),
+    states: undefined,
+  }
 }
+
+const NO_BODY = new Uint8Array(0)
 
 const FULL_MESSAGE =
   'no space left on the disk: this change is kept, and written as soon as there is space, unless the node stops ' +

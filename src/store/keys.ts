@@ -5,7 +5,10 @@
  *   mr                         there if the next start is to take a new store id
  *   a/<actor>                  actors: index -> (store, boot, start id)
  *   c                          context of the index: range -> actor -> n (one value, as of the last spill)
+ *   c/<range>                  of a mesh, instead of c: state of a range, as of the last segment that was dropped
+ *   k/<range>                  of a mesh: the journal blob whose clearing of this range is done
  *   q                          requestIds still remembered, as of the last spill (one value)
+ *   q/<seq>                    of a mesh, instead of q: requestIds that came up to that blob
  *   j/<seq>                    journal blobs
  *   t/<range>/<id>             task records that outlived their journal segment
  *   d/<range>/<due>/<id>       due index of those: a hint, the record decides
@@ -32,6 +35,34 @@ export function journalKey(seq: number): Uint8Array {
   return numbered(J, seq)
 }
 
+/** What the segment that ended with this blob brought of requestIds. */
+export function requestsKey(seq: number): Uint8Array {
+  return numbered(0x71, seq)
+}
+
+export function stateKey(range: number): Uint8Array {
+  return ranged(0x63, range)
+}
+
+/** Not CONTEXT_KEY, which is shorter. */
+export function allStates(): { gte: Uint8Array; lt: Uint8Array } {
+  return { gte: Uint8Array.of(0x63, 0), lt: Uint8Array.of(0x64) }
+}
+
+export function clearedKey(range: number): Uint8Array {
+  return ranged(0x6b, range)
+}
+
+/** All keys of a range under a letter. */
+export function allOfRange(
+  letter: 't' | 'd' | 'e' | 'r',
+  range: number,
+): { gte: Uint8Array; lt: Uint8Array } {
+  const code = letter.charCodeAt(0)
+  const lt = range === 65_535 ? Uint8Array.of(code + 1) : ranged(code, range + 1)
+  return { gte: ranged(code, range), lt }
+}
+
 export function setAsideKey(seq: number): Uint8Array {
   return numbered(0x78, seq)
 }
@@ -41,7 +72,10 @@ export function actorKey(index: number): Uint8Array {
 }
 
 /** All keys that begin with this letter. */
-export function allOf(letter: 'a' | 'j' | 't' | 'd' | 'e' | 'r' | 'x'): { gte: Uint8Array; lt: Uint8Array } {
+export function allOf(letter: 'a' | 'c' | 'd' | 'e' | 'j' | 'k' | 'q' | 'r' | 't' | 'x'): {
+  gte: Uint8Array
+  lt: Uint8Array
+} {
   const code = letter.charCodeAt(0)
   return { gte: Uint8Array.of(code), lt: Uint8Array.of(code + 1) }
 }
@@ -73,7 +107,7 @@ export function dueKey(range: number, due: number, id: string): Uint8Array {
 
 /** The first key of a range's due index, or the first at or after an instant. */
 export function dueFrom(range: number, due?: number): Uint8Array {
-  if (due === undefined) return Uint8Array.of(D, range >> 8, range & 255)
+  if (due === undefined) return ranged(D, range)
   const key = new Uint8Array(11)
   key[0] = D
   key[1] = range >> 8
@@ -104,6 +138,10 @@ function withId(letter: number, range: number, at: number, id: string): Uint8Arr
   key[2] = range & 255
   for (let i = 0; i < id.length; i++) key[at + i] = id.charCodeAt(i)
   return key
+}
+
+function ranged(letter: number, range: number): Uint8Array {
+  return Uint8Array.of(letter, range >> 8, range & 255)
 }
 
 function numbered(letter: number, n: number): Uint8Array {

@@ -8,7 +8,7 @@ import { CarillonError } from '../errors.ts'
 import { CorruptBytes } from '../lib/bytes.ts'
 import { openJson, sealJson } from '../lib/sealed.ts'
 import type { Random } from '../ports/random.ts'
-import type { Store } from '../ports/store.ts'
+import type { Store, StoreOp } from '../ports/store.ts'
 import { Actors, START_ID_BYTES } from '../task/version.ts'
 import { type Actor, STORE_ID_BYTES } from './blob.ts'
 import { actorKey, allOf, META_KEY, numberOf, RENEWAL_KEY } from './keys.ts'
@@ -31,7 +31,7 @@ export interface Meta {
 export interface Identity {
   readonly meta: Meta
   readonly actor: Actor
-  /** `store/boot/startId` in hex -> index. */
+  /** `store/boot/startId` in hex -> index; of other stores, and of a range's later actors, only the start id is known. */
   readonly actors: ReadonlyMap<string, number>
   /** The same by their start ids, as changes name them. */
   readonly startIds: Actors
@@ -76,6 +76,15 @@ export async function startIdentity(
     { sync: true },
   )
   return { meta, actor, actors, startIds: startIdsOf(actors), fresh: known === undefined }
+}
+
+/** The numbers of actors of other stores, from the given one on, for a batch that may name them. */
+export function actorOps(startIds: Actors, from: number): StoreOp[] {
+  const ops: StoreOp[] = []
+  for (let actor = from; actor < startIds.count; actor++) {
+    ops.push({ type: 'put', key: actorKey(actor), value: Buffer.from(startIds.nameOf(actor)) })
+  }
+  return ops
 }
 
 /** The next start takes a new store id, and keeps all that is there; resolves when that is on the disk. */

@@ -10,9 +10,42 @@
 import { CarillonError } from '../errors.ts'
 import { openJson, sealJson } from '../lib/sealed.ts'
 
+/** The change that a request made. */
+export interface RequestDot {
+  readonly range: number
+  readonly actor: number
+  readonly n: number
+}
+
 /** What was answered to one request: undefined for a plain "created". */
 export interface KnownRequest {
   readonly answer: string | undefined
+  /** Of a mesh: the change that it made, if it made one. */
+  readonly dot?: RequestDot | undefined
+}
+
+/** What is remembered of requests, alone or in a mesh (mesh-requests.ts). */
+export interface Requests {
+  /** The caller has all answers below `mark`. */
+  raiseMark(caller: string, mark: number, now: number): void
+  /**
+   * What was answered, or undefined if the request is new. Throws TOO_OLD if that can no longer be told: `madeAt` is
+   * the request's own instant, and callers that were silent for the window are forgotten whole.
+   */
+  find(caller: string, n: number, madeAt: number, now: number): KnownRequest | undefined
+  /** Requests [from, to] were carried out, all with this answer. */
+  add(caller: string, from: number, to: number, now: number, answer?: string): void
+  /** A request was carried out, as its change says; `dot` is that of the change. */
+  learn(caller: string, n: number, at: number, answer: string | undefined, dot: RequestDot): void
+  /** Forgets what is older than the window; cheap, to be called now and then. */
+  sweep(now: number): void
+}
+
+export function tooOld(caller: string, n: number, windowMs: number): CarillonError {
+  return new CarillonError(
+    'TOO_OLD',
+    `the call reached the engine more than ${windowMs} ms after it was made (was the thread blocked, or the clock set?): whether it was carried out is not known (request ${n} of ${caller})`,
+  )
 }
 
 interface Span {
@@ -33,11 +66,11 @@ interface Caller {
 }
 
 /** A caller's name is kept for so many windows longer than what it asked for. */
-const CALLER_WINDOWS = 10
+export const CALLER_WINDOWS = 10
 
 const KNOWN_PLAIN: KnownRequest = { answer: undefined }
 
-export class RequestLog {
+export class RequestLog implements Requests {
   readonly #windowMs: number
   readonly #callers = new Map<string, Caller>()
   #sweptAt = 0
@@ -46,7 +79,6 @@ export class RequestLog {
     this.#windowMs = windowMs
   }
 
-  /** The caller has all answers below `mark`. */
   raiseMark(caller: string, mark: number, now: number): void {
     const known = this.#caller(caller, now)
     if (mark <= known.mark) return
@@ -54,26 +86,24 @@ export class RequestLog {
     if (known.spans.length > 0) known.spans = known.spans.filter(span => span.to >= mark)
   }
 
-  /**
-   * What was answered, or undefined if the request is new. Throws TOO_OLD if that can no longer be told: `madeAt` is
-   * the request's own instant, and callers that were silent for the window are forgotten whole.
-   */
   find(caller: string, n: number, madeAt: number, now: number): KnownRequest | undefined {
+    const found = this.peek(caller, n)
+    if (found !== undefined) return found
     const known = this.#callers.get(caller)
-    for (const span of known?.spans ?? []) {
+    if (madeAt < now - this.#windowMs || (known !== undefined && (n < known.mark || n <= known.forgotten)))
+      throw tooOld(caller, n, this.#windowMs)
+    return undefined
+  }
+
+  /** What was answered, or undefined if nothing is known of the request. */
+  peek(caller: string, n: number): KnownRequest | undefined {
+    for (const span of this.#callers.get(caller)?.spans ?? []) {
       if (n >= span.from && n <= span.to)
         return span.answer === undefined ? KNOWN_PLAIN : { answer: span.answer }
-    }
-    if (madeAt < now - this.#windowMs || (known !== undefined && (n < known.mark || n <= known.forgotten))) {
-      throw new CarillonError(
-        'TOO_OLD',
-        `the call reached the engine more than ${this.#windowMs} ms after it was made (was the thread blocked, or the clock set?): whether it was carried out is not known (request ${n} of ${caller})`,
-      )
     }
     return undefined
   }
 
-  /** Requests [from, to] were carried out, all with this answer. */
   add(caller: string, from: number, to: number, now: number, answer?: string): void {
     const known = this.#caller(caller, now)
     if (to > known.highest) known.highest = to
@@ -82,7 +112,11 @@ export class RequestLog {
     else known.spans.push({ from, to, at: now, answer })
   }
 
-  /** Forgets what is older than the window; cheap, to be called now and then. */
+  /** Whoever is alone acknowledges by its own sync: the dot is not needed. */
+  learn(caller: string, n: number, at: number, answer: string | undefined): void {
+    this.add(caller, n, n, at, answer)
+  }
+
   sweep(now: number): void {
     if (now - this.#sweptAt < this.#windowMs / 4 && now >= this.#sweptAt) return
     this.#sweptAt = now

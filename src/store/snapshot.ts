@@ -33,16 +33,21 @@ const FLAGS_END = 4096
 const DOTS_MAX = 100_000
 const KEPT_MAX = 100_000
 const CLOSED_MAX = 100_000
+const NONE_KEPT: readonly number[] = []
 
 /**
  * Writes to a writer that was reset; returns a copy that the caller owns. `actors`: by their numbers for this store's
- * index, by their start ids for others.
+ * index, by their start ids for others, who get a copy: it is without what is each store's own.
  */
 export function encodeSnapshot<R extends Run>(
   out: ByteWriter,
   record: TaskRecord<R>,
   actors: ActorCodec = BY_NUMBER,
+  isCopy = false,
 ): Uint8Array {
+  // What is kept of ended runs, and for how long, is each store's own.
+  const kept = isCopy ? NONE_KEPT : record.kept
+  const expiresAt = isCopy ? NEVER : record.expiresAt
   const times =
     record.definition.recurring ||
     record.fired > 0 ||
@@ -59,8 +64,8 @@ export function encodeSnapshot<R extends Run>(
       (record.cancelled ? CANCELLED : 0) |
       (times ? TIMES : 0) |
       (record.runs.length > 0 ? RUNS : 0) |
-      (record.kept.length > 0 ? KEPT : 0) |
-      (record.expiresAt === NEVER ? 0 : EXPIRES) |
+      (kept.length > 0 ? KEPT : 0) |
+      (expiresAt === NEVER ? 0 : EXPIRES) |
       (pausedVersion === undefined ? 0 : PAUSE) |
       (cancelVersion === undefined ? 0 : CANCEL) |
       (timesVersion === undefined ? 0 : AHEAD) |
@@ -95,11 +100,11 @@ export function encodeSnapshot<R extends Run>(
       if (run.n > 0) actors.write(out, run.actor)
     }
   }
-  if (record.kept.length > 0) {
-    out.varuint(record.kept.length)
-    for (const instant of record.kept) out.f64(instant)
+  if (kept.length > 0) {
+    out.varuint(kept.length)
+    for (const instant of kept) out.f64(instant)
   }
-  if (record.expiresAt !== NEVER) out.f64(record.expiresAt)
+  if (expiresAt !== NEVER) out.f64(expiresAt)
   const { source, start, end } = record.definition
   out.slice(source, start, end)
   out.patchU32(1, crc32(out.view().subarray(5)))

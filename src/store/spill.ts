@@ -10,17 +10,16 @@
 
 import { CarillonError, isCarillonError } from '../errors.ts'
 import { ByteWriter } from '../lib/bytes.ts'
-import type { Clock } from '../ports/clock.ts'
-import type { StoreOp } from '../ports/store.ts'
+import type { KeyRange, StoreOp } from '../ports/store.ts'
 import { NEVER, type Run, type TaskRecord } from '../task/record.ts'
-import { type Context, encodeContext } from './context.ts'
 import type { DirtyLists } from './dirty-list.ts'
 import type { History } from './history.ts'
-import { ADOPTED_SEGMENT, type Journal, type Segment } from './journal.ts'
-import { CONTEXT_KEY, dueKey, journalKey, META_KEY, REQUESTS_KEY, taskKey } from './keys.ts'
+import type { Journal, Segment } from './journal.ts'
+import { dueKey, journalKey, META_KEY, taskKey } from './keys.ts'
+import type { Memory } from './memory.ts'
 import { encodeMeta, type Meta } from './meta.ts'
 import type { PatientStore } from './patient-store.ts'
-import type { RequestLog } from './requests.ts'
+import type { RangeClearing } from './range-clearing.ts'
 import { encodeSnapshot } from './snapshot.ts'
 
 const CHUNK_RECORDS = 500
@@ -28,14 +27,16 @@ const CHUNK_BYTES = 1024 * 1024
 
 export interface SpillParts<R extends Run> {
   readonly store: PatientStore
-  readonly clock: Clock
   readonly journal: Journal
   readonly dirty: DirtyLists<R>
-  readonly tombstones: Map<string, TaskRecord<R>>
+  readonly memory: Memory<R>
   readonly history: History
-  readonly requests: RequestLog
-  readonly context: Context
   readonly meta: Meta
+  readonly clearing: RangeClearing
+  /** The numbers of actors that a batch may name, and the disk does not know yet. */
+  actorOps(): StoreOp[]
+  /** What else the index knows once the segment is gone: contexts and requests. */
+  segmentOps(segment: Segment): StoreOp[]
   /** The index has the record as it was when it was encoded. */
   spilled(record: TaskRecord<R>): void
   failed(error: CarillonError): void
@@ -67,7 +68,9 @@ export class Spiller<R extends Run> {
 
   /** Starts if there is a closed segment and nothing is under way. */
   start(): void {
-    if (this.#running !== undefined || this.#stopped || this.#parts.journal.oldestClosed === undefined) return
+    const { journal, clearing } = this.#parts
+    if (this.#running !== undefined || this.#stopped) return
+    if (journal.oldestClosed === undefined && !clearing.isDue) return
     this.#running = this.#run()
       .catch((error: unknown) => {
         if (this.#stopped && isCarillonError(error, 'STORE_FULL')) return
@@ -96,13 +99,31 @@ export class Spiller<R extends Run> {
   /** One segment at a time: who waits for idle() must get a turn. */
   async #run(): Promise<void> {
     const { journal, dirty } = this.#parts
+    await this.#clear()
     const segment = journal.oldestClosed
-    if (segment === undefined) return
+    if (segment === undefined || this.#stopped) return
     await this.#drained()
     const records = dirty.listOf(segment.number)
-    for (let at = 0; at < records.length && !this.#stopped; ) at = await this.#chunk(records, at)
+    for (let at = 0; at < records.length && !this.#stopped; ) {
+      await this.#clear()
+      at = await this.#chunk(records, at)
+    }
+    await this.#clear()
     if (this.#stopped) return
     await this.#finish(segment)
+  }
+
+  /** Ranges that were let go of are emptied before anything that came later is written. */
+  async #clear(): Promise<void> {
+    const { clearing, store } = this.#parts
+    while (clearing.isDue && !this.#stopped) {
+      await this.#drained()
+      const clearingStore = {
+        clear: (keys: KeyRange) => store.clear(keys),
+        write: (ops: readonly StoreOp[]) => store.write(ops, true),
+      }
+      await clearing.carryOut(clearingStore, () => this.count++)
+    }
   }
 
   /** Callers are told after a while that the disk is full; a spill waits on. */
@@ -118,14 +139,14 @@ export class Spiller<R extends Run> {
 
   /** Writes a chunk of the records, and returns where the next begins. */
   async #chunk(records: readonly TaskRecord<R>[], from: number): Promise<number> {
-    const { store, dirty, spilled } = this.#parts
+    const { store, dirty, memory, actorOps, spilled } = this.#parts
     const ops: StoreOp[] = []
     const chunk: TaskRecord<R>[] = []
     let bytes = 0
     let at = from
     for (; at < records.length && chunk.length < CHUNK_RECORDS && bytes < CHUNK_BYTES; at++) {
       const record = records[at] as TaskRecord<R>
-      if (record.gone) continue
+      if (!memory.has(record)) continue
       dirty.remove(record)
       bytes += this.#put(record, ops)
       chunk.push(record)
@@ -133,7 +154,7 @@ export class Spiller<R extends Run> {
     if (chunk.length === 0) return at
     this.#writing = new Set(chunk)
     await this.#drained()
-    await store.write(ops, false)
+    await store.write([...actorOps(), ...ops], false)
     this.count++
     this.#writing = new Set()
     for (const record of chunk) if (!record.gone) spilled(record)
@@ -144,7 +165,7 @@ export class Spiller<R extends Run> {
   #put(record: TaskRecord<R>, ops: StoreOp[]): number {
     const { range, id, indexedDue } = record
     const value = encodeSnapshot(this.#out, record)
-    const due = record.dueAt
+    const due = this.#parts.memory.dueOf(record)
     ops.push({ type: 'put', key: taskKey(range, id), value })
     if (due !== indexedDue) {
       if (Number.isFinite(indexedDue)) ops.push({ type: 'del', key: dueKey(range, indexedDue, id) })
@@ -156,7 +177,8 @@ export class Spiller<R extends Run> {
 
   /** The last batch: what ended, what is kept of it, the context, and where the journal now begins. */
   async #finish(segment: Segment): Promise<void> {
-    const { store, clock, journal, tombstones, history, requests, context, meta } = this.#parts
+    const { store, journal, memory, history, meta, clearing } = this.#parts
+    const { tombstones } = memory
     const ops: StoreOp[] = []
     const ended: TaskRecord<R>[] = []
     for (const record of tombstones.values()) {
@@ -171,19 +193,20 @@ export class Spiller<R extends Run> {
     }
     const kept = history.takeOps(this.#out)
     ops.push(...kept.ops)
-    if (segment.number !== ADOPTED_SEGMENT) context.set(journal.actor.index, segment.context)
-    requests.sweep(clock.now())
     const journalFrom = segment.lastSeq + 1
-    ops.push(
-      { type: 'put', key: CONTEXT_KEY, value: encodeContext(context) },
-      { type: 'put', key: REQUESTS_KEY, value: requests.encode() },
-      { type: 'put', key: META_KEY, value: encodeMeta({ ...meta, journalFrom }) },
-    )
+    ops.push(...this.#parts.segmentOps(segment), ...clearing.forgetOps(journalFrom), {
+      type: 'put',
+      key: META_KEY,
+      value: encodeMeta({ ...meta, journalFrom }),
+    })
     await this.#drained()
-    await store.write(ops, true)
+    await store.write([...this.#parts.actorOps(), ...ops], true)
     this.count++
     kept.stored()
-    for (const record of ended) if (tombstones.get(record.id) === record) tombstones.delete(record.id)
+    for (const record of ended) {
+      const key = memory.keyOf(record)
+      if (tombstones.get(key) === record) tombstones.delete(key)
+    }
     journal.dropOldest()
     await store.clear({ gte: journalKey(segment.firstSeq), lt: journalKey(journalFrom) })
   }

@@ -4,7 +4,6 @@
  */
 
 import type { CursorOptions, StoreCursor } from '../ports/store.ts'
-import { allOf } from './keys.ts'
 
 export interface TaskEntries {
   readonly entries: ReadonlyArray<readonly [key: Uint8Array, value: Uint8Array]>
@@ -14,15 +13,16 @@ export interface TaskEntries {
 /** No page is read further than this. More: fewer reads of a long list, and more memory for each. */
 const PAGE_BYTES_MAX = 4 * 1024 * 1024
 
-/** Up to `limit` tasks from the key on. */
+/** Up to `limit` tasks from the one key on, below the other. */
 export async function readEntries(
   store: { cursor(options: CursorOptions): StoreCursor },
   gte: Uint8Array,
+  lt: Uint8Array,
   limit: number,
 ): Promise<TaskEntries> {
   const entries: Array<[Uint8Array, Uint8Array]> = []
   let bytes = 0
-  const cursor = store.cursor({ gte, lt: allOf('t').lt })
+  const cursor = store.cursor({ gte, lt })
   try {
     while (entries.length < limit && bytes < PAGE_BYTES_MAX) {
       const more = await cursor.next(limit - entries.length)

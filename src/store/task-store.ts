@@ -6,41 +6,39 @@
  * holds it (armed, running, pinned).
  *
  * Every change of a record goes through created(), updated() or ended(): its caller changes the record first, it is
- * journaled here, and `afterSync` tells when that counts.
+ * journaled here, and `afterSync` tells when that counts. Here stand what a node does of its own, the start and the
+ * end; reading stands in index-reader.ts, and what a store of a mesh does for others in mesh-records.ts.
  */
 
-import { CarillonError } from '../errors.ts'
+import type { CarillonError } from '../errors.ts'
 import { invariant } from '../invariant.ts'
-import { CorruptBytes } from '../lib/bytes.ts'
-import { rangeOf } from '../lib/hash.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
-import type { Store, StoreCursor } from '../ports/store.ts'
-import { type ChangeWriter, type Update, writeCreated, writeEnded, writeUpdate } from '../task/change.ts'
+import type { Store, StoreCursor, StoreOp } from '../ports/store.ts'
+import type { RangeState } from '../replication/host.ts'
+import { type Update, writeCreated, writeEnded, writeUpdate } from '../task/change.ts'
 import type { Run, TaskRecord } from '../task/record.ts'
 import { isRunEnd } from '../task/task.ts'
-import { decodeContext } from './context.ts'
+import type { Actors } from '../task/version.ts'
 import { DirtyLists } from './dirty-list.ts'
-import { decodeEnded, type EndedRun, History, type HistoryOptions } from './history.ts'
+import { type EndedRun, History, type HistoryOptions } from './history.ts'
+import { type DueEntry, IndexReader, type Place } from './index-reader.ts'
 import { ADOPTED_SEGMENT, type AfterSync, Journal, type JournalOptions } from './journal.ts'
-import {
-  allOf,
-  CONTEXT_KEY,
-  dueFrom,
-  dueIdOf,
-  endedKey,
-  REQUESTS_KEY,
-  rangeOfKey,
-  taskIdOf,
-  taskKey,
-} from './keys.ts'
-import { type Identity, startIdentity } from './meta.ts'
+import { Memory } from './memory.ts'
+import { MeshCalls } from './mesh-calls.ts'
+import { MeshRecords } from './mesh-records.ts'
+import { MeshRequests } from './mesh-requests.ts'
+import { actorOps, type Identity, startIdentity } from './meta.ts'
+import { AloneChanges, type ChangeSink, MeshChanges, type OwnChanges } from './own-changes.ts'
 import { PatientStore, type SharedStore } from './patient-store.ts'
-import { replay } from './replay.ts'
-import { RequestLog } from './requests.ts'
-import { decodeSnapshot } from './snapshot.ts'
+import { RangeClearing } from './range-clearing.ts'
+import { RequestLog, type Requests } from './requests.ts'
 import { Spiller } from './spill.ts'
-import { readEntries, type TaskEntries } from './task-entries.ts'
+import { AloneStart, MeshStart, type Restart } from './start.ts'
+
+export type { Applied } from './fold.ts'
+export type { DueEntry } from './index-reader.ts'
+export type { ChangeSink } from './own-changes.ts'
 
 export interface TaskStoreOptions {
   readonly ranges: number
@@ -54,13 +52,19 @@ export interface TaskStoreOptions {
   readonly segmentsWaitingMax: number
   /** Set broken journal blobs aside at the start, and become a new store. */
   readonly repair: boolean
+  /** The store is one of a mesh. One that was alone is taken over, and is never alone again. */
+  readonly replicated: boolean
+  /** Of a mesh: how long an ended record waits for stores that do not have its end, ms. The same at each start. */
+  readonly endedKeepMs: number
+  /** Most bytes of ended records in memory; beyond it the oldest go before all have their end. */
+  readonly endedBytesMax: number
 }
 
 export interface TaskStoreHost<R extends Run> {
   makeRun(record: TaskRecord<R>, instant: number, manual: boolean): R
   /** True while the record must stay in memory though the index has it. */
   holds(record: TaskRecord<R>): boolean
-  /** The record has left memory; the index has it. */
+  /** The record has left memory: the index has it, or (it is gone) nobody has. */
   evicted(record: TaskRecord<R>): void
   /** A dead task is kept no longer. */
   evictedDead(taskId: string): void
@@ -68,48 +72,65 @@ export interface TaskStoreHost<R extends Run> {
   failed(error: CarillonError): void
   /** Something went on outside of a turn: have one ended. */
   stir(): void
+  /** Of a mesh: the saved state of every range, as it is now. Asked when a segment of the journal is closed. */
+  rangeStates?(): Iterable<readonly [range: number, state: RangeState]>
+  /** Of a mesh: an ended record of this life was dropped. */
+  dropped?(range: number, life: number): void
 }
 
 export interface Started {
   readonly replayedChanges: number
   readonly cut: readonly number[]
   readonly fresh: boolean
+  /** Of a mesh: what the disk has of the ranges beside their records. */
+  readonly states: ReadonlyMap<number, RangeState>
+  /** Of a mesh: ranges with records, whether they have a state or not. */
+  readonly withRecords: ReadonlySet<number>
 }
 
-/** A due key, and its record if the index has it (it may be stale: the record decides). */
-export interface DueEntry<R extends Run> {
-  readonly id: string
-  readonly record: TaskRecord<R> | undefined
+interface Ports {
+  readonly store: Store
+  readonly clock: Clock
+  readonly random: Random
 }
 
-export class TaskStore<R extends Run> {
+export class TaskStore<R extends Run> extends MeshCalls<R> {
   readonly options: TaskStoreOptions
   readonly history: History
-  readonly requests: RequestLog
-  readonly #ports: { store: Store; clock: Clock; random: Random }
+  readonly requests: Requests
+  readonly #ports: Ports
   readonly #host: TaskStoreHost<R>
-  readonly #records = new Map<string, TaskRecord<R>>()
-  /** Ended, while the index still has them: until the spill that deletes them there. */
-  readonly #tombstones = new Map<string, TaskRecord<R>>()
   readonly #dirty = new DirtyLists<R>()
   readonly #patient: PatientStore
+  readonly #clearing = new RangeClearing()
+  readonly #restart: Restart
   /** Dead tasks that were too many already when the store was read. */
   #evictedEarly: string[] | undefined = []
+  #memory!: Memory<R>
   #journal!: Journal
   #identity!: Identity
-  #writer!: ChangeWriter
+  #changes!: OwnChanges
+  #mesh: MeshRecords<R> | undefined
+  #reader!: IndexReader<R>
   #spiller!: Spiller<R>
+  /** Actors below this number are on the disk. */
+  #actorsStored = 0
 
-  constructor(
-    ports: { store: Store; clock: Clock; random: Random },
-    options: TaskStoreOptions,
-    host: TaskStoreHost<R>,
-  ) {
+  constructor(ports: Ports, options: TaskStoreOptions, host: TaskStoreHost<R>) {
+    super()
     this.#ports = ports
     this.options = options
     this.#host = host
     this.history = new History(options.history, taskId => this.#evictedDead(taskId))
-    this.requests = new RequestLog(options.requestWindowMs)
+    if (options.replicated) {
+      const requests = new MeshRequests(options.requestWindowMs)
+      this.requests = requests
+      this.#restart = new MeshStart(requests, this.#clearing)
+    } else {
+      const requests = new RequestLog(options.requestWindowMs)
+      this.requests = requests
+      this.#restart = new AloneStart(requests)
+    }
     this.#patient = new PatientStore(ports.store, ports.clock, options.fullRetryMs, full => {
       this.#journal.setFull(full)
       host.full(full)
@@ -119,62 +140,93 @@ export class TaskStore<R extends Run> {
   /** Takes a new boot of the opened store, and replays what earlier boots left in the journal. */
   async start(): Promise<Started> {
     const { store, clock, random } = this.#ports
-    const { repair, ranges } = this.options
+    const { repair, ranges, replicated, endedKeepMs } = this.options
+    await this.#restart.check(store)
     const identity = await startIdentity({ store, random }, { ranges, renew: repair })
     this.#identity = identity
-    this.#writer = { actor: identity.actor.index, actors: identity.startIds }
-    const context = decodeContext(await store.get(CONTEXT_KEY), identity.meta.ranges)
-    const requests = await store.get(REQUESTS_KEY)
-    if (requests !== undefined) this.requests.decode(requests)
-    await this.#adoptHistory()
+    this.#actorsStored = identity.startIds.count
     const makeRun = this.#host.makeRun.bind(this.#host)
-    const { history } = this
-    const replayed = await replay<R>({
-      store,
-      identity,
-      context,
-      requests: this.requests,
+    const { history, requests } = this
+    const memory = new Memory<R>({ ranges: identity.meta.ranges, replicated, endedKeepMs })
+    this.#memory = memory
+    this.#reader = new IndexReader<R>({
+      store: this.#patient,
+      clock,
+      memory,
       history,
+      clearing: this.#clearing,
+      spiller: () => this.#spiller,
       makeRun,
+      release: record => this.release(record),
       repair,
-      now: clock.now(),
     })
+    await this.#reader.adoptHistory()
+    const now = clock.now()
+    const input = { store, identity, memory, requests, history, makeRun, repair, now }
+    const replayed = await this.#restart.replay(input, this.#dirty)
     this.#journal = new Journal({ store: this.#patient, clock }, this.options.journal, this.#host, {
       actor: identity.actor,
       seq: replayed.nextSeq,
       ranges: identity.meta.ranges,
+      states: this.#restart.snapshots(() => this.#host.rangeStates?.() ?? []),
     })
-    for (const record of replayed.records.values()) {
-      this.#records.set(record.id, record)
-      this.#dirty.add(record, ADOPTED_SEGMENT)
-    }
-    for (const record of replayed.tombstones.values()) {
-      record.gone = true
-      record.segment = ADOPTED_SEGMENT
-      this.#tombstones.set(record.id, record)
-    }
+    this.#adopt()
     if (replayed.nextSeq > replayed.firstSeq) {
-      this.#journal.adopt({ ...replayed, lastSeq: replayed.nextSeq - 1 })
+      const states = this.#restart.adoptedStates
+      this.#journal.adopt({ ...replayed, lastSeq: replayed.nextSeq - 1, states })
     }
-    for (const [actor, seen] of replayed.seen) context.set(actor, seen)
-    this.#spiller = new Spiller<R>({
-      store: this.#patient,
-      clock,
-      journal: this.#journal,
-      dirty: this.#dirty,
-      tombstones: this.#tombstones,
-      history,
-      requests: this.requests,
-      context,
-      meta: identity.meta,
-      spilled: record => this.#spilled(record),
-      failed: error => this.#host.failed(error),
-      done: () => this.#host.stir(),
-    })
+    this.#prepare(identity)
     const evicted = this.#evictedEarly ?? []
     this.#evictedEarly = undefined
     for (const taskId of evicted) this.#host.evictedDead(taskId)
-    return { replayedChanges: replayed.changes, cut: replayed.cut, fresh: identity.fresh }
+    const withRecords = replicated ? await this.#reader.rangesWithRecords() : new Set<number>()
+    for (const [range] of memory.ranges()) withRecords.add(range)
+    const { changes: replayedChanges, cut } = replayed
+    return { replayedChanges, cut, fresh: identity.fresh, states: this.#restart.states, withRecords }
+  }
+
+  /** What was replayed is only in the journal, as far as is known. */
+  #adopt(): void {
+    const { live, tombstones } = this.#memory
+    for (const record of live.values()) this.#dirty.add(record, ADOPTED_SEGMENT)
+    for (const [, records] of this.#memory.ranges()) {
+      for (const record of [...records.outbox.values(), ...records.ended.values()])
+        this.#dirty.add(record, ADOPTED_SEGMENT)
+    }
+    for (const record of tombstones.values()) {
+      record.gone = true
+      record.segment = ADOPTED_SEGMENT
+    }
+  }
+
+  /** From here on it can be written. */
+  #prepare(identity: Identity): void {
+    const journal = this.#journal
+    const memory = this.#memory
+    if (this.requests instanceof MeshRequests) {
+      const changes = new MeshChanges(journal, identity, this.#ports.random)
+      this.#changes = changes
+      this.#mesh = new MeshRecords<R>(this.options, {
+        ...{ journal, memory, identity, changes, requests: this.requests },
+        ...{ history: this.history, dirty: this.#dirty, clearing: this.#clearing, host: this.#host },
+        clock: this.#ports.clock,
+        release: record => this.release(record),
+      })
+    } else this.#changes = new AloneChanges(journal, identity)
+    this.#spiller = new Spiller<R>({
+      store: this.#patient,
+      journal,
+      dirty: this.#dirty,
+      memory,
+      history: this.history,
+      meta: identity.meta,
+      clearing: this.#clearing,
+      actorOps: () => this.#actorOps(),
+      segmentOps: segment => this.#restart.segmentOps(segment, this.#ports.clock.now()),
+      spilled: record => this.release(record),
+      failed: error => this.#host.failed(error),
+      done: () => this.#host.stir(),
+    })
   }
 
   get identity(): Identity {
@@ -186,7 +238,7 @@ export class TaskStore<R extends Run> {
   }
 
   get size(): number {
-    return this.#records.size
+    return this.#memory.size
   }
 
   get isFull(): boolean {
@@ -203,57 +255,98 @@ export class TaskStore<R extends Run> {
     return this.#journal.segmentsWaiting > this.options.segmentsWaitingMax
   }
 
-  /** Every record in memory. */
-  records(): IterableIterator<TaskRecord<R>> {
-    return this.#records.values()
+  rangeOf(id: string): number {
+    return this.#memory.rangeOf(id)
   }
 
-  rangeOf(id: string): number {
-    return rangeOf(id, this.#identity.meta.ranges)
+  // --- reading
+
+  /** Every record in memory, but for ended ones, and follow-ups that wait for their range. */
+  records(): IterableIterator<TaskRecord<R>> {
+    return this.#memory.live.values()
   }
 
   /** The record if it is in memory; 'absent' if it certainly is nowhere; undefined if the index must be asked. */
   peek(id: string): TaskRecord<R> | 'absent' | undefined {
-    return this.#records.get(id) ?? (this.#tombstones.has(id) ? 'absent' : undefined)
+    return this.#reader.peek(id)
   }
 
   /** The life of the id that ended last, as far as it is still known; undefined if the id is new. */
   lastLifeOf(id: string): number | undefined {
-    const before = this.#records.get(id) ?? this.#tombstones.get(id)
+    const memory = this.#memory
+    const before = memory.live.get(id) ?? memory.endedOf(id) ?? memory.tombstones.get(id)
     if (before !== undefined) return before.life
     return this.history.find(id)?.life
   }
 
   /** The records of these ids, from memory or the index. Loaded ones are in memory from now on. */
-  async load(ids: readonly string[]): Promise<Array<TaskRecord<R> | undefined>> {
-    for (;;) {
-      const spills = this.#spiller.count
-      const missing = ids.filter(id => this.peek(id) === undefined)
-      if (missing.length === 0) break
-      const values = await this.#patient.getMany(missing.map(id => taskKey(this.rangeOf(id), id)))
-      // Meanwhile a record may have been spilled, and what was read may be older than that.
-      if (spills !== this.#spiller.count || this.#spiller.busy) {
-        if (this.#spiller.busy) await this.#spiller.idle()
-        continue
-      }
-      for (const [i, value] of values.entries()) {
-        const id = missing[i] as string
-        if (value !== undefined && this.peek(id) === undefined) this.#take(id, value)
-      }
-      break
-    }
-    return ids.map(id => this.#records.get(id))
+  load(ids: readonly string[]): Promise<Array<TaskRecord<R> | undefined>> {
+    return this.#reader.load(ids)
+  }
+
+  /** Lets a record go that was loaded and is no longer needed, if the index has it as it is. */
+  release(record: TaskRecord<R>): void {
+    const memory = this.#memory
+    if (!memory.has(record) || record.segment !== 0 || record.pins > 0) return
+    if (memory.holds(record) || (!record.gone && this.#host.holds(record))) return
+    if (Number.isNaN(record.indexedDue) || this.#spiller.isWriting(record)) return
+    memory.remove(record)
+    if (!record.gone) this.#host.evicted(record)
+  }
+
+  /** The due index of a range from an instant (or position) on, as of now: a snapshot. */
+  dueCursor(range: number, from: Uint8Array, ltDue: number): StoreCursor {
+    return this.#reader.dueCursor(range, from, ltDue)
+  }
+
+  /** Turns a page of due keys into records; the loaded ones are in memory from now on. */
+  loadDue(keys: readonly Uint8Array[]): Promise<DueEntry<R>[]> {
+    return this.#reader.loadDue(keys)
+  }
+
+  /** Spills may wait: the horizon opens a cursor only when none is under way (store order, ii). */
+  spillsIdle(): Promise<void> {
+    return this.#spiller.idle()
+  }
+
+  /** Ended runs of a task that are kept, newest first. */
+  endedRuns(id: string, record: TaskRecord<R> | undefined, limit: number): Promise<EndedRun[]> {
+    return this.#reader.endedRuns(id, record, limit)
+  }
+
+  /** A page of all tasks in the order of (range, id), after the given one; `end` is where the next begins. */
+  page(
+    after: Place | undefined,
+    limit: number,
+  ): Promise<{ records: TaskRecord<R>[]; end: Place | undefined }> {
+    return this.#reader.page(after, limit)
+  }
+
+  async space(): Promise<{ freeBytes: number; totalBytes: number }> {
+    return this.#ports.store.space()
+  }
+
+  // --- writing
+
+  /** The actor that the next change of a range will be written under: versions name it. */
+  actorOf(range: number): number {
+    return this.#changes.actorOf(range)
   }
 
   /** A new record, or a new definition of one: journals it. */
   created(record: TaskRecord<R>): void {
-    const before = this.#records.get(record.id) ?? this.#tombstones.get(record.id)
-    if (before !== record) {
-      if (before !== undefined) this.#succeed(before, record)
-      this.#records.set(record.id, record)
+    if (this.#mesh !== undefined) this.#mesh.place(record)
+    else {
+      const { live, tombstones } = this.#memory
+      const before = live.get(record.id) ?? tombstones.get(record.id)
+      if (before !== record) {
+        if (before !== undefined) this.#succeed(before, record)
+        live.set(record.id, record)
+      }
     }
-    writeCreated(this.#journal.begin(record.range), record)
+    writeCreated(this.#changes.begin(record.range), record)
     this.#journaled(record)
+    this.#mesh?.created(record)
   }
 
   /** The record was changed: journals what `update` names of it. */
@@ -261,33 +354,48 @@ export class TaskStore<R extends Run> {
     invariant(!record.gone, 'an ended record does not change')
     if (update.times === true) record.raiseClosed()
     const whole = withOpenRuns(record, update)
-    writeUpdate(this.#journal.begin(record.range), record, whole, this.#writer)
+    writeUpdate(this.#changes.begin(record.range), record, whole, this.#changes.writer)
     this.#journaled(record)
     for (const run of whole.runs ?? []) {
       run.actor = record.dotActor
       run.n = record.dotN
     }
+    this.#mesh?.updated(record, update)
   }
 
   /** The task has ended, and its record goes; with it the end of one run, or what `update` names. */
   ended(record: TaskRecord<R>, run: R | undefined, update?: Update<R>): void {
     invariant(!record.gone, 'a record ends once')
-    const out = this.#journal.begin(record.range)
-    if (run !== undefined && update === undefined) writeEnded(out, record, run, this.#writer)
+    if (this.#mesh !== undefined) {
+      // With its times: the record stays, and is the same on every store.
+      record.raiseClosed()
+      const named = run === undefined ? update : { ...update, runs: [run] }
+      const whole = withOpenRuns(record, { ...named, times: true, dropped: true })
+      writeUpdate(this.#changes.begin(record.range), record, whole, this.#changes.writer)
+      this.#journaled(record)
+      return this.#mesh.ended(record, whole)
+    }
+    const out = this.#changes.begin(record.range)
+    if (run !== undefined && update === undefined) writeEnded(out, record, run, this.#changes.writer)
     else {
       const whole = { ...update, ...(run === undefined ? {} : { runs: [run] }), dropped: true }
-      writeUpdate(out, record, whole, this.#writer)
+      writeUpdate(out, record, whole, this.#changes.writer)
     }
-    const n = this.#journal.end(record.range)
-    record.include(this.#identity.actor.index, n)
+    this.#changes.end(record)
     this.#dirty.remove(record)
-    this.#records.delete(record.id)
+    this.#memory.live.delete(record.id)
     record.gone = true
     if (record.kept.length > 0) this.history.removeRecurring(record)
     if (!Number.isNaN(record.indexedDue)) {
       record.segment = this.#journal.segment
-      this.#tombstones.set(record.id, record)
+      this.#memory.tombstones.set(record.id, record)
     }
+  }
+
+  /** What has ended of the record is closed; who is alone drops it as well, in a mesh it stays until all have it. */
+  closed(record: TaskRecord<R>): void {
+    if (this.#mesh === undefined) record.close()
+    else this.#mesh.closed(record)
   }
 
   afterSync(callback: AfterSync): void {
@@ -298,88 +406,6 @@ export class TaskStore<R extends Run> {
   flush(): void {
     this.#journal.flush()
     this.#spiller.start()
-  }
-
-  /** Lets a record go that was loaded and is no longer needed, if the index has it as it is. */
-  release(record: TaskRecord<R>): void {
-    if (record.gone || record.segment !== 0 || record.pins > 0 || this.#host.holds(record)) return
-    if (Number.isNaN(record.indexedDue) || this.#spiller.isWriting(record)) return
-    if (this.#records.get(record.id) === record) this.#records.delete(record.id)
-    this.#host.evicted(record)
-  }
-
-  /** The due index of a range from an instant (or position) on, as of now: a snapshot. */
-  dueCursor(range: number, from: Uint8Array, ltDue: number): StoreCursor {
-    return this.#patient.cursor({ gte: from, lt: dueFrom(range, ltDue), values: false })
-  }
-
-  /** Turns a page of due keys into records; the loaded ones are in memory from now on. */
-  async loadDue(keys: readonly Uint8Array[]): Promise<DueEntry<R>[]> {
-    const ids = keys.map(dueIdOf)
-    const records = await this.load(ids)
-    return ids.map((id, i) => ({ id, record: records[i] }))
-  }
-
-  /** Spills may wait: the horizon opens a cursor only when none is under way (store order, ii). */
-  spillsIdle(): Promise<void> {
-    return this.#spiller.idle()
-  }
-
-  /** Ended runs of a task that are kept, newest first. */
-  async endedRuns(id: string, record: TaskRecord<R> | undefined, limit: number): Promise<EndedRun[]> {
-    const range = this.rangeOf(id)
-    const found = this.history.find(id)
-    const runs: EndedRun[] = [...this.history.youngOf(id)]
-    const keys: Uint8Array[] = []
-    if (found !== undefined) {
-      if ('stored' in found) keys.push(found.stored)
-      else runs.push(found)
-    }
-    const young = new Set(runs.map(each => each.run.instant))
-    for (const instant of record?.kept ?? [])
-      if (!young.has(instant)) keys.push(endedKey(true, range, id, instant))
-    for (const [i, value] of (await this.#patient.getMany(keys)).entries()) {
-      const ended = value && this.#decodeEnded(keys[i] as Uint8Array, value)
-      if (ended !== undefined) runs.push(ended)
-    }
-    return runs.sort((a, b) => b.run.instant - a.run.instant).slice(0, limit)
-  }
-
-  /**
-   * A page of all tasks in the order of (range, id), after the given one; `end` is where the next begins, undefined
-   * after the last. Only `end` says whether it is the last: large tasks, and ended ones, make a page short.
-   */
-  async page(
-    after: { range: number; id: string } | undefined,
-    limit: number,
-  ): Promise<{ records: TaskRecord<R>[]; end: { range: number; id: string } | undefined }> {
-    const gte = after === undefined ? allOf('t').gte : taskKey(after.range, `${after.id}\u0000`)
-    let read: TaskEntries
-    let spills: number
-    // A spill meanwhile may have ended or renewed what was read, and memory may have let go of what told so.
-    do {
-      spills = this.#spiller.count
-      read = await readEntries(this.#patient, gte, limit)
-    } while (spills !== this.#spiller.count)
-    const page = new Map<string, TaskRecord<R>>()
-    let last: { range: number; id: string } | undefined
-    for (const [key, value] of read.entries) {
-      last = { range: rangeOfKey(key), id: taskIdOf(key) }
-      const known = this.peek(last.id)
-      if (known === 'absent') continue
-      page.set(last.id, known ?? this.#decode(last.id, last.range, value))
-    }
-    const end = read.isLast ? undefined : last
-    for (const record of this.#records.values()) {
-      if (after !== undefined && !isAfter(record, after)) continue
-      if (end !== undefined && isAfter(record, end)) continue
-      page.set(record.id, record)
-    }
-    return { records: [...page.values()].sort((a, b) => (isAfter(a, b) ? 1 : -1)), end }
-  }
-
-  async space(): Promise<{ freeBytes: number; totalBytes: number }> {
-    return this.#ports.store.space()
   }
 
   /** It is about to stop: nobody waits for space any more. */
@@ -399,18 +425,49 @@ export class TaskStore<R extends Run> {
     await this.#ports.store.close()
   }
 
+  // --- of a mesh: see mesh-records.ts
+
+  get actors(): Actors {
+    return this.#identity.startIds
+  }
+
+  /** Numbers this store's changes; to be set before the first of them. */
+  set sink(sink: ChangeSink | undefined) {
+    if (this.#changes instanceof MeshChanges) this.#changes.sink = sink
+  }
+
+  get sink(): ChangeSink | undefined {
+    return this.#changes instanceof MeshChanges ? this.#changes.sink : undefined
+  }
+
+  protected get mesh(): MeshRecords<R> {
+    invariant(this.#mesh !== undefined, 'the store is one of a mesh')
+    return this.#mesh
+  }
+
+  protected get reader(): IndexReader<R> {
+    return this.#reader
+  }
+
+  /** The numbers of actors that the disk does not know yet. */
+  #actorOps(): StoreOp[] {
+    const { startIds } = this.#identity
+    const ops = startIds.count === this.#actorsStored ? [] : actorOps(startIds, this.#actorsStored)
+    this.#actorsStored = startIds.count
+    return ops
+  }
+
   /** A new life of an id whose ended record is still here, or still in the index. */
   #succeed(before: TaskRecord<R>, record: TaskRecord<R>): void {
     record.indexedDue = before.indexedDue
     // A tombstone's segment says when it may go; it is in no list.
     if (!before.gone) this.#dirty.remove(before)
-    this.#tombstones.delete(before.id)
+    this.#memory.tombstones.delete(before.id)
     before.gone = true
   }
 
   #journaled(record: TaskRecord<R>): void {
-    const n = this.#journal.end(record.range)
-    record.include(this.#identity.actor.index, n)
+    this.#changes.end(record)
     this.#dirty.add(record, this.#journal.segment)
   }
 
@@ -418,59 +475,6 @@ export class TaskStore<R extends Run> {
   #evictedDead(taskId: string): void {
     if (this.#evictedEarly === undefined) this.#host.evictedDead(taskId)
     else this.#evictedEarly.push(taskId)
-  }
-
-  #spilled(record: TaskRecord<R>): void {
-    this.release(record)
-  }
-
-  #take(id: string, value: Uint8Array): void {
-    const record = this.#decode(id, this.rangeOf(id), value)
-    this.#records.set(id, record)
-  }
-
-  #decode(id: string, range: number, value: Uint8Array): TaskRecord<R> {
-    try {
-      const record = decodeSnapshot<R>(value, range, this.#host.makeRun.bind(this.#host))
-      record.indexedDue = record.dueAt
-      return record
-    } catch (cause) {
-      if (!(cause instanceof CorruptBytes)) throw cause
-      throw new CarillonError('STORE_CORRUPT', `the record of task "${id}" is broken: ${cause.message}`, {
-        cause,
-      })
-    }
-  }
-
-  /** Undefined: it is broken, and a repair goes on without it. */
-  #decodeEnded(key: Uint8Array, value: Uint8Array): EndedRun | undefined {
-    try {
-      return decodeEnded(value, rangeOfKey(key))
-    } catch (cause) {
-      if (!(cause instanceof CorruptBytes)) throw cause
-      if (this.options.repair) return undefined
-      throw new CarillonError('STORE_CORRUPT', `an ended run that was kept is broken: ${cause.message}`, {
-        cause,
-      })
-    }
-  }
-
-  async #adoptHistory(): Promise<void> {
-    const entries: Array<{ key: Uint8Array; ended: EndedRun }> = []
-    const cursor = this.#ports.store.cursor(allOf('r'))
-    try {
-      for (;;) {
-        const page = await cursor.next(1000)
-        if (page.length === 0) break
-        for (const [key, value] of page) {
-          const ended = this.#decodeEnded(key, value)
-          if (ended !== undefined) entries.push({ key, ended })
-        }
-      }
-    } finally {
-      await cursor.close()
-    }
-    this.history.adopt(entries)
   }
 }
 
@@ -484,8 +488,4 @@ function withOpenRuns<R extends Run>(record: TaskRecord<R>, update: Update<R>): 
   const unnamed = record.runs.filter(run => run.n === 0 && !isRunEnd(run.state) && !named.includes(run))
   if (unnamed.length === 0) return update
   return { ...update, runs: [...unnamed, ...named].sort((a, b) => a.instant - b.instant) }
-}
-
-function isAfter(a: { range: number; id: string }, b: { range: number; id: string }): boolean {
-  return a.range !== b.range ? a.range > b.range : a.id > b.id
 }

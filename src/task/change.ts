@@ -217,6 +217,16 @@ export function readChange(reader: ByteReader, actors: ActorCodec): Change {
   return { id, life, firstLife, definition, version, register, times, runs, request, dropped }
 }
 
+/** The id that a change is about; throws CorruptBytes. */
+export function changeIdOf(reader: ByteReader): string {
+  if ((reader.u8() & DEFINITION) === 0) return reader.ascii()
+  reader.f64()
+  reader.u8()
+  reader.varuint()
+  reader.f64()
+  return readDefinition(reader, reader.varuint()).id
+}
+
 /** A definition of that many bytes. */
 export function readDefinition(reader: ByteReader, length: number): Definition {
   if (length > DEFINITION_BYTES_MAX || length > reader.remaining)

@@ -219,7 +219,8 @@ function growTimes(record: TaskRecord, times: Times, ended: boolean): void {
   if (ended) record.ended = true
 }
 
-function takeRun<R extends Run>(
+/** Takes what is said of a run into the record, if it is the greater word. `change` is changed, and may be kept. */
+export function takeRun<R extends Run>(
   record: TaskRecord<R>,
   change: Run,
   version: Version,

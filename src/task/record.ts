@@ -17,7 +17,7 @@
 
 import type { Definition } from './definition.ts'
 import { isRunEnd, type RunState } from './task.ts'
-import type { Version } from './version.ts'
+import { SOME_FIRST, type Version } from './version.ts'
 
 /** No instant: nothing more is scheduled. */
 export const NEVER = Number.POSITIVE_INFINITY
@@ -115,8 +115,10 @@ export class TaskRecord<R extends Run = Run> {
   timer = -1
   /** Calls that are at work on it: it stays in memory. */
   pins = 0
-  /** Ended and gone from the store: who still holds it lets go. */
+  /** Ended, or gone from the store: who still holds it lets go. */
   gone = false
+  /** A follow-up that waits in the range of its run until the range of its id has it: nobody starts it here. */
+  outbox = false
 
   constructor(id: string, range: number, life: number, firstLife: boolean, definition: Definition) {
     this.id = id
@@ -151,17 +153,23 @@ export class TaskRecord<R extends Run = Run> {
 
   /** Begins a new version of the definition. The runs that are there are of the one before; `lastAt` is left to say. */
   replace(definition: Definition, next: number, hlc: number, actor: number): void {
-    const before = this.version
+    // As who gets this change will have it: of a first version that was replaced the name is not kept.
+    const before = this.rev === 1 ? SOME_FIRST : this.version
     for (const run of this.runs) run.version ??= before
     this.rev = this.nextRev
     this.hlc = hlc
     this.actor = actor
     this.definition = definition
-    if (this.closed > NOT_YET)
-      this.closedBefore = [...this.closedBefore, { version: before, closed: this.closed }]
+    if (this.closed > NOT_YET) this.#closedOfOther(before, this.closed)
     this.next = next
     this.fired = 0
     this.closed = NOT_YET
+  }
+
+  #closedOfOther(version: Version, closed: number): void {
+    const known = this.closedBefore.find(each => isSame(each.version, version))
+    if (known !== undefined && known.closed >= closed) return
+    this.closedBefore = [...this.closedBefore.filter(each => each !== known), { version, closed }]
   }
 
   setPaused(paused: boolean, hlc: number, actor: number): void {
@@ -189,8 +197,7 @@ export class TaskRecord<R extends Run = Run> {
     if (run.manual || run.drive > 0) return false
     if (version === undefined) return this.timesVersion === undefined && run.instant <= this.closed
     for (const { version: each, closed } of this.closedBefore) {
-      if (each.rev === version.rev && each.hlc === version.hlc && each.actor === version.actor)
-        return run.instant <= closed
+      if (isSame(each, version)) return run.instant <= closed
     }
     return false
   }
@@ -261,6 +268,27 @@ export class TaskRecord<R extends Run = Run> {
     this.closedBefore = NONE_CLOSED
   }
 
+  /** True if prune() would drop something. */
+  get isPrunable(): boolean {
+    if (this.closedBefore.length > 0) return true
+    if (this.runs.length === 0) return false
+    const last = this.nextAt === NEVER && !this.hasOpenRun ? this.runs.at(-1) : undefined
+    for (const run of this.runs) if (run !== last && this.#mayGo(run)) return true
+    return false
+  }
+
+  #mayGo(run: R): boolean {
+    return !this.isOpen(run) && (run.manual || run.instant <= this.closed)
+  }
+
+  /** Of more ended scheduled runs at or below `closed` than `max` the oldest go, though somebody may yet speak of them. */
+  pruneOldest(max: number): void {
+    if (this.runs.length <= max) return
+    let over = -max
+    for (const run of this.runs) if (!run.manual && this.#mayGo(run)) over++
+    if (over > 0) this.runs = this.runs.filter(run => run.manual || !this.#mayGo(run) || over-- <= 0)
+  }
+
   /** The next scheduled instant, or NEVER. */
   get nextAt(): number {
     return this.next > this.lastAt ? this.next : NEVER
@@ -276,6 +304,10 @@ export class TaskRecord<R extends Run = Run> {
     }
     return due
   }
+}
+
+function isSame(a: Version, b: Version): boolean {
+  return a.rev === b.rev && a.hlc === b.hlc && a.actor === b.actor
 }
 
 export interface Closed {

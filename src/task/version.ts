@@ -38,6 +38,12 @@ export class Actors implements ActorCodec {
   readonly #texts: string[] = []
   readonly #byText = new Map<string, number>()
 
+  /** For what others wrote: who is not known yet gets a number. */
+  readonly learning: ActorCodec = {
+    write: (out, actor) => this.write(out, actor),
+    read: reader => this.learn(reader.bytes(START_ID_BYTES).slice()),
+  }
+
   /** `startIds`: of each actor, in the order of their numbers. */
   constructor(startIds: readonly Uint8Array[]) {
     for (const startId of startIds) this.learn(startId)
@@ -55,6 +61,17 @@ export class Actors implements ActorCodec {
     return actor
   }
 
+  /** How many there are: their numbers are those below. */
+  get count(): number {
+    return this.#startIds.length
+  }
+
+  startIdOf(actor: number): Uint8Array {
+    const startId = this.#startIds[actor]
+    if (startId === undefined) throw new RangeError(`there is no actor ${actor}`)
+    return startId
+  }
+
   /** Its start id in hex. */
   nameOf(actor: number): string {
     const text = this.#texts[actor]
@@ -63,9 +80,7 @@ export class Actors implements ActorCodec {
   }
 
   write(out: ByteWriter, actor: number): void {
-    const startId = this.#startIds[actor]
-    if (startId === undefined) throw new RangeError(`there is no actor ${actor}`)
-    out.bytes(startId)
+    out.bytes(this.startIdOf(actor))
   }
 
   read(reader: ByteReader): number {

@@ -10,7 +10,13 @@ import { ByteReader, ByteWriter } from '../../src/lib/bytes.ts'
 import { SeededRandom } from '../../src/lib/seeded-random.ts'
 import type { Store, StoreOp } from '../../src/ports/store.ts'
 import { allOf } from '../../src/store/keys.ts'
-import { type Started, TaskStore, type TaskStoreOptions } from '../../src/store/task-store.ts'
+import { RangeStates } from '../../src/store/range-states.ts'
+import {
+  type ChangeSink,
+  type Started,
+  TaskStore,
+  type TaskStoreOptions,
+} from '../../src/store/task-store.ts'
 import { Definition } from '../../src/task/definition.ts'
 import { Run, type TaskRecord } from '../../src/task/record.ts'
 
@@ -32,6 +38,9 @@ export const OPTIONS: TaskStoreOptions = {
   fullRetryMs: 1000,
   segmentsWaitingMax: 2,
   repair: false,
+  replicated: false,
+  endedKeepMs: 86_400_000,
+  endedBytesMax: 64 * 1024 * 1024,
 }
 
 export interface DefinitionOptions {
@@ -83,6 +92,10 @@ export class StoreBed {
   evictedDead: string[] = []
   holds: (record: TaskRecord) => boolean = () => false
   onWrite: WriteHook = () => undefined
+  /** Of a mesh: what replication would have of the ranges. */
+  states = new RangeStates()
+  /** Of a mesh: called with each change of this store's own. */
+  wrote: ChangeSink['wrote'] = () => undefined
   #life = 0
   #alive = false
 
@@ -120,13 +133,42 @@ export class StoreBed {
           queueMicrotask(() => {
             if (life === this.#life && this.failures.length === 0) tasks.flush()
           }),
+        rangeStates: () => this.states.all,
+        dropped: (range, life) => this.states.dropped(range, life),
       },
     )
     this.tasks = tasks
     await this.run(this.store.open())
     this.started = await this.run(tasks.start())
+    if ((options.replicated ?? this.options.replicated) === true) this.#attach(tasks)
     return this.started
   }
+
+  /** What replication does, in small: it counts the changes of each range under the first actor. */
+  #attach(tasks: TaskStore<Run>): void {
+    this.states = new RangeStates(this.started.states)
+    const actors = new Map<number, number>()
+    const next = (range: number): { actor: number; n: number } => {
+      let actor = actors.get(range)
+      if (actor === undefined) {
+        actor = tasks.mintActor(range)
+        actors.set(range, actor)
+      }
+      return { actor, n: (this.states.all.get(range)?.context.of(actor) ?? 0) + 1 }
+    }
+    this.freshActor = range => void actors.delete(range)
+    tasks.sink = {
+      next,
+      wrote: (range, bytes, dots) => {
+        const { actor, n } = next(range)
+        this.states.change(range, actor, n)
+        this.wrote(range, bytes, dots)
+      },
+    }
+  }
+
+  /** Of a mesh: the range is written under another actor from here on. */
+  freshActor: (range: number) => void = () => undefined
 
   /** False from a crash on, until it is opened again. */
   get isAlive(): boolean {

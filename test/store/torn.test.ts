@@ -18,8 +18,10 @@ import {
 } from '../../src/store/blob.ts'
 import { History } from '../../src/store/history.ts'
 import { journalKey, setAsideKey, taskKey } from '../../src/store/keys.ts'
+import { Memory } from '../../src/store/memory.ts'
 import { type Identity, startIdentity } from '../../src/store/meta.ts'
 import { type Replayed, replay } from '../../src/store/replay.ts'
+import { AloneReader } from '../../src/store/replay-alone.ts'
 import { RequestLog } from '../../src/store/requests.ts'
 import { decodeSnapshot, encodeSnapshot } from '../../src/store/snapshot.ts'
 import { writeCreated, writeUpdate } from '../../src/task/change.ts'
@@ -28,6 +30,7 @@ import { BY_NUMBER } from '../../src/task/version.ts'
 import { shown } from './judge.ts'
 import { definition, OPTIONS } from './test-bed.ts'
 
+type Outcome = Replayed & { readonly records: ReadonlyMap<string, TaskRecord> }
 type Change = (out: ByteWriter) => void
 
 const BY_FIRST = { actor: 0, actors: BY_NUMBER }
@@ -90,27 +93,19 @@ describe('a journal that is not as it was written', () => {
   }
 
   /** Replays these blobs, from number 1 on; undefined is a missing one. */
-  async function replayed(
-    journal: ReadonlyArray<Uint8Array | undefined>,
-    repair = false,
-  ): Promise<Replayed<Run>> {
+  async function replayed(journal: ReadonlyArray<Uint8Array | undefined>, repair = false): Promise<Outcome> {
     await store.clear({ gte: journalKey(0), lt: journalKey(99) })
     for (const [at, value] of journal.entries())
       if (value !== undefined)
         await store.write([{ type: 'put', key: journalKey(at + 1), value }], { sync: true })
-    return replay({
-      store,
-      identity,
-      context: new Map(),
-      requests: new RequestLog(1e9),
-      history: new History(OPTIONS.history, () => undefined),
-      makeRun: make,
-      repair,
-      now: 0,
-    })
+    const memory = new Memory<Run>({ ranges: 2, replicated: false, endedKeepMs: 1 })
+    const requests = new RequestLog(1e9)
+    const history = new History(OPTIONS.history, () => undefined)
+    const input = { store, identity, memory, requests, history, makeRun: make, repair, now: 0 }
+    return { ...(await replay(input, new AloneReader(input, new Map()))), records: memory.live }
   }
 
-  function texts({ records }: Replayed<Run>): string[] {
+  function texts({ records }: Outcome): string[] {
     return [...records.values()].map(record => JSON.stringify(shown(record))).sort()
   }
 
