@@ -5,6 +5,7 @@
  */
 
 import type { Change } from '../task/change.ts'
+import { waitingNumber } from '../task/follow-up.ts'
 import { applyChange, hasEnded, mergeRecords } from '../task/merge.ts'
 import { NEVER, type Run, type TaskRecord } from '../task/record.ts'
 import { isRunEnd } from '../task/task.ts'
@@ -48,7 +49,7 @@ export class Fold<R extends Run> {
   /** A change of any actor, to a record that is in memory or certainly nowhere. */
   change(range: number, actor: number, n: number, change: Change, now: number): Applied<R> {
     const { memory, makeRun, actors, requests } = this.#parts
-    learnRequests(requests, change, { range, actor, n }, now)
+    learnRequests(requests, change, { range, actor, n }, memory.isOutbox(range, change.id), now)
     const base = memory.find(range, change.id)
     const over = endedRunsOf(base)
     const options = { actor, n, range, makeRun, compareActors: actors.compare }
@@ -67,7 +68,10 @@ export class Fold<R extends Run> {
     const { caller, requestNumber, madeAt } = other.definition
     const made = other.dots.find(({ actor }) => actor === other.actor)
     // The list of requests comes with the end of a copy: until then this one would be taken for new.
-    if (made !== undefined) requests.learn(caller, requestNumber, madeAt, undefined, { range, ...made })
+    if (made !== undefined) {
+      const number = memory.isOutbox(range, id) ? waitingNumber(requestNumber) : requestNumber
+      requests.learn(caller, number, madeAt, undefined, { range, ...made })
+    }
     const base = memory.find(range, id)
     const over = endedRunsOf(base)
     const record =
@@ -153,10 +157,17 @@ function endedRunsOf<R extends Run>(record: TaskRecord<R> | undefined): Readonly
 }
 
 /** The requests that a change carried out. */
-export function learnRequests(requests: Requests, change: Change, dot: RequestDot, now: number): void {
+export function learnRequests(
+  requests: Requests,
+  change: Change,
+  dot: RequestDot,
+  isOutbox: boolean,
+  now: number,
+): void {
   if (change.definition !== undefined) {
     const { caller, requestNumber, madeAt } = change.definition
-    requests.learn(caller, requestNumber, madeAt, undefined, dot)
+    const number = isOutbox ? waitingNumber(requestNumber) : requestNumber
+    requests.learn(caller, number, madeAt, undefined, dot)
   }
   if (change.request !== undefined) {
     const { caller, n, answer } = change.request

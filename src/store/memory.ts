@@ -212,7 +212,9 @@ function outboxKey(range: number, id: string): string {
 
 /** When a record ended, as far as it says so itself: the same on every store. */
 function endOf(record: TaskRecord): number {
-  let at = Math.max(record.life, record.hlc, record.cancelVersion?.hlc ?? NOT_YET)
+  // A stamp is in microseconds.
+  const stamp = Math.max(record.hlc, record.cancelVersion?.hlc ?? NOT_YET) / 1000
+  let at = Math.max(record.life, Math.floor(stamp))
   for (const run of record.runs) if (run.endedAt > at) at = run.endedAt
   return Math.min(at, NEVER)
 }

@@ -10,6 +10,7 @@ import type { Context } from '../replication/context.ts'
 import { encodeState } from '../replication/context-codec.ts'
 import type { RangeState, RecordHead } from '../replication/host.ts'
 import { type Change, changeIdOf, readChange, type Update } from '../task/change.ts'
+import { waitingNumber } from '../task/follow-up.ts'
 import { takeRun } from '../task/merge.ts'
 import { Run, type TaskRecord } from '../task/record.ts'
 import type { Actors } from '../task/version.ts'
@@ -88,7 +89,8 @@ export class MeshRecords<R extends Run> {
 
   created(record: TaskRecord<R>): void {
     const { caller, requestNumber, madeAt } = record.definition
-    this.#learn(record, caller, requestNumber, madeAt, undefined)
+    const number = record.outbox ? waitingNumber(requestNumber) : requestNumber
+    this.#learn(record, caller, number, madeAt, undefined)
   }
 
   updated(record: TaskRecord<R>, { request }: Update<R>): void {

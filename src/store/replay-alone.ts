@@ -68,7 +68,7 @@ export class AloneReader<R extends Run> implements BlobReader {
       this.seen.set(actor, seen)
     }
     seen[range] = Math.max(seen[range] as number, n)
-    learnRequests(requests, change, { range, actor, n }, now)
+    learnRequests(requests, change, { range, actor, n }, false, now)
     let base = memory.live.get(change.id)
     if (base?.includes(actor, n)) return keepOf(history, base, change)
     if (base !== undefined && change.definition === undefined && change.life > base.life) {

@@ -152,7 +152,8 @@ export class MeshReader<R extends Run> implements BlobReader {
   }
 
   #learnOnly(change: Change, dot: { range: number; actor: number; n: number }): void {
-    learnRequests(this.#input.requests, change, dot, this.#input.now)
+    const isOutbox = this.#input.memory.isOutbox(dot.range, change.id)
+    learnRequests(this.#input.requests, change, dot, isOutbox, this.#input.now)
   }
 
   async #deleteRecords(range: number, seq: number): Promise<void> {

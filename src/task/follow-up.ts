@@ -16,6 +16,14 @@ export function followUpId(runId: string, index: number): string {
   return `${head}/${index + 1}`
 }
 
+/**
+ * A follow-up is asked for twice with one requestId: in the range of its run, where it waits, and in that of its id. Where
+ * it waits its number is beyond all others, so that the one is not taken for the other.
+ */
+export function waitingNumber(requestNumber: number): number {
+  return requestNumber + 2 ** 32
+}
+
 /** The caller of the requests of a run; their numbers are index + 1. */
 export function callerOf(runId: string): Uint8Array {
   const bytes = new Uint8Array(CALLER_BYTES)

@@ -9,6 +9,7 @@ import { ByteReader, CorruptBytes } from '../lib/bytes.ts'
 import type { KnownRequest } from '../store/requests.ts'
 import type { TaskStore } from '../store/task-store.ts'
 import { Definition } from '../task/definition.ts'
+import { waitingNumber } from '../task/follow-up.ts'
 import type { Policy } from '../task/policy.ts'
 import { NEVER, NOT_YET, TaskRecord } from '../task/record.ts'
 import { isRunEnd } from '../task/task.ts'
@@ -125,18 +126,20 @@ export class Creation {
       return
     }
     // Its requestId is that of its run: an attempt that comes twice asks for the same.
-    if (this.#known(definition) !== undefined) return
-    if (store.rangeOf(definition.id) !== source) {
+    const waits = store.rangeOf(definition.id) !== source
+    if (this.#known(definition, waits) !== undefined) return
+    if (waits) {
       for (const { id } of store.outboxOf(source)) if (id === definition.id) return
       this.#make(definition, source, 0, true)
     } else if (!(store.peek(definition.id) instanceof TaskRecord)) this.#create(definition)
   }
 
   /** A follow-up is made again rather than lost, where it is no longer known whether it was made. */
-  #known({ caller, requestNumber, madeAt }: Definition): KnownRequest | undefined {
+  #known({ caller, requestNumber, madeAt }: Definition, waits: boolean): KnownRequest | undefined {
     const { store, now } = this.#parts
     try {
-      return store.requests.find(caller, requestNumber, madeAt, now())
+      const number = waits ? waitingNumber(requestNumber) : requestNumber
+      return store.requests.find(caller, number, madeAt, now())
     } catch (error) {
       if (isCarillonError(error, 'TOO_OLD')) return undefined
       throw error
@@ -155,7 +158,7 @@ export class Creation {
     const range = store.rangeOf(definition.id)
     if (ownership.refusal(range) !== undefined || this.#parts.refusal() !== undefined) return undefined
     ownership.gather()
-    const known = this.#known(definition)
+    const known = this.#known(definition, false)
     const there = store.peek(definition.id)
     if (known?.dot !== undefined) ownership.needs(range, [known.dot])
     else if (there instanceof TaskRecord) ownership.needs(range, there.dots)
