@@ -11,6 +11,7 @@ import { badness, type View } from '../../src/membership/view.ts'
 import type { MeshOptions } from '../../src/mesh/mesh.ts'
 import { SimulatedSwitch } from '../network/switch.ts'
 import type { SeedResult } from '../seeds.ts'
+import { portableStacks } from '../stack-traces.ts'
 import { Trace } from '../trace.ts'
 import { VirtualClock } from '../virtual-clock.ts'
 import { unconverged } from './checkers/convergence.ts'
@@ -66,6 +67,7 @@ export async function runPlan(
   const rejected = (error: unknown): void =>
     history.fault(`unhandled rejection: ${error instanceof Error ? error.stack : error}`)
   process.on('unhandledRejection', rejected)
+  const restoreStacks = portableStacks()
   const world = new MeshWorld(plan, { clock, trace, history, random })
   try {
     await world.run(options.minutes * 60_000)
@@ -74,6 +76,7 @@ export async function runPlan(
   } finally {
     await new Promise(resolve => setImmediate(resolve))
     process.off('unhandledRejection', rejected)
+    restoreStacks()
     trace.close()
   }
   const faults = [...history.faults]

@@ -6,7 +6,7 @@
 import type { MeshHistory } from '../history.ts'
 import type { MeshStory, TaskHistory } from '../tasks/task-history.ts'
 import { type MeshChecker, seconds } from './checker.ts'
-import { type Holding, hasCompleted, holdingOf, isOver, runsOf, told } from './task-story.ts'
+import { type Holding, hasCompleted, holdingOf, isOver, runsOf, told, UNDER_WAY_MS } from './task-story.ts'
 import { wasTroubled } from './trouble.ts'
 
 /** What is due later than this before the end need not have ended: attempts fail, and wait for the next. */
@@ -96,6 +96,14 @@ function lostFollowUp(history: MeshHistory, story: MeshStory): string | undefine
   const ofRun = maker?.story.attempts.filter(({ runId }) => runId === maker.runId) ?? []
   const last = ofRun.toSorted((a, b) => a.startedAt - b.startedAt).at(-1)
   if (last === undefined || !hasCompleted(last) || !makers.includes(last)) return undefined
+  // What was cancelled or replaced meanwhile has ended so, whatever its handler says later.
+  const isChanged = last.story.ops.some(
+    ({ method, sentAt, ackAt }) =>
+      (method === 'cancel' || method === 'schedule') &&
+      sentAt <= (last.endedAt as number) + UNDER_WAY_MS &&
+      (ackAt ?? history.endedAt) >= last.startedAt,
+  )
+  if (isChanged || last.abortReason !== undefined) return undefined
   if ((last.endedAt as number) > history.endedAt - TAIL_MS || isOver(story.attempts)) return undefined
   return `${story.id} follows ${last.runId}, which completed at ${seconds(last.endedAt as number)}, and was not carried out`
 }

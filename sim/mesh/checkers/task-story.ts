@@ -75,7 +75,8 @@ export function isOver(attempts: readonly Attempt[]): boolean {
 /** All that is known of an id, and what happened to its nodes meanwhile: a line each, in order. */
 export function told(history: MeshHistory, story: MeshStory): string {
   const lines: { readonly at: number; readonly text: string }[] = []
-  for (const op of story.ops) {
+  const maker = story.parent?.attempts[0]?.story as MeshStory | undefined
+  for (const op of [...(maker?.ops ?? []), ...story.ops]) {
     const of = op.spec === undefined ? '' : ` ${JSON.stringify(op.spec.schedule)}`
     lines.push({ at: op.sentAt, text: `${op.method} n=${op.n} of ${op.caller.slice(0, 4)} is sent${of}` })
     for (const { at, node, code } of op.answers) {
@@ -86,7 +87,7 @@ export function told(history: MeshHistory, story: MeshStory): string {
       lines.push({ at: op.ackAt, text: `${op.method} n=${op.n} is acknowledged: ${op.outcome}${answer}` })
     }
   }
-  for (const each of story.attempts) {
+  for (const each of [...(maker?.attempts ?? []), ...story.attempts]) {
     const name = `${each.runId} attempt ${each.attempt} on n${each.client}`
     lines.push({ at: each.startedAt, text: `${name} starts, its clock shows ${each.startedWall}` })
     if (each.endedAt !== undefined)

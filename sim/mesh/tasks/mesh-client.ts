@@ -131,7 +131,9 @@ export class MeshClient {
   #send(request: Request): void {
     if (this.isOver) return
     const items = request.items.filter(item => !item.isDone)
-    const link = this.#linkFor((items[0] as Item).op.target)
+    // An answer may have come late, when it was to be sent again.
+    if (items[0] === undefined) return
+    const link = this.#linkFor(items[0].op.target)
     if (link === undefined) return this.#later(request, 300)
     const sending = ++request.sending
     for (const { op } of items) op.sendCount++
