@@ -1,5 +1,5 @@
 /**
- * One request makes one task, however often it was sent, and wherever: an id that was created once has one life, a one-shot
+ * Each request is answered in the end, and makes one task, however often it was sent, and wherever: an id that was created once has one life, a one-shot
  * one run, and each trigger one more.
  */
 
@@ -12,6 +12,9 @@ export const requests: MeshChecker = {
   name: 'requests',
   check(history, _plan, fail) {
     for (const story of history.tasks?.stories.values() ?? []) {
+      const open = story.ops.find(({ ackAt }) => ackAt === undefined)
+      if (open !== undefined)
+        fail(`${open.method} ${story.id} n=${open.n} was never answered\n${told(history, story)}`)
       const [made, ...more] = story.ops.filter(({ method }) => method === 'schedule')
       if (more.length > 0 || story.loose || (made === undefined && story.parent === undefined)) continue
       const lives = new Set(story.attempts.map(({ life }) => life))

@@ -78,7 +78,12 @@ export function told(history: MeshHistory, story: MeshStory): string {
   const maker = story.parent?.attempts[0]?.story as MeshStory | undefined
   for (const op of [...(maker?.ops ?? []), ...story.ops]) {
     const of = op.spec === undefined ? '' : ` ${JSON.stringify(op.spec.schedule)}`
-    lines.push({ at: op.sentAt, text: `${op.method} n=${op.n} of ${op.caller.slice(0, 4)} is sent${of}` })
+    lines.push({
+      at: op.sentAt,
+      text: `${op.method} n=${op.n} of ${op.caller.slice(0, 4)} is sent to n${op.sends[0]?.node}${of}`,
+    })
+    for (const { at, node } of op.sends.slice(1))
+      lines.push({ at, text: `${op.method} n=${op.n}: again to n${node}` })
     for (const { at, node, code } of op.answers) {
       lines.push({ at, text: `${op.method} n=${op.n}: n${node} answers ${code}` })
     }

@@ -63,8 +63,8 @@ function madeAt(story: MeshStory, first: Attempt): number {
     const ends = story.parent.attempts.map(({ endedAt }) => endedAt ?? 0)
     return Math.max(...ends)
   }
-  const acks = story.ops.map(op => op.ackAt ?? op.sentAt).filter(at => at <= first.startedAt)
-  return Math.max(0, ...acks)
+  const known = story.ops.flatMap(({ ackAt, sends }) => [ackAt ?? 0, ...sends.map(({ at }) => at)])
+  return Math.max(0, ...known.filter(at => at <= first.startedAt))
 }
 
 function passedOver(history: MeshHistory, tasks: TaskHistory, story: MeshStory): string | undefined {

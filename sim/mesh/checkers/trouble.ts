@@ -5,8 +5,10 @@
 
 import type { MeshHistory, StrikeReport } from '../history.ts'
 
-/** Nodes are cut off from each other, or may believe so. */
-const CUTTING = ['halves', 'isolate', 'flip-flop', 'one-way', 'clog', 'loss', 'slow-links']
+/** Nodes are cut off from each other. */
+const CUTTING = ['halves', 'isolate', 'flip-flop', 'one-way']
+/** What they say comes late: they may believe that they are. */
+const SLOWING = ['clog', 'loss', 'slow-links']
 /** Whoever was cut off or stood still may act on what it knew before, until it has heard; ms after the end of it. */
 export const HEAL_MS = 15_000
 /** So many at once that what is left may know too little of what was agreed. */
@@ -23,7 +25,7 @@ export function wasCut(history: MeshHistory, since: number, until: number): bool
 
 /** Changes of one task in the span may have been made by two owners that did not know of each other. */
 export function wasShaken(history: MeshHistory, since: number, until: number): boolean {
-  const kinds = [...CUTTING, ...MASSIVE, 'pause']
+  const kinds = [...CUTTING, ...SLOWING, ...MASSIVE, 'pause']
   return history.strikes.some(each => kinds.includes(each.fault) && overlaps(each, since, until))
 }
 
@@ -32,8 +34,7 @@ export function wasCutOff(history: MeshHistory, node: number, at: number): boole
   return history.strikes.some(each => {
     if (!overlaps(each, at, at)) return false
     if (each.fault === 'pause' || each.fault === 'isolate') return each.nodes.includes(node)
-    if (each.fault === 'loss') return true
-    if (!CUTTING.includes(each.fault)) return false
+    if (!CUTTING.includes(each.fault) && each.fault !== 'clog') return false
     return each.nodes.includes(node) || each.others.includes(node)
   })
 }

@@ -8,8 +8,8 @@ export const join: MeshFault = {
   takesNodes: true,
   plan({ random, reserves }) {
     const node = reserves[Math.floor(random.float() * reserves.length)]
-    // The planner drops a second strike on the same one: it stays from then on.
-    return node === undefined ? undefined : { nodes: [node], lastsMs: Number.MAX_SAFE_INTEGER }
+    // Once it has joined it stays, and a second strike does nothing.
+    return node === undefined ? undefined : { nodes: [node], lastsMs: 10_000 }
   },
   strike({ nodesOf, trace }, { nodes }) {
     const [node] = nodesOf(nodes)

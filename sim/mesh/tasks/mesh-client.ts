@@ -116,6 +116,7 @@ export class MeshClient {
       outcome: undefined,
       answer: undefined,
       unknown: false,
+      sends: [],
       answers: [],
     }
     story.ops.push(op)
@@ -136,8 +137,11 @@ export class MeshClient {
     const link = this.#linkFor(items[0].op.target)
     if (link === undefined) return this.#later(request, 300)
     const sending = ++request.sending
-    for (const { op } of items) op.sendCount++
     const { clock, random } = this.#ports
+    for (const { op } of items) {
+      op.sendCount++
+      op.sends.push({ at: clock.monotonic(), node: link.node.number })
+    }
     let isLate = false
     const patience = clock.setTimer(
       PATIENCE_MS[0] + random.float() * (PATIENCE_MS[1] - PATIENCE_MS[0]),

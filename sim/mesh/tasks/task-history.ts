@@ -18,6 +18,8 @@ export interface Answer {
 }
 
 export interface MeshOp extends Op {
+  /** Each sending, the first included. */
+  readonly sends: { readonly at: number; readonly node: number }[]
   /** All answers, those to later repetitions too. */
   readonly answers: Answer[]
 }
