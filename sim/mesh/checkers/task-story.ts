@@ -98,7 +98,8 @@ export function told(history: MeshHistory, story: MeshStory): string {
     if (each.endedAt !== undefined)
       lines.push({ at: each.endedAt, text: `${name} is ${each.end}${reason(each)}` })
   }
-  const [from, to] = [Math.min(...lines.map(({ at }) => at)), Math.max(...lines.map(({ at }) => at))]
+  const instants = [...lines.map(({ at }) => at), ...dueOf(history, story)]
+  const [from, to] = [Math.min(...instants), Math.min(history.endedAt, Math.max(...instants) + AFTER_MS)]
   for (const { fault, nodes, others, ...strike } of history.strikes) {
     if (strike.from > to || strike.to < from) continue
     const whom = `${fault} ${nodes.map(each => `n${each}`).join(' ')}${others.length > 0 ? ' | ' : ''}${others.map(each => `n${each}`).join(' ')}`
@@ -119,6 +120,14 @@ export function told(history: MeshHistory, story: MeshStory): string {
 }
 
 const LINES_MAX = 80
+/** What happens a little later may be why nothing came of it, ms. */
+const AFTER_MS = 5000
+
+function dueOf(history: MeshHistory, story: MeshStory): number[] {
+  return story.ops.flatMap(({ spec }) =>
+    spec?.schedule.kind === 'at' ? [history.tasks?.atOf(spec.schedule.at) ?? 0] : [],
+  )
+}
 
 function reason({ abortReason }: Attempt): string {
   return abortReason === undefined ? '' : `, after it was aborted: ${abortReason}`
