@@ -7,15 +7,13 @@
  * though they were acknowledged.
  */
 
-import { ByteReader, ByteWriter } from '../src/lib/bytes.ts'
+import { ByteWriter } from '../src/lib/bytes.ts'
 import type { Random } from '../src/ports/random.ts'
 import type { WorkerChannel } from '../src/ports/worker-channel.ts'
-import { writeDefinition } from '../src/task/definition.ts'
-import { DEFAULT_POLICY, type Policy } from '../src/task/policy.ts'
 import type { RunView } from '../src/task/views.ts'
 import type { CallAnswers, CallRequest, EngineEvent } from '../src/wire/calls.ts'
-import { MESSAGE, SCHEDULE_STATUS, type WireError } from '../src/wire/frame.ts'
-import { readRun } from '../src/wire/work.ts'
+import { SCHEDULE_STATUS } from '../src/wire/frame.ts'
+import { CallFailed, callBytes, definitionBytes, readFrame, scheduleBytes, writeHello } from './frames.ts'
 import type { History, Op, Spec, Story } from './history.ts'
 import { SimulatedProcess } from './process.ts'
 import type { Trace } from './trace.ts'
@@ -39,16 +37,6 @@ interface Query {
   readonly request: CallRequest
   readonly resolve: (answer: unknown) => void
   readonly reject: (error: unknown) => void
-}
-
-/** A call that failed for good, as the engine put it. */
-export class CallFailed extends Error {
-  readonly code: string
-
-  constructor(error: WireError) {
-    super(`${error.code ?? error.name}: ${error.message}`)
-    this.code = error.code ?? error.name
-  }
 }
 
 function hadNoEffect(
@@ -110,7 +98,7 @@ export class SimulatedClient {
       out: this.#out,
       process: () => this.process,
       stir: () => this.#stir(),
-      followUp: (id, spec) => this.definition(new ByteWriter(256), id, spec, this.#nextNumber++),
+      followUp: (id, spec) => definitionBytes(id, spec, this.#callerBytes, this.#nextNumber++),
     })
   }
 
@@ -133,16 +121,13 @@ export class SimulatedClient {
     this.#connected = true
     channel.start({ frame: bytes => this.#frame(bytes), closed: () => this.#closed(channel) })
     const { handlers, window, events } = this.options
-    this.#out.u8(MESSAGE.hello)
-    this.#out.utf8(
-      JSON.stringify({
-        worker: `worker-${this.options.number}-${this.#nextWorker++}`,
-        window,
-        handlers: handlers.map(({ name, window }) => ({ name, window })),
-        running: [],
-        events,
-      }),
-    )
+    writeHello(this.#out, {
+      worker: `worker-${this.options.number}-${this.#nextWorker++}`,
+      window,
+      handlers: handlers.map(({ name, window }) => ({ name, window })),
+      running: [],
+      events,
+    })
     this.#flush()
     for (const request of this.#open) this.#after(200 * this.#random.float(), () => this.#send(request))
   }
@@ -179,29 +164,17 @@ export class SimulatedClient {
 
   /** One schedule call with these tasks, as items of one batch. */
   schedule(items: ReadonlyArray<{ readonly story: Story; readonly spec: Spec }>): Op[] {
-    const out = new ByteWriter(512)
     const definitions: Uint8Array[] = []
     const ops = items.map(({ story, spec }) => {
       const op = this.#op('schedule', story, story.id, spec, spec.madeAtWall)
-      definitions.push(this.definition(out, story.id, spec, op.n))
+      definitions.push(definitionBytes(story.id, spec, this.#callerBytes, op.n))
       return op
     })
     this.#begin({
       ops,
       call: 0,
       done: false,
-      bytes: (call, mark) => {
-        out.reset()
-        out.u8(MESSAGE.schedule)
-        out.varuint(call)
-        out.varuint(mark)
-        out.varuint(definitions.length)
-        for (const definition of definitions) {
-          out.u32le(definition.length)
-          out.bytes(definition)
-        }
-        return out.take()
-      },
+      bytes: (call, mark) => scheduleBytes(definitions, call, mark),
     })
     return ops
   }
@@ -209,22 +182,8 @@ export class SimulatedClient {
   change(method: Exclude<Op['method'], 'schedule'>, story: Story, target = story.id): Op {
     const op = this.#op(method, story, target, undefined, this.#clock.now())
     const request: CallRequest = { method, id: target, caller: this.caller, n: op.n, madeAt: op.madeAtWall }
-    this.#begin({ ops: [op], call: 0, done: false, bytes: call => this.#callBytes(call, request) })
+    this.#begin({ ops: [op], call: 0, done: false, bytes: call => callBytes(call, request) })
     return op
-  }
-
-  /** A definition as bytes, with this client's requestId. */
-  definition(out: ByteWriter, id: string, spec: Spec, n: number): Uint8Array {
-    out.reset()
-    const { minted, ifAbsent, keyTtlMs, name, madeAtWall: madeAt, schedule, payload } = spec
-    const policyText = policyTextOf(spec.policy)
-    writeDefinition(
-      out,
-      { id, minted, ifAbsent, keyTtlMs, name, madeAt, schedule, policyText, payload },
-      this.#callerBytes,
-      n,
-    )
-    return out.take()
   }
 
   #op(method: Op['method'], story: Story, target: string, spec: Spec | undefined, madeAtWall: number): Op {
@@ -342,68 +301,46 @@ export class SimulatedClient {
       if (!this.#connected) return reject(new Error('not connected'))
       const call = this.#nextCall++
       this.#queries.set(call, { request, resolve: resolve as (answer: unknown) => void, reject })
-      this.#out.bytes(this.#callBytes(call, request))
+      this.#out.bytes(callBytes(call, request))
       this.#flush()
     })
-  }
-
-  #callBytes(call: number, request: CallRequest): Uint8Array {
-    const out = new ByteWriter(256)
-    out.u8(MESSAGE.call)
-    out.varuint(call)
-    out.utf8(JSON.stringify(request))
-    return out.take()
   }
 
   // --- what comes in
 
   #frame(bytes: Uint8Array): void {
-    const reader = new ByteReader(bytes)
-    while (reader.remaining > 0) {
-      const type = reader.u8()
-      if (type === MESSAGE.scheduled) this.#onScheduled(reader)
-      else if (type === MESSAGE.answer) this.#onAnswer(reader)
-      else if (type === MESSAGE.runs) {
-        const count = reader.varuint()
-        for (let i = 0; i < count; i++) this.#worker.run(readRun(reader))
-      } else if (type === MESSAGE.abort) this.#worker.abort(reader.varuint(), reader.u8())
-      else if (type === MESSAGE.event) this.#onEvent(JSON.parse(reader.utf8(2 ** 24)) as EngineEvent)
-      else return this.#history.fault(`client ${this.options.number} got an unknown message ${type}`)
-    }
+    readFrame(bytes, {
+      scheduled: (call, results) => this.#onScheduled(call, results),
+      answered: (call, answer) => this.#onAnswer(call, answer),
+      run: message => this.#worker.run(message),
+      abort: (handle, reason) => this.#worker.abort(handle, reason),
+      event: event => this.#onEvent(event),
+      unknown: type => this.#history.fault(`client ${this.options.number} got an unknown message ${type}`),
+    })
   }
 
-  #onScheduled(reader: ByteReader): void {
-    const call = reader.varuint()
-    const count = reader.varuint()
-    const special = reader.u8() === 1
-    const results: Array<string | CallFailed> = []
-    for (let i = 0; i < count; i++) {
-      const status = special ? SCHEDULE_STATUS[reader.u8()] : 'created'
-      if (status === 'error') results.push(new CallFailed(JSON.parse(reader.utf8(2 ** 24)) as WireError))
-      else results.push(status ?? '?')
-    }
+  #onScheduled(call: number, results: ReadonlyArray<string | CallFailed>): void {
     const request = this.#requests.get(call)
     if (request === undefined) return this.#history.fault(`an answer to call ${call}, which nobody made`)
     this.#requests.delete(call)
-    if (count !== request.ops.length) this.#history.fault(`${count} answers to ${request.ops.length} items`)
+    if (results.length !== request.ops.length)
+      this.#history.fault(`${results.length} answers to ${request.ops.length} items`)
     else this.#acknowledged(request, results)
   }
 
-  #onAnswer(reader: ByteReader): void {
-    const call = reader.varuint()
-    const ok = reader.u8() === 1
-    const answer = JSON.parse(reader.utf8(2 ** 26)) as Record<string, unknown>
+  #onAnswer(call: number, answer: Record<string, unknown> | CallFailed): void {
     const request = this.#requests.get(call)
     if (request !== undefined) {
       this.#requests.delete(call)
-      const result = ok ? 'done' : new CallFailed(answer as unknown as WireError)
-      return this.#acknowledged(request, [result], ok ? answer : undefined)
+      if (answer instanceof CallFailed) this.#acknowledged(request, [answer])
+      else this.#acknowledged(request, ['done'], answer)
+      return
     }
     const query = this.#queries.get(call)
     if (query === undefined) return this.#history.fault(`an answer to call ${call}, which nobody made`)
     this.#queries.delete(call)
-    if (ok) query.resolve(answer)
-    else query.reject(new CallFailed(answer as unknown as WireError))
+    if (answer instanceof CallFailed) query.reject(answer)
+    else query.resolve(answer)
   }
 
   #onEvent(event: EngineEvent): void {
@@ -449,14 +386,4 @@ export class SimulatedClient {
     this.#out.reset()
     this.#channel?.send(bytes)
   }
-}
-
-/** What differs from the default policy, as the library writes it. */
-export function policyTextOf(policy: Policy): string {
-  const defaults: Readonly<Record<string, unknown>> = { ...DEFAULT_POLICY }
-  const parts: Record<string, unknown> = {}
-  for (const [key, value] of Object.entries(policy)) {
-    if (JSON.stringify(value) !== JSON.stringify(defaults[key])) parts[key] = value
-  }
-  return Object.keys(parts).length === 0 ? '' : JSON.stringify(parts)
 }

@@ -9,15 +9,26 @@ import { runIdOf } from '../src/task/ids.ts'
 import { DEFAULT_POLICY } from '../src/task/policy.ts'
 import { MESSAGE } from '../src/wire/frame.ts'
 import { ABORT_REASONS, type OutcomeKind, type RunMessage, writeOutcome } from '../src/wire/work.ts'
-import type { Attempt, History, Op, Spec, Story } from './history.ts'
+import type { Attempt, Op, Spec, Story } from './history.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { Trace } from './trace.ts'
-import type { VirtualClock } from './virtual-clock.ts'
+
+/** What a worker tells, and what it goes by. */
+export interface WorkerHistory {
+  /** From here on handlers do not fail. */
+  readonly healedAt: number
+  /** The life of the engine at hand. */
+  readonly boot: { readonly number: number } | undefined
+  story(id: string): Story
+  count(what: string): void
+  fault(text: string): void
+}
 
 export interface WorkerPorts {
-  readonly clock: VirtualClock
+  /** That of its machine. */
+  readonly clock: { now(): number; monotonic(): number }
   readonly random: Random
-  readonly history: History
+  readonly history: WorkerHistory
   readonly trace: Trace
 }
 
@@ -49,9 +60,9 @@ interface Started {
 }
 
 export class SimulatedWorker {
-  readonly #clock: VirtualClock
+  readonly #clock: WorkerPorts['clock']
   readonly #random: Random
-  readonly #history: History
+  readonly #history: WorkerHistory
   readonly #trace: Trace
   readonly #options: WorkerOptions
   readonly #host: WorkerHost

@@ -7,20 +7,25 @@ import { fromLatin1 } from '../../src/adapters/memory-store.ts'
 import { DEFAULT_OPTIONS } from '../../src/config.ts'
 import { Engine } from '../../src/engine.ts'
 import { isCarillonError } from '../../src/errors.ts'
+import { rangeOf } from '../../src/lib/hash.ts'
 import type { SeededRandom } from '../../src/lib/seeded-random.ts'
 import type { Membership } from '../../src/membership/membership.ts'
 import type { RefusalCode } from '../../src/membership/messages.ts'
 import type { StoreId, View } from '../../src/membership/view.ts'
 import type { MeshObserver, MeshOptions } from '../../src/mesh/mesh.ts'
 import type { Clock } from '../../src/ports/clock.ts'
+import type { WorkerChannel } from '../../src/ports/worker-channel.ts'
+import { channelPair } from '../channel.ts'
 import type { SimulatedHost } from '../network/host.ts'
 import { SimulatedNetwork } from '../network.ts'
 import { ProcessStore, SimulatedProcess } from '../process.ts'
-import { SimulatedDisk, SimulatedStore } from '../simulated-store.ts'
+import { diskLatency, SimulatedDisk, SimulatedStore } from '../simulated-store.ts'
 import type { Trace } from '../trace.ts'
 import type { VirtualClock } from '../virtual-clock.ts'
 import type { MeshHistory } from './history.ts'
 import type { DiskImage, MeshNode } from './node.ts'
+import type { TaskNode } from './tasks/engine-link.ts'
+import type { RangeInspection } from './tasks/task-history.ts'
 
 export interface NodePorts {
   readonly clock: VirtualClock
@@ -34,16 +39,25 @@ export interface NodeEvents {
   /** Its process began or ended, or stands still, or goes on. */
   changed(node: EngineNode, isNewProcess: boolean): void
   viewChanged(node: EngineNode, view: View): void
+  /** Its engine takes connections. */
+  ready(node: EngineNode): void
+  ended(node: EngineNode, powerCut: boolean): void
+  paused(node: EngineNode, paused: boolean): void
+}
+
+/** What an engine tells a judge of its ranges. */
+interface RangeInspector {
+  inspect(range: number): Promise<RangeInspection>
 }
 
 /** The options of a life: those of the first differ, as who founds is said only then. */
 export type OptionsOfLife = (isFirstStore: boolean) => Partial<MeshOptions>
 
-const RANGES = 16
+export const RANGES = 16
 /** Whoever looks after the nodes starts one again after this, under a new store id, when it was found rolled back; ms. */
 const RENEWAL_MS = 500
 
-export class EngineNode implements MeshNode {
+export class EngineNode implements MeshNode, TaskNode {
   readonly number: number
   readonly name: string
   readonly host: SimulatedHost
@@ -57,6 +71,12 @@ export class EngineNode implements MeshNode {
   #process: SimulatedProcess | undefined
   #engine: Engine | undefined
   #stopping: Promise<void> | undefined
+  #isReady = false
+  #isRetired = false
+  /** How many times slower than good its disk is. */
+  #diskPace = 1
+  /** A sync of its disk was made to fail: the engine has to stop for it. */
+  #mayFailSync = false
   store: StoreId | undefined
   boot = 0
 
@@ -78,6 +98,14 @@ export class EngineNode implements MeshNode {
     return this.#process?.isStopped === true
   }
 
+  get isRetired(): boolean {
+    return this.#isRetired
+  }
+
+  get life(): number | undefined {
+    return this.isUp && this.#isReady ? this.#lives : undefined
+  }
+
   get membership(): Membership | undefined {
     return this.#engine?.mesh?.membership
   }
@@ -87,12 +115,13 @@ export class EngineNode implements MeshNode {
   }
 
   start(): void {
-    if (this.#isAlive) return
+    if (this.#isAlive || this.#isRetired) return
     const { clock, trace, host, random } = this.#ports
     this.#lives++
     const process = new SimulatedProcess(clock, trace, random.fork(`timers ${this.#lives}`))
     this.#process = process
     this.#stopping = undefined
+    this.#isReady = false
     const store = new ProcessStore(new SimulatedStore(this.#disk), process)
     const network = new SimulatedNetwork(host, process, { self: this.name })
     const engine = new Engine(
@@ -116,7 +145,13 @@ export class EngineNode implements MeshNode {
     store
       .open()
       .then(() => engine.start())
-      .catch(failed)
+      .then(() => this.#started(process), failed)
+  }
+
+  #started(process: SimulatedProcess): void {
+    if (this.#process !== process || process.isDead) return
+    this.#isReady = true
+    this.#events.ready(this)
   }
 
   kill(): void {
@@ -128,13 +163,26 @@ export class EngineNode implements MeshNode {
   }
 
   stop(): Promise<void> {
+    return this.#stop('stops')
+  }
+
+  leave(): Promise<void> {
+    return this.#stop('leaves', async ({ membership }) => {
+      // Who was never let in has nothing to leave.
+      if (membership.isAdmitted) await membership.leave()
+    })
+  }
+
+  #stop(what: string, before?: (mesh: NonNullable<Engine['mesh']>) => Promise<void>): Promise<void> {
     const [engine, process] = [this.#engine, this.#process]
     if (!this.isUp || engine?.mesh === undefined) {
       this.kill()
       return Promise.resolve()
     }
-    this.#ports.trace.note(`${this.name} stops`)
+    const { mesh } = engine
+    this.#ports.trace.note(`${this.name} ${what}`)
     this.#stopping = (async () => {
+      await before?.(mesh)
       await engine.stop(0)
       this.#ports.history.timersLeft += process?.clock.pending ?? 0
       this.#end('has stopped', false)
@@ -148,6 +196,15 @@ export class EngineNode implements MeshNode {
     this.#process?.stop(paused)
     this.#ports.trace.note(`${this.name} ${paused ? 'stands still' : 'goes on'}`)
     this.#events.changed(this, false)
+    this.#events.paused(this, paused)
+  }
+
+  retire(isRetired: boolean): void {
+    this.#isRetired = isRetired
+  }
+
+  async forget(store: StoreId): Promise<void> {
+    await this.membership?.forget(store)
   }
 
   wipe(): void {
@@ -173,6 +230,55 @@ export class EngineNode implements MeshNode {
 
   stepClock(ms: number): void {
     this.#skewMs += ms
+    const { clock, history } = this.#ports
+    history.tasks?.skews.push({ at: clock.monotonic(), node: this.number, ms: this.#skewMs })
+  }
+
+  /** Somebody sets it right. */
+  setClock(): void {
+    if (this.#skewMs !== 0) this.stepClock(-this.#skewMs)
+  }
+
+  slowDisk(factor: number): void {
+    this.#diskPace = factor
+  }
+
+  failSync(fails: boolean): void {
+    this.#mayFailSync ||= fails
+    this.#disk.failNextSync(fails)
+  }
+
+  // --- what clients and judges ask
+
+  attach(process: SimulatedProcess): WorkerChannel | undefined {
+    const [engine, own] = [this.#engine, this.#process]
+    if (this.life === undefined || engine === undefined || own === undefined) return undefined
+    const { clock, random } = this.#ports
+    const [ours, theirs] = channelPair({ clock, random }, own, process)
+    // The machine closes what a killed process had open; of a machine without power nothing is heard.
+    own.onDeath(powerCut => {
+      if (!powerCut) ours.cut()
+    })
+    engine.attach(ours)
+    return theirs
+  }
+
+  wallNow(): number {
+    return this.#ports.clock.now() + this.#skewMs
+  }
+
+  ownerOf(id: string): number | undefined {
+    const mesh = this.#engine?.mesh
+    if (!this.isUp || mesh === undefined || !mesh.membership.isAdmitted) return undefined
+    const owner = mesh.placement.owner(rangeOf(id, RANGES))?.node
+    // Nodes are named n0, n1, ... (world.ts).
+    return owner === undefined ? undefined : Number(owner.slice(1))
+  }
+
+  /** Undefined: its engine does not tell. */
+  async inspect(range: number): Promise<RangeInspection | undefined> {
+    const mesh = this.#engine?.mesh as { readonly tasks?: RangeInspector | undefined } | undefined
+    return mesh?.tasks?.inspect(range)
   }
 
   #observer(): MeshObserver {
@@ -213,13 +319,19 @@ export class EngineNode implements MeshNode {
     this.#process?.die(powerCut)
     this.#disk.crash({ powerCut })
     this.#stopping = undefined
+    this.#isReady = false
     this.#events.changed(this, false)
+    this.#events.ended(this, powerCut)
   }
 
   /** Whoever looks after the nodes starts one again that was found rolled back. Nothing else may end an engine. */
   #failed(process: SimulatedProcess, error: unknown): void {
     if (this.#process !== process || process.isDead) return
     const { clock, history } = this.#ports
+    if (this.#mayFailSync && isCarillonError(error, 'STORE_FAILED')) {
+      this.#mayFailSync = false
+      return this.#end('died of a failed sync', false)
+    }
     if (!isCarillonError(error, 'STORE_ROLLED_BACK')) {
       history.fault(`${this.name} failed: ${error instanceof Error ? error.stack : String(error)}`)
       return
@@ -245,6 +357,9 @@ export class EngineNode implements MeshNode {
 
   #emptyDisk(): SimulatedDisk {
     const { clock, random } = this.#ports
-    return new SimulatedDisk({ clock, random: random.fork(`disk ${this.#disks}`) })
+    return new SimulatedDisk(
+      { clock, random: random.fork(`disk ${this.#disks}`) },
+      { latencyMs: (call, bytes, chance) => diskLatency(call, bytes, chance) * this.#diskPace },
+    )
   }
 }

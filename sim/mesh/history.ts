@@ -6,6 +6,7 @@
 import type { RefusalCode } from '../../src/membership/messages.ts'
 import type { MemberState, StoreId, View } from '../../src/membership/view.ts'
 import type { VirtualClock } from '../virtual-clock.ts'
+import type { TaskHistory } from './tasks/task-history.ts'
 
 /** A start of a process on a store, as it was on the disk: what the nodes say is measured by it. */
 export interface StoreStart {
@@ -51,6 +52,15 @@ export interface Refused {
   readonly code: RefusalCode | 'ROLLED_BACK'
 }
 
+/** What was done to nodes or links, as it was carried out. */
+export interface StrikeReport {
+  readonly fault: string
+  readonly from: number
+  to: number
+  readonly nodes: readonly number[]
+  readonly others: readonly number[]
+}
+
 export class MeshHistory {
   readonly #clock: VirtualClock
   readonly starts: StoreStart[] = []
@@ -62,6 +72,9 @@ export class MeshHistory {
   readonly refusals: Refused[] = []
   /** Members that were accused, of each accusation that a node made or heard. */
   readonly suspicions: { readonly at: number; readonly node: number; readonly about: StoreId }[] = []
+  readonly strikes: StrikeReport[] = []
+  /** Undefined: the mesh has no tasks. */
+  tasks: TaskHistory | undefined
   readonly counters: Record<string, number> = {}
   readonly faults: string[] = []
   healedAt = Number.POSITIVE_INFINITY

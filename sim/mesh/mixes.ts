@@ -1,6 +1,6 @@
 /** Named mixes: which faults may strike a mesh, and how it begins. */
 
-import { MESH_FAULTS } from './faults/index.ts'
+import { MESH_FAULTS, TASK_FAULTS } from './faults/index.ts'
 
 export interface Mix {
   readonly faults: readonly string[]
@@ -12,13 +12,16 @@ export interface Mix {
   readonly founding?: 'alone' | 'expect' | 'crowd'
   /** The faults strike from the first moment on, not once the mesh has been founded. */
   readonly isEarly?: boolean
+  /** Users ask for tasks, and handlers carry them out. */
+  readonly hasTasks?: boolean
   /** Default: 3. */
   readonly nodesMin?: number
   /** Default: 20. */
   readonly nodesMax?: number
 }
 
-export const MESH_MIXES: Readonly<Record<string, Mix>> = {
+/** Without tasks: who is there, and nothing else. */
+export const MEMBERSHIP_MIXES: Readonly<Record<string, Mix>> = {
   /** No fault at all. */
   calm: { faults: [] },
   loss: { faults: ['loss', 'clock-step'], isGentle: true },
@@ -45,3 +48,28 @@ export const MESH_MIXES: Readonly<Record<string, Mix>> = {
   crowd: { faults: ['loss', 'slow-links', 'clock-step'], founding: 'crowd', isEarly: true, nodesMax: 9 },
   all: { faults: MESH_FAULTS.map(fault => fault.name), isDrawn: true },
 }
+
+/** With tasks. Nobody may lose what the design promises to keep: see the planner. */
+export const TASK_MIXES: Readonly<Record<string, Mix>> = {
+  'task-calm': { faults: [], hasTasks: true },
+  'task-crash': {
+    faults: ['crash', 'power-cut', 'restart', 'pause', 'worker-loss', 'slow-disk', 'failed-sync'],
+    hasTasks: true,
+  },
+  'task-partition': {
+    faults: ['halves', 'isolate', 'flip-flop', 'one-way', 'clog', 'loss', 'slow-links'],
+    hasTasks: true,
+  },
+  'task-moves': { faults: ['join', 'leave', 'replace', 'restart', 'worker-loss'], hasTasks: true },
+  'task-disks': {
+    faults: ['wipe', 'rollback', 'restart-all', 'power-cut', 'slow-disk', 'failed-sync'],
+    hasTasks: true,
+  },
+  'task-storm': {
+    faults: [...MESH_FAULTS, ...TASK_FAULTS].map(fault => fault.name),
+    isDrawn: true,
+    hasTasks: true,
+  },
+}
+
+export const MESH_MIXES: Readonly<Record<string, Mix>> = { ...MEMBERSHIP_MIXES, ...TASK_MIXES }

@@ -1,5 +1,6 @@
 /** What the faults of a mesh know of a node: a machine with a disk, and a process that runs on it or not. */
 
+import type { StoreId } from '../../src/membership/view.ts'
 import type { SimulatedHost } from '../network/host.ts'
 
 export interface MeshNode {
@@ -9,6 +10,10 @@ export interface MeshNode {
   /** Its process runs, or stands still; not while it stops in an orderly way. */
   readonly isUp: boolean
   readonly isPaused: boolean
+  /** It is not part of the mesh: it has not joined yet, or it has left. It does not start. */
+  readonly isRetired: boolean
+  /** What its disk is known as; undefined before its first start. */
+  readonly store: StoreId | undefined
   /** A new process on the disk as it is. Nothing, if one runs. */
   start(): void
   /** kill -9: the machine resets its connections. */
@@ -17,6 +22,11 @@ export interface MeshNode {
   powerCut(): void
   /** An orderly stop; resolves when the process has ended. */
   stop(): Promise<void>
+  /** Leaves the mesh for good, and stops. */
+  leave(): Promise<void>
+  retire(isRetired: boolean): void
+  /** Its operator removes a store from the mesh; rejects while that is not allowed. */
+  forget(store: StoreId): Promise<void>
   /** The process stands still (SIGSTOP), or goes on. */
   pause(paused: boolean): void
   /** An empty disk. The process must not run. */
@@ -27,6 +37,10 @@ export interface MeshNode {
   restore(image: DiskImage): void
   /** Somebody sets the machine's wall clock, by so many ms. */
   stepClock(ms: number): void
+  /** Its disk takes so many times longer; 1: it is as good as ever. */
+  slowDisk(factor: number): void
+  /** The next sync of its disk fails, or does not after all. */
+  failSync(fails: boolean): void
 }
 
 export interface DiskImage {

@@ -4,7 +4,8 @@
  *
  * It keeps the faults inside what the design promises to survive: a node has one trouble at a time; most of the first
  * stores keep their disks (a mesh whose every disk is lost is lost); and in a gentle mix nobody is cut off from a
- * majority, so that there is no excuse for an alarm.
+ * majority, so that there is no excuse for an alarm. Where there are tasks, a store is taken away only when what the
+ * others acknowledged has had the time to be on all that should have it: then nothing may be lost.
  */
 
 import { SeededRandom } from '../../src/lib/seeded-random.ts'
@@ -14,6 +15,7 @@ import { LAN, type LinkConditions, WAN } from '../network/link.ts'
 import { type MeshFault, pick, type Strike, shuffled } from './faults/fault.ts'
 import { meshFault } from './faults/index.ts'
 import { MESH_MIXES, type Mix } from './mixes.ts'
+import type { TaskPlan } from './tasks/task-workload.ts'
 
 export interface PlanOptions {
   readonly seed: number
@@ -31,6 +33,8 @@ export interface NodePlan {
   /** It founds the mesh alone. */
   readonly isFounder: boolean
   readonly zone: string
+  /** It joins when a strike lets it. */
+  readonly isReserve?: boolean
 }
 
 export interface MeshPlan {
@@ -46,6 +50,8 @@ export interface MeshPlan {
   readonly isCrowded: boolean
   /** They die at the end of the faults, and stay so. */
   readonly leftDead: readonly number[]
+  /** Undefined: there are no tasks. */
+  readonly tasks: TaskPlan | undefined
 }
 
 /** These cut nodes off from each other: two of them together may leave one without a majority. */
@@ -57,6 +63,12 @@ const CUTTING = ['one-way', 'flip-flop', 'clog']
 const HELPED_SIZE = 6
 /** After it came back a node has peace for so long: otherwise it would hardly ever be up. */
 const PEACE_MS = 10_000
+/** After the last trouble every change is on all stores of its list within this, ms. */
+const COPY_MS = 40_000
+/** A store that does not come back is gone after a minute; then another one copies what it had, ms. */
+const RENEWED_MS = 60_000 + 15_000
+/** These leave every store where it is and let it hear everything. */
+const HARMLESS = ['join', 'worker-loss', 'slow-disk', 'clock-step', 'restart']
 
 export function planMesh(options: PlanOptions): MeshPlan {
   const mix = MESH_MIXES[options.mix]
@@ -68,9 +80,19 @@ export function planMesh(options: PlanOptions): MeshPlan {
   const founding = mix.founding ?? (random.float() < 0.5 ? 'alone' : 'expect')
   const isFar = random.float() < 0.2
   const faults = mix.faults.filter(() => !mix.isDrawn || random.float() < 0.4)
-  const strikes = planStrikes(random, faults.map(meshFault), { size, mix, lastsMs: options.minutes * 60_000 })
+  const own = new SeededRandom(`mesh tasks ${options.seed}`)
+  const reserves = Array.from(
+    { length: faults.includes('join') ? 1 + pick(own, 2) : 0 },
+    (_, at) => size + at,
+  )
+  const strikes = planStrikes(random, faults.map(meshFault), {
+    size,
+    mix,
+    lastsMs: options.minutes * 60_000,
+    reserves,
+  })
   return {
-    nodes: planNodes(random, size, founding),
+    nodes: [...planNodes(random, size, founding), ...reserves.map(() => RESERVE)],
     profile: isFar ? 'wan' : 'lan',
     conditions: isFar ? { ...WAN, loss: 0 } : LAN,
     faults,
@@ -78,7 +100,29 @@ export function planMesh(options: PlanOptions): MeshPlan {
     strikes,
     isEarly: mix.isEarly === true,
     isCrowded: founding === 'crowd',
-    leftDead: faults.includes('mass-crash') ? shuffled(random, size).slice(0, pick(random, size / 2)) : [],
+    leftDead:
+      faults.includes('mass-crash') && mix.hasTasks !== true
+        ? shuffled(random, size).slice(0, pick(random, size / 2))
+        : [],
+    tasks: mix.hasTasks === true ? planTasks(own) : undefined,
+  }
+}
+
+const RESERVE: NodePlan = {
+  startAtMs: Number.POSITIVE_INFINITY,
+  expect: undefined,
+  isFounder: false,
+  zone: '',
+  isReserve: true,
+}
+
+function planTasks(random: Random): TaskPlan {
+  return {
+    clients: 1 + pick(random, 5),
+    gapMs: [150, 300, 600][pick(random, 3)] as number,
+    recurringMax: 2 + pick(random, 8),
+    repeatShare: [0, 0.05, 0.2][pick(random, 3)] as number,
+    embeddedShare: [0, 0.5, 1][pick(random, 3)] as number,
   }
 }
 
@@ -97,12 +141,20 @@ function planNodes(random: Random, size: number, founding: 'alone' | 'expect' | 
   })
 }
 
+interface StrikesOptions {
+  readonly size: number
+  readonly mix: Mix
+  readonly lastsMs: number
+  readonly reserves: readonly number[]
+}
+
 function planStrikes(
   random: Random,
   faults: readonly MeshFault[],
-  { size, mix, lastsMs }: { readonly size: number; readonly mix: Mix; readonly lastsMs: number },
+  { size, mix, lastsMs, reserves }: StrikesOptions,
 ): Strike[] {
   const isGentle = mix.isGentle === true
+  const hasTasks = mix.hasTasks === true
   const pace = 0.6 + 1.4 * random.float()
   const instants = faults.flatMap(fault => {
     const found: { fault: MeshFault; atMs: number }[] = []
@@ -115,10 +167,11 @@ function planStrikes(
   let renewalsLeft = Math.ceil(size / 2) - 1
   for (const { fault, atMs } of instants) {
     if (fault.renewsStore === true && renewalsLeft === 0) continue
-    const shape = fault.plan({ random, size, isGentle })
+    const shape = fault.plan({ random, size, isGentle, hasTasks, reserves })
     if (shape === undefined) continue
     const strike = { fault: fault.name, atMs, ...shape }
     if (strikes.some(other => collide(strike, other, isGentle, size))) continue
+    if (hasTasks && wouldLose(strike, strikes)) continue
     if (fault.renewsStore === true) renewalsLeft--
     strikes.push(strike)
   }
@@ -134,4 +187,17 @@ function collide(later: Strike, earlier: Strike, isGentle: boolean, size: number
   if (!meshFault(later.fault).takesNodes || !meshFault(earlier.fault).takesNodes) return false
   const isClose = later.atMs < earlier.atMs + earlier.lastsMs + PEACE_MS
   return isClose && later.nodes.some(node => earlier.nodes.includes(node))
+}
+
+/**
+ * Whether it would take a store away while not all that should have its changes are sure to have them. What is
+ * acknowledged is on two stores at least: one may always go.
+ */
+function wouldLose(later: Strike, earlier: readonly Strike[]): boolean {
+  const renews = ({ fault }: Strike): boolean => meshFault(fault).renewsStore === true
+  if (!renews(later) || !earlier.some(renews)) return false
+  return earlier.some(other => {
+    if (HARMLESS.includes(other.fault)) return false
+    return later.atMs < other.atMs + other.lastsMs + (renews(other) ? RENEWED_MS : COPY_MS)
+  })
 }

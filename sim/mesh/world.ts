@@ -11,15 +11,19 @@ import { badness, type View } from '../../src/membership/view.ts'
 import type { MeshOptions } from '../../src/mesh/mesh.ts'
 import { SimulatedSwitch } from '../network/switch.ts'
 import type { SeedResult } from '../seeds.ts'
+import { portableStacks } from '../stack-traces.ts'
 import { Trace } from '../trace.ts'
 import { VirtualClock } from '../virtual-clock.ts'
+import { unconverged } from './checkers/convergence.ts'
 import { meshCheckers } from './checkers/index.ts'
-import { EngineNode } from './engine-node.ts'
+import { EngineNode, RANGES } from './engine-node.ts'
 import type { MeshContext, Strike } from './faults/fault.ts'
 import { meshFault } from './faults/index.ts'
 import { MeshHistory } from './history.ts'
 import type { MeshNode } from './node.ts'
 import { type MeshPlan, type NodePlan, planMesh } from './planner.ts'
+import { MeshTasks } from './tasks/mesh-tasks.ts'
+import { type Inspection, TaskHistory } from './tasks/task-history.ts'
 import { MeshTruth } from './truth.ts'
 
 export interface MeshRunOptions {
@@ -35,6 +39,14 @@ export interface MeshRunOptions {
 const FOUNDING_MS_MAX = 120_000
 const REST_MS = 60_000
 const STOP_MS_MAX = 30_000
+/** After healing the views of a mesh with tasks come to rest within this: who is away for a minute is gone. */
+const SETTLE_MS_MAX = 120_000
+/** No view has changed for so long: ranges are where they belong, or on their way. */
+const QUIET_MS = 5000
+/** Then each range has one acting store and equal records within this. */
+const CONVERGE_MS_MAX = 10_000
+/** What is due in the end is carried out within this. */
+const TAIL_MS = 32_000
 /** A crowd need not agree: it is only given the time to do something wrong. */
 const CROWD_MS = 20_000
 
@@ -55,6 +67,7 @@ export async function runPlan(
   const rejected = (error: unknown): void =>
     history.fault(`unhandled rejection: ${error instanceof Error ? error.stack : error}`)
   process.on('unhandledRejection', rejected)
+  const restoreStacks = portableStacks()
   const world = new MeshWorld(plan, { clock, trace, history, random })
   try {
     await world.run(options.minutes * 60_000)
@@ -63,6 +76,7 @@ export async function runPlan(
   } finally {
     await new Promise(resolve => setImmediate(resolve))
     process.off('unhandledRejection', rejected)
+    restoreStacks()
     trace.close()
   }
   const faults = [...history.faults]
@@ -99,6 +113,7 @@ class MeshWorld {
   readonly #truth: MeshTruth
   readonly #context: MeshContext
   readonly #ends = new Set<() => void>()
+  readonly #tasks: MeshTasks | undefined
   readonly #latest = new Map<number, View>()
   /** How long a member must have been healthy, so that an alarm about it is false: the longest trial, and its news. */
   readonly windowMs: number
@@ -129,9 +144,20 @@ class MeshWorld {
           {
             changed: (node, isNew) => this.#nodeChanged(node, isNew),
             viewChanged: (node, view) => this.#viewChanged(node, view),
+            ready: ({ number }) => this.#tasks?.nodeReady(number),
+            ended: ({ number }, powerCut) => this.#tasks?.nodeEnded(number, powerCut),
+            paused: ({ number }, paused) => this.#tasks?.nodePaused(number, paused),
           },
         ),
     )
+    for (const [number, { isReserve }] of plan.nodes.entries())
+      if (isReserve === true) this.#nodes[number]?.retire(true)
+    if (plan.tasks !== undefined) {
+      const tasks = new TaskHistory(clock.wallOffset)
+      history.tasks = tasks
+      const own = { clock, trace, history, tasks, random: random.fork('tasks'), nodes: this.#nodes }
+      this.#tasks = new MeshTasks(plan.tasks, own)
+    }
     this.#truth = new MeshTruth(this.#switch, this.#nodes, this.windowMs, timings.ackMs / 3)
     this.#context = {
       clock,
@@ -147,6 +173,7 @@ class MeshWorld {
           this.#truth.update()
         }
       },
+      loseWorker: (node, dies) => this.#tasks?.loseWorker(node.number, dies) ?? (() => {}),
       nodesOf: numbers => (numbers ?? []).map(number => this.#nodes[number] as MeshNode),
     }
   }
@@ -154,13 +181,15 @@ class MeshWorld {
   async run(faultsMs: number): Promise<void> {
     const { clock, trace, history } = this.#ports
     const { nodes, strikes, faults, isEarly, profile } = this.#plan
+    const startedAt = clock.monotonic()
     trace.note(
       `${nodes.length} nodes, ${profile}, ${strikes.length} strikes of ${faults.join(' ') || 'nothing'}`,
     )
-    for (const [number, { startAtMs }] of nodes.entries()) {
-      clock.setTimer(startAtMs, () => this.#nodes[number]?.start())
+    for (const [number, { startAtMs, isReserve }] of nodes.entries()) {
+      if (isReserve !== true) clock.setTimer(startAtMs, () => this.#nodes[number]?.start())
     }
     if (!isEarly) await this.#until('the mesh is founded', () => this.#agree(), FOUNDING_MS_MAX)
+    this.#tasks?.start()
     for (const strike of strikes) clock.setTimer(strike.atMs, () => this.#strike(strike))
     await clock.runUntil(() => history.faults.length > 0, faultsMs)
     if (history.faults.length > 0) return
@@ -169,8 +198,13 @@ class MeshWorld {
     if (met) history.most('agreement max, ms', Math.ceil((history.agreedAt as number) - history.healedAt))
     else history.disagreement = this.#report()
     history.restsAt = clock.monotonic() + 10_000
-    await clock.runUntil(() => history.faults.length > 0, REST_MS)
+    if (history.tasks === undefined) await clock.runUntil(() => history.faults.length > 0, REST_MS)
+    else await this.#settleTasks(history.tasks)
     history.count('nodes', this.#nodes.length)
+    history.count(
+      'virtual node-minutes',
+      Math.round((this.#nodes.length * (history.now - startedAt)) / 60_000),
+    )
     for (const { code } of history.refusals) history.count(`refused ${code}`)
     history.count('alarms', history.alarms.length)
     history.count('suspicions', history.suspicions.length)
@@ -183,9 +217,14 @@ class MeshWorld {
     if (this.#isHealed) return
     const { clock, history } = this.#ports
     history.count(`fault ${strike.fault}`)
-    const lasting = meshFault(strike.fault).strike(this.#context, strike)
+    const { fault, nodes, others = [] } = strike
+    const report = { fault, nodes, others, from: history.now, to: Number.POSITIVE_INFINITY }
+    history.strikes.push(report)
+    const lasting = meshFault(fault).strike(this.#context, strike)
     const end = (): void => {
-      if (this.#ends.delete(end)) lasting()
+      if (!this.#ends.delete(end)) return
+      report.to = history.now
+      lasting()
     }
     this.#ends.add(end)
     clock.setTimer(strike.lastsMs, end)
@@ -201,6 +240,7 @@ class MeshWorld {
     const dead = this.#plan.leftDead.map(number => this.#nodes[number] as EngineNode)
     for (const node of this.#nodes) {
       node.pause(false)
+      if (this.#tasks !== undefined) node.setClock()
       if (!dead.includes(node)) node.start()
       else if (random.float() < 0.5) node.kill()
       else node.powerCut()
@@ -219,6 +259,59 @@ class MeshWorld {
     return met
   }
 
+  /**
+   * What users asked for is answered, the ranges come to where they belong, and what is due is carried out. Nothing of
+   * this is demanded here: the checkers do that.
+   */
+  async #settleTasks(tasks: TaskHistory): Promise<void> {
+    const { clock, history, trace } = this.#ports
+    this.#tasks?.calm()
+    const isAnswered = await this.#runUntil(() => this.#tasks?.openCount === 0, REST_MS)
+    if (!isAnswered) history.count('calls never answered', this.#tasks?.openCount)
+    const quietFor = (): number => clock.monotonic() - (history.views.at(-1)?.at ?? 0)
+    await this.#runUntil(() => quietFor() >= QUIET_MS, SETTLE_MS_MAX)
+    tasks.settledAt = clock.monotonic()
+    trace.note('the views are at rest')
+    const converged = new Set<number>()
+    const isDone = (): boolean => converged.size === RANGES || history.faults.length > 0
+    for (let ms = 0; ms < CONVERGE_MS_MAX && !isDone(); ms += 500) {
+      tasks.inspections = await this.#look()
+      if (tasks.inspections.length === 0) break
+      const apart = unconverged(tasks.inspections)
+      for (let range = 0; range < RANGES; range++) if (!apart.has(range)) converged.add(range)
+      if (!isDone()) await clock.advanceBy(500)
+    }
+    if (converged.size === RANGES) {
+      tasks.convergedAt = clock.monotonic()
+      history.most('convergence max, ms', Math.ceil(tasks.convergedAt - tasks.settledAt))
+    } else if (tasks.inspections.length > 0) {
+      const apart = [...unconverged(tasks.inspections)].filter(([range]) => !converged.has(range))
+      tasks.apart = apart.map(([, why]) => why)
+    }
+    await clock.runUntil(() => history.faults.length > 0, TAIL_MS)
+    this.#tasks?.end()
+    tasks.inspections = await this.#look()
+  }
+
+  /** Each range as each node that is up has it. */
+  async #look(): Promise<Inspection[]> {
+    const found: Inspection[] = []
+    let left = 0
+    for (const node of this.#nodes.filter(each => each.isUp)) {
+      for (let range = 0; range < RANGES; range++) {
+        left++
+        node
+          .inspect(range)
+          .then(each => {
+            if (each !== undefined) found.push({ node: node.number, range, ...each })
+          })
+          .finally(() => left--)
+      }
+    }
+    await this.#until('a look at all ranges', () => left === 0, REST_MS)
+    return found
+  }
+
   async #stop(): Promise<void> {
     let left = 0
     for (const node of this.#nodes.filter(each => each.isUp)) {
@@ -231,7 +324,8 @@ class MeshWorld {
   /** All that are up have one view: they are live in it, and nobody else is. */
   #agree(): boolean {
     const up = this.#nodes.filter(node => node.isUp)
-    if (up.length < this.#nodes.length && !this.#isHealed) return false
+    const there = this.#nodes.filter(node => !node.isRetired)
+    if (up.length < there.length && !this.#isHealed) return false
     const id = up[0]?.membership?.viewId
     const stores = new Set(up.map(node => node.store))
     return up.every(({ membership }) => {

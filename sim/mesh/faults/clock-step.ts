@@ -6,8 +6,8 @@ export const clockStep: MeshFault = {
   name: 'clock-step',
   meanMs: 30_000,
   takesNodes: false,
-  plan({ random, size }) {
-    const far = random.float() < 0.7 ? 5000 : 900_000
+  plan({ random, size, hasTasks }) {
+    const far = random.float() < 0.7 || hasTasks ? 5000 : 900_000
     const amount = Math.round((random.float() * 2 - 1) * far)
     return { nodes: [pick(random, size)], lastsMs: 1000, amount }
   },

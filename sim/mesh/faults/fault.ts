@@ -30,6 +30,10 @@ export interface PlanContext {
   readonly size: number
   /** All that are up must stay healthy (truth.ts). */
   readonly isGentle: boolean
+  /** The mesh carries tasks: wall clocks are set by little only. */
+  readonly hasTasks: boolean
+  /** Nodes that wait for a strike that lets them join. */
+  readonly reserves: readonly number[]
 }
 
 export interface MeshContext {
@@ -40,6 +44,8 @@ export interface MeshContext {
   readonly nodes: readonly MeshNode[]
   /** Disturbs the links from each of these to each of those, and sees to it that the truth knows. */
   disturb(from: readonly MeshNode[], to: readonly MeshNode[], disturbance: Disturbance): () => void
+  /** The session of a node's worker closes, and with `dies` its process ends; what is returned lets it come back. */
+  loseWorker(node: MeshNode, dies: boolean): () => void
   /** The nodes of a strike. */
   nodesOf(numbers: readonly number[] | undefined): MeshNode[]
 }

@@ -1,21 +1,28 @@
-/** The faults of a mesh. */
+/** The faults of a mesh; what only matters to tasks is apart, so that seeds of membership stay what they are. */
 
 import { clockStep } from './clock-step.ts'
 import { clog } from './clog.ts'
 import { crash } from './crash.ts'
+import { failedSync } from './failed-sync.ts'
 import type { MeshFault } from './fault.ts'
 import { flipFlop } from './flip-flop.ts'
 import { halves } from './halves.ts'
 import { isolate } from './isolate.ts'
+import { join } from './join.ts'
+import { leave } from './leave.ts'
 import { loss } from './loss.ts'
 import { massCrash } from './mass-crash.ts'
 import { oneWay } from './one-way.ts'
 import { pause } from './pause.ts'
 import { powerCut } from './power-cut.ts'
+import { replace } from './replace.ts'
 import { restart } from './restart.ts'
+import { restartAll } from './restart-all.ts'
 import { rollback } from './rollback.ts'
+import { slowDisk } from './slow-disk.ts'
 import { slowLinks } from './slow-links.ts'
 import { wipe } from './wipe.ts'
+import { workerLoss } from './worker-loss.ts'
 
 export const MESH_FAULTS: readonly MeshFault[] = [
   crash,
@@ -35,8 +42,18 @@ export const MESH_FAULTS: readonly MeshFault[] = [
   clockStep,
 ]
 
+export const TASK_FAULTS: readonly MeshFault[] = [
+  join,
+  leave,
+  replace,
+  restartAll,
+  workerLoss,
+  slowDisk,
+  failedSync,
+]
+
 export function meshFault(name: string): MeshFault {
-  const fault = MESH_FAULTS.find(each => each.name === name)
+  const fault = [...MESH_FAULTS, ...TASK_FAULTS].find(each => each.name === name)
   if (fault === undefined) throw new Error(`there is no fault ${name}`)
   return fault
 }

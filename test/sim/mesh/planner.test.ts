@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { meshFault } from '../../../sim/mesh/faults/index.ts'
-import { MESH_MIXES } from '../../../sim/mesh/mixes.ts'
+import { MESH_MIXES, TASK_MIXES } from '../../../sim/mesh/mixes.ts'
 import { type MeshPlan, planMesh } from '../../../sim/mesh/planner.ts'
 
 const MIXES = Object.keys(MESH_MIXES)
@@ -44,7 +44,7 @@ describe.each(MIXES)('of the mix %s', mix => {
         expect(struck.every(node => node >= 0 && node < nodes.length)).toBe(true)
       }
     }
-    expect(count > 0).toBe(mix !== 'calm')
+    expect(count > 0).toBe(MESH_MIXES[mix]?.faults.length !== 0)
   })
 
   test('a node has one trouble with its process or disk at a time', () => {
@@ -111,4 +111,52 @@ test('one store founds alone, or as many expect each other, or one more than the
     expect(isCrowded).toBe(true)
     expect(nodes.every(({ expect }) => expect === nodes.length - 1)).toBe(true)
   }
+})
+
+describe.each(Object.keys(TASK_MIXES))('with the tasks of the mix %s', mix => {
+  test('there are tasks, nobody stays dead, and new nodes wait for a strike that lets them join', () => {
+    for (const { nodes, tasks, leftDead, faults, strikes } of plans(mix)) {
+      expect(tasks?.clients).toBeGreaterThan(0)
+      expect(leftDead).toEqual([])
+      const reserves = [...nodes.keys()].filter(number => nodes[number]?.isReserve === true)
+      expect(reserves.length > 0).toBe(faults.includes('join'))
+      const joined = strikes.filter(({ fault }) => fault === 'join').flatMap(strike => strike.nodes)
+      expect(joined.every(number => reserves.includes(number))).toBe(true)
+    }
+  })
+
+  /** What was acknowledged is on two stores at least, and on all of the list a while later. */
+  test('no second store goes before all have what the first one had', () => {
+    for (const { strikes } of plans(mix, 20)) {
+      const losses = strikes.filter(({ fault }) => meshFault(fault).renewsStore === true)
+      for (const [at, later] of losses.entries()) {
+        if (at === 0) continue
+        const before = losses[at - 1] as (typeof losses)[0]
+        expect(later.atMs - (before.atMs + before.lastsMs)).toBeGreaterThanOrEqual(75_000)
+        const cuts = strikes.filter(({ fault }) => ['halves', 'isolate', 'power-cut'].includes(fault))
+        for (const cut of cuts)
+          if (cut.atMs < later.atMs)
+            expect(later.atMs - cut.atMs - cut.lastsMs).toBeGreaterThanOrEqual(40_000)
+      }
+    }
+  })
+
+  test('three nodes at least are left', () => {
+    for (const { nodes, strikes } of plans(mix, 20)) {
+      const size = nodes.filter(({ isReserve }) => isReserve !== true).length
+      const left = strikes.filter(({ fault }) => fault === 'leave').length
+      expect(size - left).toBeGreaterThanOrEqual(3)
+    }
+  })
+})
+
+test('each fault of tasks strikes now and then, and some stores are lost one after the other', () => {
+  const strikes = Object.keys(TASK_MIXES).flatMap(mix => plans(mix, 20).flatMap(plan => plan.strikes))
+  const faults = new Set(strikes.map(({ fault }) => fault))
+  for (const fault of ['join', 'leave', 'replace', 'restart-all', 'worker-loss', 'slow-disk', 'failed-sync'])
+    expect(faults).toContain(fault)
+  const disks = plans('task-disks', 10).map(
+    plan => plan.strikes.filter(({ fault }) => meshFault(fault).renewsStore === true).length,
+  )
+  expect(Math.max(...disks)).toBeGreaterThan(1)
 })

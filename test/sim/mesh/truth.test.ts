@@ -28,6 +28,8 @@ function bed(size: number): void {
     host: theSwitch.host(`n${number}`),
     isUp: true,
     isPaused: false,
+    isRetired: false,
+    store: undefined,
     start: never,
     kill: never,
     powerCut: never,
@@ -37,6 +39,11 @@ function bed(size: number): void {
     image: never,
     restore: never,
     stepClock: never,
+    leave: never,
+    retire: never,
+    forget: never,
+    slowDisk: never,
+    failSync: never,
   }))
   truth = new MeshTruth(theSwitch, nodes, WINDOW_MS, 100)
   truth.update()

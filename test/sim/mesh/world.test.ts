@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { MESH_MIXES } from '../../../sim/mesh/mixes.ts'
+import { MEMBERSHIP_MIXES, TASK_MIXES } from '../../../sim/mesh/mixes.ts'
 import { type MeshPlan, planMesh } from '../../../sim/mesh/planner.ts'
 import { runMesh, runPlan } from '../../../sim/mesh/world.ts'
 import { LAN } from '../../../sim/network/link.ts'
@@ -54,11 +54,43 @@ describe('a seed', () => {
   })
 })
 
-test.each(Object.keys(MESH_MIXES))('a seed of the mix %s passes', async mix => {
+test.each(Object.keys(MEMBERSHIP_MIXES))('a seed of the mix %s passes', async mix => {
   const { faults, counters } = await runMesh({ seed: 3, mix, minutes: 2 })
   expect(faults).toEqual([])
   // Too many that found with each other may have stopped all.
   expect((counters.views ?? 0) + (counters['refused TOO_MANY_FRESH'] ?? 0)).toBeGreaterThan(0)
+})
+
+describe('with tasks', () => {
+  // Nodes that join make more of it.
+  test.each(Object.keys(TASK_MIXES))('one node passes a seed of the mix %s', async mix => {
+    const { faults, counters } = await runMesh({ seed: 4, mix, minutes: 1, nodes: 1 })
+    expect(faults).toEqual([])
+    expect(counters['acknowledged calls']).toBeGreaterThan(50)
+    expect(counters.runs).toBeGreaterThan(50)
+    expect(counters['calls never answered']).toBeUndefined()
+  })
+
+  test('a seed gives the same run twice, also where calls fail and workers are lost', async () => {
+    const run = { seed: 7, mix: 'task-crash', minutes: 1, nodes: 1 }
+    const first = await runMesh(run)
+    expect(first.counters['fault worker-loss']).toBeGreaterThan(0)
+    expect(await runMesh(run)).toEqual(first)
+  })
+
+  /** Engines that know nothing of each other's tasks: whoever is asked has it alone. */
+  test('the report of a failing seed tells the story of the task', async () => {
+    const plan = planMesh({ seed: 2, mix: 'task-calm', minutes: 1, nodes: 1 })
+    const wiped = { fault: 'wipe', atMs: 30_000, lastsMs: 2000, nodes: [0] }
+    const { faults } = await runPlan({ ...plan, strikes: [wiped], faults: ['wipe'] }, { seed: 2, minutes: 1 })
+    const lost = faults.find(fault => fault.startsWith('durability: ')) ?? ''
+    expect(lost).toMatch(
+      /^durability: \S+ was acknowledged at [\d.]+ s, due at [\d.]+ s, and was not carried out\n/,
+    )
+    expect(lost).toMatch(/schedule n=\d+ of \w+ is sent to n0/)
+    expect(lost).toContain('- wipe n0')
+    expect(lost).toContain('- n0 starts, boot 1')
+  })
 })
 
 test('ten of fifteen that die at once are away for the others, and stay so', async () => {

@@ -1,0 +1,68 @@
+/**
+ * Nothing starts after an acknowledged cancel, and nothing that falls due after an acknowledged pause.
+ *
+ * Firm, all stores of the range's lists have it: only who was cut off may start it still, as a stand-in with an old copy.
+ * Not firm, one that takes over may not have heard of it yet: that needs a reason in what was done to the mesh.
+ */
+
+import type { MeshHistory } from '../history.ts'
+import type { MeshOp, MeshStory } from '../tasks/task-history.ts'
+import { type MeshChecker, seconds } from './checker.ts'
+import { told, UNDER_WAY_MS } from './task-story.ts'
+import { reasonToRepeat, wasCutOff } from './trouble.ts'
+
+export const cancel: MeshChecker = {
+  name: 'cancel',
+  check(history, _plan, fail) {
+    for (const story of history.tasks?.stories.values() ?? []) {
+      if (story.loose) continue
+      for (const [at, op] of story.ops.entries()) {
+        const { answer, ackAt, method } = op
+        if (ackAt === undefined || op.outcome !== 'done') continue
+        const holds = method === 'cancel' ? answer?.cancelled === true : method === 'pause'
+        if (holds) checkStarts(history, story, op, at, fail)
+      }
+    }
+  },
+}
+
+function checkStarts(
+  history: MeshHistory,
+  story: MeshStory,
+  op: MeshOp,
+  place: number,
+  fail: (text: string) => void,
+): void {
+  const from = (op.ackAt as number) + UNDER_WAY_MS
+  // What is asked for later may start it again.
+  const later = story.ops.slice(place + 1).find(({ method }) => method !== 'pause')
+  const to = later?.sentAt ?? Number.POSITIVE_INFINITY
+  const isFirm = op.answer?.firm === true
+  const isSettled = settledBefore(history, story, op)
+  for (const attempt of story.attempts) {
+    const { startedAt, client, instant } = attempt
+    if (startedAt <= from || startedAt >= to) continue
+    // A pause leaves alone what was reached before it.
+    if (op.method === 'pause' && (history.tasks?.atOf(instant) ?? 0) <= from) continue
+    const reason = wasCutOff(history, client, startedAt)
+      ? 'cut off'
+      : isFirm && isSettled
+        ? undefined
+        : reasonToRepeat(history, client, op.sentAt, startedAt)
+    if (reason !== undefined) {
+      history.count(`started after a cancel: ${reason}`)
+      continue
+    }
+    return fail(
+      `${attempt.runId} started on n${client} at ${seconds(startedAt)}, though a ${isFirm ? 'firm ' : ''}${op.method} was acknowledged at ${seconds(op.ackAt as number)}\n${told(history, story)}`,
+    )
+  }
+}
+
+/** It changed what all knew: a change that somebody else made meanwhile may beat it where two acted at once. */
+function settledBefore(history: MeshHistory, story: MeshStory, op: MeshOp): boolean {
+  const first = story.ops[0] as MeshOp
+  return story.ops.every(each => !wasCutOff(history, each.answers.at(-1)?.node ?? 0, each.ackAt ?? 0))
+    ? !wasCutOff(history, op.answers.at(-1)?.node ?? 0, first.sentAt)
+    : false
+}

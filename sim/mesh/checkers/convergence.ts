@@ -1,0 +1,63 @@
+/**
+ * Once all is healed and the views are at rest each range has exactly one store that acts for it, all that are listed
+ * have equal records, and nobody else has any: within a bound, and to the end.
+ */
+
+import type { Inspection } from '../tasks/task-history.ts'
+import type { MeshChecker } from './checker.ts'
+
+export const convergence: MeshChecker = {
+  name: 'convergence',
+  check({ tasks }, _plan, fail) {
+    if (tasks === undefined || tasks.inspections.length === 0) return
+    if (tasks.convergedAt === undefined) {
+      for (const why of tasks.apart.length > 0 ? tasks.apart : unconverged(tasks.inspections).values())
+        fail(`not within the bound after the views were at rest: ${why}`)
+      return
+    }
+    // Recurring tasks go on: a change may be under way between two stores in the moment of the last look.
+    for (const why of unconverged(tasks.inspections, true).values()) fail(`in the end ${why}`)
+  },
+}
+
+/** The ranges that are not as they should be, and why. With `isMoving` records may differ in what they say. */
+export function unconverged(inspections: readonly Inspection[], isMoving = false): Map<number, string> {
+  const ranges = new Map<number, Inspection[]>()
+  for (const each of inspections) {
+    const known = ranges.get(each.range)
+    if (known === undefined) ranges.set(each.range, [each])
+    else known.push(each)
+  }
+  const found = new Map<number, string>()
+  for (const [range, each] of ranges) {
+    const why = apart(each, isMoving)
+    if (why !== undefined) found.set(range, `range ${range}: ${why}`)
+  }
+  return found
+}
+
+function apart(stores: readonly Inspection[], isMoving: boolean): string | undefined {
+  const acting = stores.filter(({ acts }) => acts)
+  if (acting.length !== 1) {
+    return acting.length === 0 ? 'nobody acts for it' : `${names(acting)} act for it`
+  }
+  const left = stores.filter(({ isListed, records }) => !isListed && records.size > 0)
+  if (left.length > 0) return `${names(left)} are not listed, and still have records`
+  const listed = stores.filter(({ isListed }) => isListed)
+  if (listed.length === 0) return 'nobody is listed'
+  if (!acting.every(({ isListed }) => isListed)) return `${names(acting)} acts, and is not listed`
+  if (isMoving) return undefined
+  const first = listed[0] as Inspection
+  for (const other of listed.slice(1)) {
+    const ids = new Set([...first.records.keys(), ...other.records.keys()])
+    const differing = [...ids].filter(id => first.records.get(id) !== other.records.get(id))
+    if (differing.length === 0) continue
+    const id = differing[0] as string
+    return `n${first.node} and n${other.node} differ in ${differing.length} records, one is ${id}:\n      ${first.records.get(id) ?? 'not there'}\n      ${other.records.get(id) ?? 'not there'}`
+  }
+  return undefined
+}
+
+function names(stores: readonly Inspection[]): string {
+  return stores.map(({ node }) => `n${node}`).join(' ')
+}

@@ -1,0 +1,432 @@
+/** The judges of tasks, shown histories that nobody ran: each passes a good one, and refuses the one it is there for. */
+
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { Attempt, Method, Spec } from '../../../sim/history.ts'
+import { cancel } from '../../../sim/mesh/checkers/cancel.ts'
+import type { MeshChecker } from '../../../sim/mesh/checkers/checker.ts'
+import { convergence, unconverged } from '../../../sim/mesh/checkers/convergence.ts'
+import { duplicates } from '../../../sim/mesh/checkers/duplicates.ts'
+import { durability } from '../../../sim/mesh/checkers/durability.ts'
+import { requests } from '../../../sim/mesh/checkers/requests.ts'
+import { timeliness } from '../../../sim/mesh/checkers/timeliness.ts'
+import { MeshHistory } from '../../../sim/mesh/history.ts'
+import { planMesh } from '../../../sim/mesh/planner.ts'
+import {
+  type Inspection,
+  type MeshOp,
+  type MeshStory,
+  TaskHistory,
+} from '../../../sim/mesh/tasks/task-history.ts'
+import { VirtualClock } from '../../../sim/virtual-clock.ts'
+import { runIdOf } from '../../../src/task/ids.ts'
+import { DEFAULT_POLICY } from '../../../src/task/policy.ts'
+import type { Schedule } from '../../../src/task/schedule.ts'
+
+const PLAN = planMesh({ seed: 1, mix: 'task-calm', minutes: 3, nodes: 3 })
+const ENDED_AT = 300_000
+
+let history: MeshHistory
+let tasks: TaskHistory
+let serial = 0
+
+beforeEach(() => {
+  const clock = new VirtualClock({ wallMs: 0 })
+  history = new MeshHistory(clock)
+  // The wall clock shows what the monotonic one does.
+  tasks = new TaskHistory(0)
+  history.tasks = tasks
+  Object.assign(history, { healedAt: 180_000, agreedAt: 185_000, restsAt: 195_000, endedAt: ENDED_AT })
+})
+
+function judged(checker: MeshChecker): string[] {
+  const found: string[] = []
+  checker.check(history, PLAN, text => found.push(text.split('\n')[0] as string))
+  return found
+}
+
+function spec(schedule: Schedule, changes: Partial<Spec> = {}): Spec {
+  return {
+    name: 'quick',
+    schedule,
+    policy: DEFAULT_POLICY,
+    payload: `${serial++}`,
+    conduct: { durationMs: [1, 2], failShare: 0, failFirst: 0, hangShare: 0, fatalShare: 0, followUps: 0 },
+    keyTtlMs: 0,
+    ifAbsent: false,
+    minted: false,
+    madeAtWall: 0,
+    ...changes,
+  }
+}
+
+/** A call that was answered 5 ms after it was sent, unless it says otherwise. */
+function call(story: MeshStory, method: Method, sentAt: number, changes: Partial<MeshOp> = {}): MeshOp {
+  const op: MeshOp = {
+    method,
+    story,
+    caller: 'c',
+    n: serial++,
+    target: story.id,
+    spec: undefined,
+    sentAt,
+    madeAtWall: sentAt,
+    sendCount: 1,
+    ackAt: sentAt + 5,
+    outcome: method === 'schedule' ? 'created' : 'done',
+    answer: undefined,
+    unknown: false,
+    sends: [{ at: sentAt, node: 0 }],
+    answers: [{ at: sentAt + 5, node: 0, code: 'done' }],
+    ...changes,
+  }
+  story.ops.push(op)
+  return op
+}
+
+function oneShot(id: string, sentAt: number, at: number, changes: Partial<MeshOp> = {}): MeshOp {
+  const schedule: Schedule = { kind: 'at', at }
+  return call(tasks.story(id), 'schedule', sentAt, {
+    spec: spec(schedule, { madeAtWall: sentAt }),
+    ...changes,
+  })
+}
+
+/** An attempt of 10 ms on node 0 that completed, unless it says otherwise. */
+function ran(op: MeshOp, startedAt: number, changes: Partial<Attempt> = {}): Attempt {
+  const story = op.story as MeshStory
+  const schedule = op.spec?.schedule
+  const instant = changes.instant ?? (schedule?.kind === 'at' ? schedule.at : startedAt)
+  const attempt: Attempt = {
+    story,
+    runId: runIdOf(story.id, changes.life ?? 1, true, instant),
+    life: 1,
+    firstLife: true,
+    instant,
+    attempt: 1,
+    fence: undefined,
+    client: 0,
+    boot: 1,
+    receivedAt: startedAt,
+    startedAt,
+    startedWall: startedAt,
+    version: op,
+    payloadFault: undefined,
+    endedAt: startedAt + 10,
+    endedWall: startedAt + 10,
+    end: 'completed',
+    result: undefined,
+    abortedAt: undefined,
+    abortReason: undefined,
+    ...changes,
+  }
+  story.attempts.push(attempt)
+  return attempt
+}
+
+function strike(fault: string, from: number, to: number, nodes: number[] = [0], others: number[] = []): void {
+  history.strikes.push({ fault, from, to, nodes, others })
+}
+
+function looked(node: number, range: number, changes: Partial<Inspection> = {}): Inspection {
+  return { node, range, acts: node === 0, isListed: true, records: new Map(), ...changes }
+}
+
+describe('durability', () => {
+  test('passes what was carried out, and refuses what was acknowledged and never started', () => {
+    ran(oneShot('a', 1000, 20_000), 20_001)
+    expect(judged(durability)).toEqual([])
+    oneShot('b', 1000, 20_000)
+    expect(judged(durability)).toEqual([
+      'b was acknowledged at 1.005 s, due at 20.000 s, and was not carried out',
+    ])
+  })
+
+  test('an attempt that did not end is no end, and the last of all attempts is one', () => {
+    const op = oneShot('a', 1000, 20_000)
+    ran(op, 20_001, { end: 'killed' })
+    ran(op, 21_000, { end: 'failed', attempt: 2 })
+    expect(judged(durability)).toHaveLength(1)
+    ran(op, 22_000, { end: 'failed', attempt: DEFAULT_POLICY.retry.max })
+    expect(judged(durability)).toEqual([])
+  })
+
+  test('asks nothing of what was cancelled, refused, not answered, or due in the last moment', () => {
+    call(oneShot('a', 1000, 20_000).story as MeshStory, 'cancel', 2000, { answer: { cancelled: true } })
+    oneShot('b', 1000, 20_000, { outcome: 'INVALID' })
+    oneShot('c', 1000, 20_000, { ackAt: undefined, outcome: undefined })
+    oneShot('d', 1000, ENDED_AT - 1000)
+    expect(judged(durability)).toEqual([])
+  })
+
+  test('a cancel that found nothing to cancel excuses nothing', () => {
+    call(oneShot('a', 1000, 20_000).story as MeshStory, 'cancel', 2000, { answer: { cancelled: false } })
+    expect(judged(durability)).toHaveLength(1)
+  })
+
+  test('of changes that two owners may have taken it does not say which holds', () => {
+    const op = oneShot('a', 1000, 20_000)
+    call(op.story as MeshStory, 'schedule', 8000, { spec: op.spec, outcome: 'replaced' })
+    expect(judged(durability)).toHaveLength(1)
+    strike('halves', 7000, 9000, [0], [1, 2])
+    expect(judged(durability)).toEqual([])
+  })
+
+  test('one change alone must last in a partition, too', () => {
+    strike('halves', 500, 9000, [0], [1, 2])
+    oneShot('a', 1000, 20_000)
+    expect(judged(durability)).toHaveLength(1)
+  })
+
+  test('what lies ahead is on all stores that are listed for its range', () => {
+    oneShot('a', 1000, ENDED_AT + 60_000)
+    const has = new Map([['a', '…']])
+    tasks.inspections = [looked(0, 3, { records: has }), looked(1, 3, { records: has }), looked(2, 4)]
+    expect(judged(durability)).toEqual([])
+    tasks.inspections = [looked(0, 3, { records: has }), looked(1, 3), looked(2, 4)]
+    expect(judged(durability)).toEqual([
+      'a was acknowledged at 1.005 s, lies ahead, and of n0 n1 only n0 have it',
+    ])
+    tasks.inspections = [looked(0, 3), looked(1, 3)]
+    expect(judged(durability)).toEqual(['a was acknowledged at 1.005 s, lies ahead, and no store has it'])
+  })
+
+  test('what recurs for ever is there in the end', () => {
+    const schedule: Schedule = { kind: 'every', everyMs: 5000, from: 'phase', anchor: 0 }
+    const op = call(tasks.story('a'), 'schedule', 1000, { spec: spec(schedule) })
+    ran(op, 5000)
+    tasks.inspections = [looked(0, 3)]
+    expect(judged(durability)).toEqual(['a recurs, and no store has it'])
+  })
+
+  test('a run by hand that was acknowledged is carried out', () => {
+    const op = oneShot('a', 1000, ENDED_AT + 60_000)
+    call(op.story as MeshStory, 'trigger', 30_000, { answer: { run: 'a@30001' } })
+    expect(judged(durability)).toEqual([
+      'a@30001 was asked for by hand, acknowledged at 30.005 s, and was not carried out',
+    ])
+    ran(op, 30_010, { instant: 30_001 })
+    expect(judged(durability)).toEqual([])
+  })
+
+  test('a follow-up of what completed is carried out, and one that nobody asked for is not', () => {
+    const maker = ran(oneShot('a', 1000, 20_000), 20_001)
+    const story = tasks.story(`${maker.runId}/0`)
+    const { spec: child } = oneShot('other', 1, ENDED_AT + 9000)
+    story.parent = { runId: maker.runId, spec: child as Spec, attempts: [maker] }
+    expect(judged(durability)[0]).toMatch(/^a@20000\/0 follows a@20000, .* and was not carried out$/)
+    const run = ran(maker.version as MeshOp, 20_020, { story })
+    story.attempts.push(run)
+    expect(judged(durability)).toEqual([])
+    maker.end = 'killed'
+    expect(judged(durability)).toContain('a@20000/0 was started, and no run asked for it')
+  })
+})
+
+describe('cancel', () => {
+  const cancelled = (firm: boolean): MeshOp => {
+    const op = oneShot('a', 1000, 20_000)
+    call(op.story as MeshStory, 'cancel', 19_000, { answer: { cancelled: true, firm } })
+    return op
+  }
+
+  test.each([true, false])('refuses a start after it in a calm mesh, firm: %s', firm => {
+    ran(cancelled(firm), 20_001)
+    expect(judged(cancel)).toHaveLength(1)
+  })
+
+  test('passes a start before it, or under way when it was answered', () => {
+    ran(cancelled(true), 19_009)
+    expect(judged(cancel)).toEqual([])
+  })
+
+  test('a cancel that cancelled nothing forbids nothing', () => {
+    const op = oneShot('a', 1000, 20_000)
+    call(op.story as MeshStory, 'cancel', 19_000, { answer: { cancelled: false, firm: true } })
+    ran(op, 20_001)
+    expect(judged(cancel)).toEqual([])
+  })
+
+  test('a crash is a reason for who takes over only if it was not firm', () => {
+    history.ends.push({ at: 19_500, node: 0 })
+    const [firm, soft] = [cancelled(true), oneShot('b', 1000, 20_000)]
+    call(soft.story as MeshStory, 'cancel', 19_000, { answer: { cancelled: true, firm: false } })
+    ran(firm, 20_001)
+    ran(soft, 20_001)
+    expect(judged(cancel).map(text => text.slice(0, 2))).toEqual(['a@'])
+    expect(history.counters['started after a cancel: crash']).toBe(1)
+  })
+
+  test('who is cut off may start it still, and the others may not', () => {
+    strike('isolate', 19_500, 40_000, [2], [0, 1])
+    const op = cancelled(true)
+    ran(op, 20_001, { client: 2 })
+    expect(judged(cancel)).toEqual([])
+    ran(op, 20_002, { client: 1 })
+    expect(judged(cancel)).toHaveLength(1)
+  })
+
+  test('a pause holds back what falls due after it, until somebody resumes', () => {
+    const op = oneShot('a', 1000, 20_000)
+    call(op.story as MeshStory, 'pause', 19_000, { answer: { paused: true, firm: true } })
+    ran(op, 25_000)
+    expect(judged(cancel)).toHaveLength(1)
+    call(op.story as MeshStory, 'resume', 24_000)
+    expect(judged(cancel)).toEqual([])
+  })
+})
+
+describe('duplicates', () => {
+  test('passes a retry of what failed, and refuses one of what completed, or runs', () => {
+    const failed = oneShot('a', 1000, 20_000)
+    ran(failed, 20_001, { end: 'failed' })
+    ran(failed, 21_001, { attempt: 2, client: 1 })
+    expect(judged(duplicates)).toEqual([])
+    const twice = oneShot('b', 1000, 20_000)
+    ran(twice, 20_001)
+    ran(twice, 25_000, { client: 1 })
+    const atOnce = oneShot('c', 1000, 20_000)
+    ran(atOnce, 20_001, { endedAt: 29_000 })
+    ran(atOnce, 25_000, { client: 1 })
+    expect(judged(duplicates).map(text => text.slice(0, 1))).toEqual(['b', 'c'])
+  })
+
+  test.each<[string, (op: MeshOp) => void]>([
+    ['crash', () => history.ends.push({ at: 21_000, node: 0 })],
+    ['worker loss', () => tasks.workerLosses.push({ at: 21_000, node: 0 })],
+    ['partition', () => strike('halves', 15_000, 22_000, [0], [1, 2])],
+    ['pause', () => strike('pause', 15_000, 22_000, [1])],
+    ['view change', () => history.views.push({ at: 19_000, node: 1, view: {} as never })],
+  ])('bears and counts one after a %s', (kind, happen) => {
+    const op = oneShot('a', 1000, 20_000)
+    ran(op, 20_001)
+    ran(op, 25_000, { client: 1 })
+    happen(op)
+    expect(judged(duplicates)).toEqual([])
+    expect(history.counters[`duplicates, completed twice: ${kind}`]).toBe(1)
+  })
+
+  test.each<[string, () => void]>([
+    ['a crash of another node', () => history.ends.push({ at: 21_000, node: 2 })],
+    ['a crash before', () => history.ends.push({ at: 19_000, node: 0 })],
+    ['a slow disk', () => strike('slow-disk', 15_000, 30_000)],
+    ['a partition that is long over', () => strike('halves', 1000, 3000, [0], [1, 2])],
+  ])('%s is no reason', (_what, happen) => {
+    const op = oneShot('a', 1000, 20_000)
+    ran(op, 20_001)
+    ran(op, 25_000, { client: 1 })
+    happen()
+    expect(judged(duplicates)).toHaveLength(1)
+  })
+})
+
+describe('requests', () => {
+  test('passes one life and one run of what was sent many times, and refuses two', () => {
+    const op = oneShot('a', 1000, 20_000, { sendCount: 4 })
+    ran(op, 20_001)
+    expect(judged(requests)).toEqual([])
+    ran(op, 21_000, { life: 2, runId: 'a~2@20000' })
+    expect(judged(requests)).toEqual(['a was created once, and has lived 2 times'])
+  })
+
+  test('a trigger makes one run', () => {
+    const op = oneShot('a', 1000, 20_000)
+    call(op.story as MeshStory, 'trigger', 19_000)
+    ran(op, 19_006, { instant: 19_005 })
+    ran(op, 20_001)
+    expect(judged(requests)).toEqual([])
+    ran(op, 20_100, { instant: 20_099 })
+    expect(judged(requests)).toEqual(['a was created once and triggered 1 times, and has 3 runs'])
+  })
+
+  test('an id that was made again may live again', () => {
+    const op = oneShot('a', 1000, 2000)
+    ran(op, 2001)
+    ran(oneShot('a', 5000, 6000), 6001, { life: 2 })
+    expect(judged(requests)).toEqual([])
+  })
+
+  test('refuses a call that nobody ever answered', () => {
+    oneShot('a', 1000, ENDED_AT + 1, { ackAt: undefined, outcome: undefined })
+    expect(judged(requests)[0]).toMatch(/^schedule a n=\d+ was never answered$/)
+  })
+})
+
+describe('timeliness', () => {
+  test('refuses a start before its instant, by the clock of whoever may have found it due', () => {
+    ran(oneShot('a', 1000, 20_000), 20_000)
+    expect(judged(timeliness)).toEqual([])
+    ran(oneShot('b', 1000, 20_000), 19_950, { client: 1 })
+    expect(judged(timeliness)).toEqual(['b@20000 started on n1 at 19.950 s, 50 ms before its instant'])
+    tasks.skews.push({ at: 10_000, node: 1, ms: 80 })
+    expect(judged(timeliness)).toEqual([])
+  })
+
+  test('refuses a late start where nothing is the matter', () => {
+    ran(oneShot('a', 1000, 100_000), 102_000)
+    expect(judged(timeliness)).toEqual(['a@100000 started 2000 ms late, and nothing was the matter for long'])
+    strike('crash', 90_000, 95_000)
+    expect(judged(timeliness)).toEqual([])
+  })
+
+  test('what was late itself is not carried out late', () => {
+    ran(oneShot('a', 100_000, 50_000), 100_007)
+    ran(oneShot('b', 100_000, 50_000, { sends: [{ at: 109_000, node: 1 }], ackAt: 109_800 }), 109_010)
+    expect(judged(timeliness)).toEqual([])
+  })
+
+  test('refuses an occurrence that was passed over, unless there was trouble', () => {
+    const schedule: Schedule = { kind: 'every', everyMs: 50_000, from: 'phase', anchor: 0 }
+    const op = call(tasks.story('a'), 'schedule', 1000, { spec: spec(schedule) })
+    for (const at of [50_000, 150_000, 200_000, 250_000]) ran(op, at)
+    expect(judged(timeliness)).toEqual(['a was due at 100.000 s, and that was passed over'])
+    strike('isolate', 99_000, 110_000, [0], [1, 2])
+    expect(judged(timeliness)).toEqual([])
+  })
+
+  test('asks only for as many as were asked for', () => {
+    const schedule: Schedule = { kind: 'every', everyMs: 50_000, from: 'phase', anchor: 0, max: 2 }
+    const op = call(tasks.story('a'), 'schedule', 1000, { spec: spec(schedule) })
+    ran(op, 50_000)
+    expect(judged(timeliness)).toHaveLength(1)
+    ran(op, 100_000)
+    expect(judged(timeliness)).toEqual([])
+  })
+})
+
+describe('convergence', () => {
+  const equal = new Map([['a', 'text']])
+
+  test('passes one that acts and equal records, and tells what is wrong with a range', () => {
+    const good = [0, 1, 2].map(node => looked(node, 3, { records: equal }))
+    expect(unconverged(good).size).toBe(0)
+    const why = (...changed: Inspection[]): string | undefined => unconverged(changed).get(3)
+    expect(why(...good.map(each => ({ ...each, acts: false })))).toBe('range 3: nobody acts for it')
+    expect(why(...good.map(each => ({ ...each, acts: true })))).toBe('range 3: n0 n1 n2 act for it')
+    expect(why(...good, looked(4, 3, { isListed: false, records: equal }))).toMatch(/n4 are not listed/)
+    expect(why(...good.slice(1), looked(0, 3, { isListed: false }))).toMatch(/n0 acts, and is not listed/)
+    expect(why(...good.slice(0, 2), looked(2, 3))).toMatch(/n0 and n2 differ in 1 records, one is a/)
+    expect(why(...good.slice(0, 2), looked(2, 3, { records: new Map([['a', 'other']]) }))).toMatch(/differ/)
+    expect(why(...good, looked(4, 3, { isListed: false }))).toBeUndefined()
+  })
+
+  test('refuses a mesh that did not come there in time, and one that did not stay', () => {
+    tasks.inspections = [looked(0, 3, { records: equal }), looked(1, 3)]
+    expect(judged(convergence)).toHaveLength(1)
+    // A change may be under way in the last moment; a second one that acts may not.
+    tasks.convergedAt = 200_000
+    expect(judged(convergence)).toEqual([])
+    tasks.inspections = [looked(0, 3), looked(1, 3, { acts: true })]
+    expect(judged(convergence)).toEqual(['in the end range 3: n0 n1 act for it'])
+  })
+
+  test('says nothing where the engines do not tell', () => {
+    expect(judged(convergence)).toEqual([])
+  })
+})
+
+test('without tasks there is nothing to judge', () => {
+  oneShot('a', 1000, 20_000)
+  history.tasks = undefined
+  for (const checker of [durability, cancel, duplicates, requests, timeliness, convergence])
+    expect(judged(checker)).toEqual([])
+})
