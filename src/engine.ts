@@ -462,9 +462,9 @@ export class Engine implements SessionHost {
   async #beforeClose(graceMs: number): Promise<void> {
     if (this.#state !== 'running') return
     this.#state = 'closing'
-    // First: the others go on at once. What runs here ends here all the same.
-    await this.#mesh?.tasks.handOver(HAND_OVER_MS)
     this.#dispatcher.pause()
+    // The others go on at once. What runs here ends here all the same.
+    await this.#mesh?.tasks.handOver(HAND_OVER_MS)
     this.#scheduler.stop()
     const until = this.#clock.monotonic() + graceMs
     while (this.#dispatcher.counts().running > 0 && this.#clock.monotonic() < until)

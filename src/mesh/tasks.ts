@@ -375,6 +375,6 @@ export class MeshTasks implements Ownership, ChangeSink {
       more = !isLast
     }
     const list = this.#replication?.replica(range)?.list ?? []
-    return { acts: this.acts(range), isListed: list.includes(store.identity.meta.store), records }
+    return { acts: this.acts(range), isListed: list.includes(store.identity.meta.store), records, debug: this.debug(range) } as never
   }
 }
