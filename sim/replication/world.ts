@@ -48,6 +48,8 @@ const PROTOCOL: ReplicationOptions = {
   askMs: 100,
   resendMs: 200,
   digestMs: 400,
+  // Longer than a world: nothing may rely on these.
+  digestIdleMs: 60_000,
   treeMs: 2000,
   overdueMs: 700,
   sealMs: 600,
@@ -228,7 +230,7 @@ export class World {
   readMs(store: string): number {
     if (this.options.seed % 3 === 0 || this.random.float() < 0.3) return 0
     const site = this.sites.get(store)
-    const isSlow = site !== undefined && this.agenda.now < site.slowUntil
+    const isSlow = (site !== undefined && this.agenda.now < site.slowUntil) || this.random.float() < 0.1
     return isSlow ? 20 + 300 * this.random.float() : 0.1 + 5 * this.random.float() ** 3
   }
 

@@ -23,6 +23,8 @@ export class Incoming implements Taker {
       replica.received()
       done()
     }
+    // What says nothing new makes no turn: of idle ranges nothing else comes.
+    if (message.type === 'digest' && replica.gossip.isKnown(from, message)) return done()
     if (message.type === 'copy-chunk') return replica.copying.chunk(from, message, now, taken)
     if (message.type === 'tail') this.#tail(from, message, now)
     else if (message.type === 'digest') this.#digest(from, message, now)
@@ -118,11 +120,9 @@ export class Incoming implements Taker {
       this.#replica.round = this.#replica.activation.newRound(now)
   }
 
-  #digest(from: string, { hash, ready, active }: Digest, now: number): void {
-    this.#hears(from, ready, active, now)
-    const mine = this.#replica.synced.hash(actor => this.#parts.host.nameOf(actor))
-    if (hash === mine) this.#replica.peer(from).says(this.#replica.synced)
-    else this.#replica.outgoing.askBack(from, now)
+  #digest(from: string, digest: Digest, now: number): void {
+    this.#hears(from, digest.ready, digest.active, now)
+    if (!this.#replica.gossip.heard(from, digest)) this.#replica.outgoing.askBack(from, now)
   }
 
   #hears(from: string, ready: boolean, active: boolean, now: number): void {

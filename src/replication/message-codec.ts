@@ -54,6 +54,7 @@ export const CHANGE_BYTES_MAX = 1024 * 1024
 export const EXTRAS_BYTES_MAX = 4 * 1024 * 1024
 const READY = 1
 const ACTIVE = 2
+const ASKS = 4
 
 export function writeMessage(out: ByteWriter, message: Message, names: ActorNames): void {
   out.u8(TYPES.indexOf(message.type))
@@ -76,7 +77,8 @@ export function writeMessage(out: ByteWriter, message: Message, names: ActorName
       writeContext(out, message.context, names)
       return writeLists(out, message.lists)
     case 'digest':
-      out.u8((message.ready ? READY : 0) | (message.active ? ACTIVE : 0))
+      out.u8((message.ready ? READY : 0) | (message.active ? ACTIVE : 0) | (message.asks ? ASKS : 0))
+      out.u32le(message.seen)
       return writeHex(out, message.hash, HASH_BYTES)
     case 'copy-offer':
       return
@@ -155,8 +157,12 @@ function readFields(
       const context = readContext(reader, names)
       return { type, range, kind, number, viewId, ready, active, context, lists: readLists(reader) }
     }
-    case 'digest':
-      return { type, range, ...readReady(reader), hash: readHex(reader, HASH_BYTES) }
+    case 'digest': {
+      const flags = readFlags(reader, READY | ACTIVE | ASKS)
+      const asks = (flags & ASKS) !== 0
+      const seen = reader.u32le()
+      return { type, range, ...readyOf(flags), asks, seen, hash: readHex(reader, HASH_BYTES) }
+    }
     case 'copy-offer':
       return { type, range }
     case 'copy-want':
@@ -227,7 +233,10 @@ function readChunk(reader: ByteReader, range: number, names: ActorNames): Messag
 }
 
 function readReady(reader: ByteReader): { ready: boolean; active: boolean } {
-  const flags = readFlags(reader, READY | ACTIVE)
+  return readyOf(readFlags(reader, READY | ACTIVE))
+}
+
+function readyOf(flags: number): { ready: boolean; active: boolean } {
   return { ready: (flags & READY) !== 0, active: (flags & ACTIVE) !== 0 }
 }
 

@@ -42,13 +42,17 @@ export interface Tail {
   readonly active: boolean
 }
 
-/** Gossip: a hash of what the sender has synced. */
+/** Gossip: a hash of what the sender has synced, and what it heard. */
 export interface Digest {
   readonly type: 'digest'
   readonly range: number
   readonly hash: string
   readonly ready: boolean
   readonly active: boolean
+  /** A hash of the last digest that the sender had from the receiver; 0: it had none. */
+  readonly seen: number
+  /** The receiver should answer: the sender does not know that both are at the same and know it. */
+  readonly asks: boolean
 }
 
 /** The sender no longer holds the changes that the receiver lacks: it should copy the records. */

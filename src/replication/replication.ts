@@ -13,6 +13,7 @@ import type { ReplicationOptions } from './options.ts'
 import { RangeReplica } from './range-replica.ts'
 import { Relays } from './relay.ts'
 import type { Parts, Replica } from './replica.ts'
+import { Schedule } from './schedule.ts'
 
 export interface ReplicationStart {
   readonly self: string
@@ -32,6 +33,7 @@ export class Replication {
   readonly #parts: Parts
   readonly #replicas = new Map<number, RangeReplica>()
   readonly #touched = new Set<Replica>()
+  readonly #schedule = new Schedule<Replica>()
   readonly #relays: Relays
   #view: ReplicationView | undefined
   #number: number
@@ -56,7 +58,11 @@ export class Replication {
         return this.#view
       },
       nextNumber: () => ++this.#number,
-      touch: replica => this.#touched.add(replica),
+      touch: replica => {
+        this.#touched.add(replica)
+        this.#wake(replica)
+      },
+      wake: replica => this.#wake(replica),
       endTurn: () => this.flush(),
     }
     this.#relays = new Relays(host, start.self, options.resendMs, range => this.replica(range))
@@ -176,13 +182,25 @@ export class Replication {
   tick(): void {
     if (this.#view === undefined) return
     const now = this.#host.monotonic()
-    for (const [range, replica] of this.#replicas) {
-      replica.tick(now)
-      const isOver = replica.role === 'none' && !replica.holds
-      if (isOver && !replica.inbox.isBusy && !replica.copying.isBusy) this.#replicas.delete(range)
-    }
+    this.#schedule.tick(now, replica => {
+      const nextAt = replica.tick(now)
+      this.#forget(replica)
+      return nextAt
+    })
     this.#relays.tick(this.#replicas.values(), now)
     this.flush()
+  }
+
+  #wake(replica: Replica): void {
+    replica.quietUntil = Number.NEGATIVE_INFINITY
+    this.#schedule.wake(replica)
+  }
+
+  /** Nothing is held of the range, and nothing of it is under way. */
+  #forget(replica: Replica): void {
+    if (replica.role !== 'none' || replica.holds || replica.isReceiving) return
+    if (this.#replicas.get(replica.range) === replica) this.#replicas.delete(replica.range)
+    this.#schedule.delete(replica)
   }
 
   /** The end of a turn. */

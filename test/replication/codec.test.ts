@@ -49,7 +49,14 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     ...{ type: of('tail'), range, kind: fc.constantFrom('ask', 'answer', 'tell'), number, viewId: hex(8) },
     ...{ context, lists, ...flags },
   }),
-  fc.record({ type: of('digest'), range, hash: hex(8), ...flags }),
+  fc.record({
+    type: of('digest'),
+    range,
+    hash: hex(8),
+    ...flags,
+    seen: fc.nat(2 ** 32 - 1),
+    asks: fc.boolean(),
+  }),
   fc.record({ type: of('copy-offer'), range }),
   fc.record({
     ...{ type: of('copy-want'), range, copy: number, chunk: fc.nat() },
@@ -162,7 +169,15 @@ test('frames stay below their limit, and long messages go in parts, in order', (
 test('many ranges share a frame', () => {
   const writer = new FrameWriter(MESH, actors, 64 * 1024)
   for (let i = 0; i < 1000; i++)
-    writer.add({ type: 'digest', range: i, hash: '0'.repeat(16), ready: true, active: false })
+    writer.add({
+      type: 'digest',
+      range: i,
+      hash: '0'.repeat(16),
+      ready: true,
+      active: false,
+      seen: 0,
+      asks: false,
+    })
   expect(writer.take()).toHaveLength(1)
 })
 
