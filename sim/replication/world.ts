@@ -22,6 +22,8 @@ export interface WorldOptions {
   readonly replicas: number
   readonly ranges: number
   readonly mix: Mix
+  /** They have no disk. None of them may start again: it would be another store. */
+  readonly memoryOnly?: readonly string[]
   /** With faults. */
   readonly stormMs: number
   /** Without, until the end. */
@@ -97,6 +99,10 @@ export class World {
 
   get wall(): number {
     return WALL + this.agenda.now
+  }
+
+  isMemoryOnly(store: string): boolean {
+    return this.options.memoryOnly?.includes(store) === true
   }
 
   rangeOf(id: string): number {

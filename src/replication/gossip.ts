@@ -51,7 +51,7 @@ export class Gossip {
     peer.digestAt = this.#parts.host.monotonic()
     this.#parts.host.send(to, {
       ...{ type: 'digest', range: this.#replica.range, hash: this.#hash() },
-      ...{ ready, active, seen: peer.heard, asks },
+      ...{ ready, active, durable: this.#parts.durable, seen: peer.heard, asks },
     })
   }
 
@@ -69,9 +69,10 @@ export class Gossip {
   }
 
   /** True if the sender is at the same context. */
-  heard(from: string, { hash, ready, active, seen, asks }: Digest): boolean {
+  heard(from: string, { hash, ready, active, durable, seen, asks }: Digest): boolean {
     const peer = this.#replica.peer(from)
     peer.heard = numberOf(hash, ready, active)
+    peer.durable = durable
     peer.knows = seen
     peer.hash = hash
     const isSame = hash === this.#hash()

@@ -91,18 +91,20 @@ export class Incoming implements Taker {
 
   #have(to: string, actor: number): void {
     const n = this.#replica.synced.cleanOf(actor)
-    if (n > 0) this.#parts.host.send(to, { type: 'have', range: this.#replica.range, actor, n })
+    const { host, durable } = this.#parts
+    if (n > 0) host.send(to, { type: 'have', range: this.#replica.range, durable, actor, n })
   }
 
   #tail(from: string, message: Tail, now: number): void {
-    const { number, viewId, context, ready, active } = message
+    const { number, viewId, context, ready, active, durable } = message
     const peer = this.#replica.peer(from)
+    peer.durable = durable
     peer.says(context)
     if (viewId !== this.#parts.view().id) this.#parts.host.exchangeViews(from)
     this.#hears(from, ready, active, now)
     this.#joinLists(message.lists, now)
     if (message.kind === 'answer')
-      this.#replica.round?.answered(from, number, { viewId, context, ready, active })
+      this.#replica.round?.answered(from, number, { viewId, context, ready, active, durable })
     if (this.#replica.role === 'none') this.#replica.settle(now)
     this.#replica.outgoing.push(from, now)
     if (message.kind === 'ask') this.#replica.owe(() => this.#replica.outgoing.tell(from, 'answer', number))

@@ -55,6 +55,7 @@ export class Outgoing {
       lists,
       ready,
       active,
+      durable: this.#parts.durable,
     })
   }
 

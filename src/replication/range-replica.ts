@@ -15,13 +15,7 @@
 
 import { invariant } from '../invariant.ts'
 import { CorruptBytes } from '../lib/bytes.ts'
-import {
-  type Acknowledged,
-  Acknowledgements,
-  type AckView,
-  type Copies,
-  countOf,
-} from './acknowledgements.ts'
+import { type Acknowledged, Acknowledgements, ackViewOf, type Copies, countOf } from './acknowledgements.ts'
 import { Activation } from './activation.ts'
 import { ChangeLog, type LogEntry } from './change-log.ts'
 import { Context, type Dot } from './context.ts'
@@ -223,11 +217,11 @@ export class RangeReplica implements Replica {
     }
     if (this.role === 'outside' && this.round !== undefined) {
       const viewId = this.parts.view().id
-      const { list, applied, synced } = this
-      const isBusy = host.isBusy(this.range)
-      if (mayLetGo(this.round, { viewId, list, applied, synced, isBusy }, self)) this.letGo()
+      const { list, quorum, applied, synced } = this
+      const [isBusy, { durable }] = [host.isBusy(this.range), this.parts]
+      if (mayLetGo(this.round, { viewId, list, quorum, applied, synced, isBusy, durable }, self)) this.letGo()
     }
-    if (this.acks.length > 0) this.acks.settle(this.ackView)
+    if (this.acks.length > 0) this.acks.settle(ackViewOf(this))
     if (this.role !== 'deleting' && this.list.includes(self)) this.#stability.check()
   }
 
@@ -273,16 +267,13 @@ export class RangeReplica implements Replica {
     return giveUp
   }
 
-  /** How many stores of the list have synced a change, as far as is known. */
-  copiesOf(dot: Dot): number {
-    return countOf(dot, { list: this.list, confirmed: store => this.confirmed(store) })
+  /** How many stores of the list have a change, as far as is known. */
+  copiesOf({ actor, n }: Dot, copies: Copies): number {
+    return countOf({ actor, n, copies }, ackViewOf(this))
   }
 
-  get ackView(): AckView {
-    const former = new Set<string>()
-    for (const { members } of this.lists.open) for (const store of members) former.add(store)
-    const confirmed = (store: string): Context => this.confirmed(store)
-    return { list: this.list, quorum: this.parts.view().quorum, former, confirmed }
+  isDurable(store: string): boolean {
+    return store === this.parts.self ? this.parts.durable : (this.peers.get(store)?.durable ?? true)
   }
 
   confirmed(store: string): Context {
@@ -308,6 +299,7 @@ export class RangeReplica implements Replica {
     if (this.role === 'deleting') return
     switch (message.type) {
       case 'have':
+        this.peer(from).durable = message.durable
         this.peer(from).confirms(message)
         break
       case 'activated':

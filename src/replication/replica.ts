@@ -18,6 +18,8 @@ export interface Parts {
   readonly host: ReplicaHost
   readonly options: ReplicationOptions
   readonly events: ReplicaEvents
+  /** What this store syncs outlives its process. */
+  readonly durable: boolean
   /** Monotonic ms of this process's start. */
   readonly startedAt: number
   view(): ReplicationView
@@ -86,6 +88,7 @@ export interface Replica {
   isReadyAt(store: string): boolean
   /** What a store has synced, itself included. */
   confirmed(store: string): Context
+  isDurable(store: string): boolean
   settle(now: number): void
   /** What follows from what has come in. */
   received(): void

@@ -23,6 +23,8 @@ export interface ReplicationStart {
   /** What the disk has. Ranges with records and without a state were let go, or never wholly copied. */
   readonly states: ReadonlyMap<number, RangeState>
   readonly withRecords: ReadonlySet<number>
+  /** What it syncs outlives the process; of a memory-only store it does not. */
+  readonly durable: boolean
   /** The store is one of the founders, whose lists begin with nothing to copy. */
   readonly isFounder: boolean
 }
@@ -52,6 +54,7 @@ export class Replication {
       host,
       options,
       events,
+      durable: start.durable,
       startedAt: host.monotonic(),
       view: () => {
         invariant(this.#view !== undefined, 'a view comes before everything else')
@@ -156,9 +159,9 @@ export class Replication {
     return this.#mine(range).acknowledge(dot, copies, done)
   }
 
-  /** How many stores of the list have synced a change, as far as is known; 0: nothing is held of the range. */
-  copiesOf(range: number, dot: Dot): number {
-    return this.#replicas.get(range)?.copiesOf(dot) ?? 0
+  /** How many stores of the list have a change, as far as is known: as `copies` counts them. 0: nothing is held. */
+  copiesOf(range: number, dot: Dot, copies: Copies = 'any'): number {
+    return this.#replicas.get(range)?.copiesOf(dot, copies) ?? 0
   }
 
   #mine(range: number): RangeReplica {
