@@ -77,10 +77,11 @@ export const REPLICATION_MUTANTS: readonly ReplicationMutant[] = [
               if (confirmed !== undefined)
                 known.set(store, (known.get(store) ?? Context.EMPTY).join(confirmed))
             }
-            original.call(this, now)
-            if (this.role !== 'outside' || this.list.length === 0) return
+            const nextAt = original.call(this, now)
+            if (this.role !== 'outside' || this.list.length === 0) return nextAt
             const all = this.list.every(store => known.get(store)?.contains(this.applied) === true)
             if (all && this.synced.contains(this.applied)) this.letGo()
+            return nextAt
           },
       )
       return () => {

@@ -67,6 +67,7 @@ export class Process implements ReplicaHost, ReplicaEvents {
       states: statesOf(disk.entries),
       withRecords: this.records.withRecords(),
       isFounder,
+      durable: !world.isMemoryOnly(disk.store),
     })
   }
 

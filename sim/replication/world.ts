@@ -22,6 +22,8 @@ export interface WorldOptions {
   readonly replicas: number
   readonly ranges: number
   readonly mix: Mix
+  /** They have no disk. None of them may start again: it would be another store. */
+  readonly memoryOnly?: readonly string[]
   /** With faults. */
   readonly stormMs: number
   /** Without, until the end. */
@@ -48,6 +50,8 @@ const PROTOCOL: ReplicationOptions = {
   askMs: 100,
   resendMs: 200,
   digestMs: 400,
+  // Longer than a world: nothing may rely on these.
+  digestIdleMs: 60_000,
   treeMs: 2000,
   overdueMs: 700,
   sealMs: 600,
@@ -95,6 +99,10 @@ export class World {
 
   get wall(): number {
     return WALL + this.agenda.now
+  }
+
+  isMemoryOnly(store: string): boolean {
+    return this.options.memoryOnly?.includes(store) === true
   }
 
   rangeOf(id: string): number {
@@ -228,7 +236,7 @@ export class World {
   readMs(store: string): number {
     if (this.options.seed % 3 === 0 || this.random.float() < 0.3) return 0
     const site = this.sites.get(store)
-    const isSlow = site !== undefined && this.agenda.now < site.slowUntil
+    const isSlow = (site !== undefined && this.agenda.now < site.slowUntil) || this.random.float() < 0.1
     return isSlow ? 20 + 300 * this.random.float() : 0.1 + 5 * this.random.float() ** 3
   }
 

@@ -4,13 +4,15 @@
  * of who is live: with none but itself in sight a store acknowledges nothing (trace 3).
  *
  * `majority` waits for W, `any` for one, `all` for every store of the list and of each list that is not retired: what
- * makes a cancel firm.
+ * makes a cancel firm. A copy in memory only counts for `any`; to be firm, all must have it wherever they have it, and W on
+ * a disk.
  *
  * Those that wait stand in lines, one for each actor and number of copies, by their n: how far the stores of the list have
  * an actor's changes says how much of a line counts, so that nothing is looked at for each that goes on waiting.
  */
 
 import type { Context, Dot } from './context.ts'
+import type { Replica } from './replica.ts'
 
 export type Copies = 'any' | 'majority' | 'all'
 
@@ -29,6 +31,8 @@ export interface AckView {
   readonly former: ReadonlySet<string>
   /** What a store has synced, itself included. */
   confirmed(store: string): Context
+  /** What it has outlives it. */
+  isDurable(store: string): boolean
 }
 
 interface Waiting extends Dot {
@@ -105,7 +109,7 @@ export class Acknowledgements {
     if (copies === 'any') return count >= 1 ? count : undefined
     if (count < view.quorum) return undefined
     const has = (store: string): boolean => view.confirmed(store).covers(waiting.actor, waiting.n)
-    if (copies === 'all' && (count < view.list.length || ![...view.former].every(has))) return undefined
+    if (copies === 'all' && !(view.list.every(has) && [...view.former].every(has))) return undefined
     return count
   }
 
@@ -116,18 +120,31 @@ export class Acknowledgements {
   }
 }
 
-/** How many stores of the list have a change, whether that is enough or not. */
-export function countOf({ actor, n }: Dot, view: Pick<AckView, 'list' | 'confirmed'>): number {
-  return view.list.filter(store => view.confirmed(store).covers(actor, n)).length
+export function ackViewOf(replica: Replica): AckView {
+  const former = new Set<string>()
+  for (const { members } of replica.lists.open) for (const store of members) former.add(store)
+  return {
+    list: replica.list,
+    quorum: replica.parts.view().quorum,
+    former,
+    confirmed: store => replica.confirmed(store),
+    isDurable: store => replica.isDurable(store),
+  }
+}
+
+/** How many stores of the list have a change, of those that count for so many copies; whether it is enough or not. */
+export function countOf({ actor, n, copies }: Dot & { readonly copies: Copies }, view: AckView): number {
+  const counts = (store: string): boolean => copies === 'any' || view.isDurable(store)
+  return view.list.filter(store => counts(store) && view.confirmed(store).covers(actor, n)).length
 }
 
 /** Up to which n the changes of a line count, but for holes. */
 function reachOf({ actor, copies }: Line, view: AckView): number {
   const reached = (store: string): number => view.confirmed(store).of(actor)
-  const reaches = view.list.map(reached).sort((a, b) => b - a)
-  if (copies === 'any') return reaches[0] ?? 0
-  const most = reaches[view.quorum - 1] ?? 0
-  return copies === 'majority' ? most : Math.min(most, ...reaches, ...[...view.former].map(reached))
+  if (copies === 'any') return Math.max(0, ...view.list.map(reached))
+  const onDisk = view.list.filter(store => view.isDurable(store)).map(reached)
+  const most = onDisk.sort((a, b) => b - a)[view.quorum - 1] ?? 0
+  return copies === 'majority' ? most : Math.min(most, ...[...view.list, ...view.former].map(reached))
 }
 
 /** Behind the last of a line that is at most n. */

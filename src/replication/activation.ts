@@ -55,7 +55,7 @@ export class Activation {
     if (!sure) events.unsure(range)
     if (!replica.ready) replica.becomeReady(now)
     host.arm(range, replica.unsure)
-    replica.outgoing.tellAll()
+    replica.gossip.tellAll()
     this.checkExchanged(now)
   }
 

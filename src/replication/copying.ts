@@ -2,6 +2,7 @@
 
 import { differing, treeOf } from './anti-entropy.ts'
 import { type ChunkTaker, CopyReceiver, CopySender } from './copy.ts'
+import { slotAfter } from './gossip.ts'
 import type { CopyChunk, CopyEnd, CopyOffer, CopyWant, Tree } from './messages.ts'
 import type { Replica } from './replica.ts'
 
@@ -9,6 +10,7 @@ export class Copying {
   readonly #replica: Replica
   readonly #out = new Map<string, CopySender>()
   #in: CopyReceiver | undefined
+  /** When the records are compared next. */
   #treeAt = Number.NaN
   #readsTree = false
 
@@ -104,7 +106,7 @@ export class Copying {
 
   /** A chunk is on the disk: the next, or the context. */
   #synced(copy: CopyReceiver, message: CopyChunk): void {
-    if (this.#in !== copy) return
+    if (!this.isCurrent(copy)) return
     const now = this.#replica.parts.host.monotonic()
     copy.heardAt = now
     copy.syncing = false
@@ -151,13 +153,18 @@ export class Copying {
     this.#tickTree(now)
   }
 
+  /** When there is something to do, if nothing happens until then. */
+  get nextAt(): number {
+    return Number.isNaN(this.#treeAt) ? Number.NEGATIVE_INFINITY : this.#treeAt
+  }
+
   #tickTree(now: number): void {
     const { parts, range, role, applied, synced } = this.#replica
     const { self, host, options } = parts
     if (role !== 'owner' && role !== 'replica') return
-    if (Number.isNaN(this.#treeAt)) this.#treeAt = now
-    if (now - this.#treeAt < options.treeMs || applied !== synced) return
-    this.#treeAt = now
+    if (Number.isNaN(this.#treeAt)) this.#treeAt = slotAfter(now, options.treeMs, range)
+    if (now < this.#treeAt || applied !== synced) return
+    this.#treeAt = slotAfter(now, options.treeMs, range)
     const at = synced.hash(actor => host.nameOf(actor))
     this.#readTree(buckets => {
       for (const store of this.#replica.list) {

@@ -13,6 +13,7 @@ export interface Answer {
   readonly context: Context
   readonly ready: boolean
   readonly active: boolean
+  readonly durable: boolean
 }
 
 /** A list of which enough have to be heard. */

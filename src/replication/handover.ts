@@ -89,7 +89,7 @@ export class HandingOver {
       if (replica.owner() === self) {
         replica.role = 'owner'
         host.arm(range, false)
-        replica.outgoing.tellAll()
+        replica.gossip.tellAll()
       }
     }
     if (replica.role !== 'owner') return
@@ -106,6 +106,6 @@ export class HandingOver {
     replica.round = undefined
     replica.unsure = false
     replica.settle(now)
-    replica.outgoing.tellAll()
+    replica.gossip.tellAll()
   }
 }

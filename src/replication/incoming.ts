@@ -23,6 +23,8 @@ export class Incoming implements Taker {
       replica.received()
       done()
     }
+    // What says nothing new makes no turn: of idle ranges nothing else comes.
+    if (message.type === 'digest' && replica.gossip.isKnown(from, message)) return done()
     if (message.type === 'copy-chunk') return replica.copying.chunk(from, message, now, taken)
     if (message.type === 'tail') this.#tail(from, message, now)
     else if (message.type === 'digest') this.#digest(from, message, now)
@@ -89,18 +91,20 @@ export class Incoming implements Taker {
 
   #have(to: string, actor: number): void {
     const n = this.#replica.synced.cleanOf(actor)
-    if (n > 0) this.#parts.host.send(to, { type: 'have', range: this.#replica.range, actor, n })
+    const { host, durable } = this.#parts
+    if (n > 0) host.send(to, { type: 'have', range: this.#replica.range, durable, actor, n })
   }
 
   #tail(from: string, message: Tail, now: number): void {
-    const { number, viewId, context, ready, active } = message
+    const { number, viewId, context, ready, active, durable } = message
     const peer = this.#replica.peer(from)
+    peer.durable = durable
     peer.says(context)
     if (viewId !== this.#parts.view().id) this.#parts.host.exchangeViews(from)
     this.#hears(from, ready, active, now)
     this.#joinLists(message.lists, now)
     if (message.kind === 'answer')
-      this.#replica.round?.answered(from, number, { viewId, context, ready, active })
+      this.#replica.round?.answered(from, number, { viewId, context, ready, active, durable })
     if (this.#replica.role === 'none') this.#replica.settle(now)
     this.#replica.outgoing.push(from, now)
     if (message.kind === 'ask') this.#replica.owe(() => this.#replica.outgoing.tell(from, 'answer', number))
@@ -118,11 +122,9 @@ export class Incoming implements Taker {
       this.#replica.round = this.#replica.activation.newRound(now)
   }
 
-  #digest(from: string, { hash, ready, active }: Digest, now: number): void {
-    this.#hears(from, ready, active, now)
-    const mine = this.#replica.synced.hash(actor => this.#parts.host.nameOf(actor))
-    if (hash === mine) this.#replica.peer(from).says(this.#replica.synced)
-    else this.#replica.outgoing.askBack(from, now)
+  #digest(from: string, digest: Digest, now: number): void {
+    this.#hears(from, digest.ready, digest.active, now)
+    if (!this.#replica.gossip.heard(from, digest)) this.#replica.outgoing.askBack(from, now)
   }
 
   #hears(from: string, ready: boolean, active: boolean, now: number): void {

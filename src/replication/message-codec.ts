@@ -22,7 +22,7 @@ import {
   writeLists,
 } from './context-codec.ts'
 import { BUCKETS } from './copy.ts'
-import type { Message, Tail } from './messages.ts'
+import type { Digest, Have, Message, Tail } from './messages.ts'
 
 /** Numbers on the wire: they stay with the version of the frame. */
 const TYPES = [
@@ -54,6 +54,8 @@ export const CHANGE_BYTES_MAX = 1024 * 1024
 export const EXTRAS_BYTES_MAX = 4 * 1024 * 1024
 const READY = 1
 const ACTIVE = 2
+const ASKS = 4
+const MEMORY_ONLY = 8
 
 export function writeMessage(out: ByteWriter, message: Message, names: ActorNames): void {
   out.u8(TYPES.indexOf(message.type))
@@ -67,16 +69,18 @@ export function writeMessage(out: ByteWriter, message: Message, names: ActorName
       }
       return
     case 'have':
+      out.u8(flagsOf(message))
       return writeDots(out, [message], names)
     case 'tail':
       out.u8(KINDS.indexOf(message.kind))
       out.varuint(message.number)
       writeHex(out, message.viewId, VIEW_ID_BYTES)
-      out.u8((message.ready ? READY : 0) | (message.active ? ACTIVE : 0))
+      out.u8(flagsOf(message))
       writeContext(out, message.context, names)
       return writeLists(out, message.lists)
     case 'digest':
-      out.u8((message.ready ? READY : 0) | (message.active ? ACTIVE : 0))
+      out.u8(flagsOf(message))
+      out.u32le(message.seen)
       return writeHex(out, message.hash, HASH_BYTES)
     case 'copy-offer':
       return
@@ -142,21 +146,26 @@ function readFields(
     case 'append':
       return { type, range, entries: readEntries(reader, names) }
     case 'have': {
+      const { durable } = stateOf(readFlags(reader, MEMORY_ONLY))
       const [dot, ...others] = readDots(reader, names)
       if (dot === undefined || others.length > 0) throw new CorruptBytes('one dot is confirmed at a time')
-      return { type, range, ...dot }
+      return { type, range, durable, ...dot }
     }
     case 'tail': {
       const kind = KINDS[reader.u8()]
       if (kind === undefined) throw new CorruptBytes('unknown kind of a tail')
       const number = reader.varuint()
       const viewId = readHex(reader, VIEW_ID_BYTES)
-      const { ready, active } = readReady(reader)
+      const state = stateOf(readFlags(reader, READY | ACTIVE | MEMORY_ONLY))
       const context = readContext(reader, names)
-      return { type, range, kind, number, viewId, ready, active, context, lists: readLists(reader) }
+      return { type, range, kind, number, viewId, ...state, context, lists: readLists(reader) }
     }
-    case 'digest':
-      return { type, range, ...readReady(reader), hash: readHex(reader, HASH_BYTES) }
+    case 'digest': {
+      const flags = readFlags(reader, READY | ACTIVE | ASKS | MEMORY_ONLY)
+      const asks = (flags & ASKS) !== 0
+      const seen = reader.u32le()
+      return { type, range, ...stateOf(flags), asks, seen, hash: readHex(reader, HASH_BYTES) }
+    }
     case 'copy-offer':
       return { type, range }
     case 'copy-want':
@@ -226,9 +235,17 @@ function readChunk(reader: ByteReader, range: number, names: ActorNames): Messag
   return { type: 'copy-chunk', range, copy, chunk, after, upTo, context, records, extras }
 }
 
-function readReady(reader: ByteReader): { ready: boolean; active: boolean } {
-  const flags = readFlags(reader, READY | ACTIVE)
-  return { ready: (flags & READY) !== 0, active: (flags & ACTIVE) !== 0 }
+function flagsOf(message: Have | Tail | Digest): number {
+  const { ready, active, asks, durable } = { ready: false, active: false, asks: false, ...message }
+  return (ready ? READY : 0) | (active ? ACTIVE : 0) | (asks ? ASKS : 0) | (durable ? 0 : MEMORY_ONLY)
+}
+
+function stateOf(flags: number): { ready: boolean; active: boolean; durable: boolean } {
+  return {
+    ready: (flags & READY) !== 0,
+    active: (flags & ACTIVE) !== 0,
+    durable: (flags & MEMORY_ONLY) === 0,
+  }
 }
 
 function writeBuckets(out: ByteWriter, buckets: readonly number[]): void {

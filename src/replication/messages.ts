@@ -21,6 +21,8 @@ export interface Append {
 export interface Have {
   readonly type: 'have'
   readonly range: number
+  /** What the sender has outlives it: it has a disk. */
+  readonly durable: boolean
   readonly actor: number
   readonly n: number
 }
@@ -40,15 +42,23 @@ export interface Tail {
   readonly ready: boolean
   /** The sender acts for the range. */
   readonly active: boolean
+  /** As in `Have`. */
+  readonly durable: boolean
 }
 
-/** Gossip: a hash of what the sender has synced. */
+/** Gossip: a hash of what the sender has synced, and what it heard. */
 export interface Digest {
   readonly type: 'digest'
   readonly range: number
   readonly hash: string
   readonly ready: boolean
   readonly active: boolean
+  /** As in `Have`. */
+  readonly durable: boolean
+  /** A hash of the last digest that the sender had from the receiver; 0: it had none. */
+  readonly seen: number
+  /** The receiver should answer: the sender does not know that both are at the same and know it. */
+  readonly asks: boolean
 }
 
 /** The sender no longer holds the changes that the receiver lacks: it should copy the records. */

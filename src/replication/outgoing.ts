@@ -1,5 +1,6 @@
 /** What goes out for one range: what others lack, tails, digests, questions; and what is sent again in time. */
 
+import { slotAfter } from './gossip.ts'
 import type { Tail } from './messages.ts'
 import type { Parts, Replica } from './replica.ts'
 
@@ -54,17 +55,8 @@ export class Outgoing {
       lists,
       ready,
       active,
+      durable: this.#parts.durable,
     })
-  }
-
-  #digestTo(to: string): void {
-    const hash = this.#replica.synced.hash(actor => this.#parts.host.nameOf(actor))
-    const [ready, active] = [this.#replica.isReady, this.#replica.isOpen]
-    this.#parts.host.send(to, { type: 'digest', range: this.#replica.range, hash, ready, active })
-  }
-
-  tellAll(): void {
-    for (const store of this.#replica.list) if (store !== this.#parts.self) this.#digestTo(store)
   }
 
   ask(now: number): void {
@@ -84,41 +76,56 @@ export class Outgoing {
     }
   }
 
+  get #pushes(): boolean {
+    return this.#replica.role === 'owner' || this.#replica.role === 'outside'
+  }
+
+  /** Nobody lacks anything that has to be sent again from here. */
+  get isThrough(): boolean {
+    if (!this.#pushes) return true
+    const { list, applied, peers } = this.#replica
+    const view = this.#parts.view()
+    return list.every(
+      store => store === this.#parts.self || !view.isLive(store) || peers.get(store)?.has(applied) === true,
+    )
+  }
+
   tickPeers(now: number): void {
+    if (!this.#pushes) return
     const { self, options } = this.#parts
     const view = this.#parts.view()
-    const pushes = this.#replica.role === 'owner' || this.#replica.role === 'outside'
     for (const store of this.#replica.list) {
       if (store === self || !view.isLive(store)) continue
       const peer = this.#replica.peer(store)
-      if (pushes && now >= peer.resendAt && !peer.has(this.#replica.applied)) {
-        peer.resendAt = now + options.resendMs
-        if (peer.confirmed === undefined) this.askBack(store, now)
-        else {
-          peer.sent = peer.confirmed
-          // A change may need one that nobody has any more but in a record: that is only copied.
-          if (++peer.resends > RESENDS_MAX) {
-            peer.resends = 0
-            this.#parts.host.send(store, { type: 'copy-offer', range: this.#replica.range })
-          } else this.push(store, now)
-        }
-      }
-      if (this.#replica.role !== 'outside' && now - peer.digestAt >= options.digestMs) {
-        peer.digestAt = now
-        this.#digestTo(store)
+      if (now < peer.resendAt || peer.has(this.#replica.applied)) continue
+      peer.resendAt = now + options.resendMs
+      if (peer.confirmed === undefined) this.askBack(store, now)
+      else {
+        peer.sent = peer.confirmed
+        // A change may need one that nobody has any more but in a record: that is only copied.
+        if (++peer.resends > RESENDS_MAX) {
+          peer.resends = 0
+          this.#parts.host.send(store, { type: 'copy-offer', range: this.#replica.range })
+        } else this.push(store, now)
       }
     }
   }
 
+  /** Infinity: there is nothing that could be late. */
+  get nextSweepAt(): number {
+    const { role, holds, sweep } = this.#replica
+    return role === 'replica' && holds ? sweep.nextAt : Number.POSITIVE_INFINITY
+  }
+
   tickSweep(now: number): void {
     const { self, host, options } = this.#parts
-    if (now - this.#replica.sweep.sweptAt < options.overdueMs / 2) return
-    this.#replica.sweep.sweptAt = now
-    const owner = this.#replica.owner()
-    const id =
-      owner === undefined || owner === self ? undefined : host.overdue(this.#replica.range, options.overdueMs)
-    if (id === undefined) return
+    const { sweep, range, holds } = this.#replica
+    if (!holds || now < sweep.nextAt) return
+    sweep.nextAt = slotAfter(now, options.overdueMs / 2, range)
+    const id = host.overdue(this.#replica.range, options.overdueMs)
+    const owner = id === undefined ? undefined : this.#replica.owner()
+    if (id === undefined || owner === undefined || owner === self) return
     const viewId = this.#parts.view().id
-    host.send(owner as string, { type: 'overdue', range: this.#replica.range, id, viewId })
+    host.send(owner, { type: 'overdue', range: this.#replica.range, id, viewId })
   }
 }

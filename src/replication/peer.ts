@@ -13,6 +13,12 @@ export class Peer {
   /** It has joined a copy. Until it says otherwise a store that was in the list before is. */
   ready = true
   active = false
+  /** What it has outlives it. */
+  durable = true
+  /** Of its last digest: its hash, a number for all of it (0: none came), and the number that it had heard from here. */
+  hash = ''
+  heard = 0
+  knows = 0
   /** How often the same was sent again for nothing. */
   resends = 0
   resendAt = Number.NEGATIVE_INFINITY

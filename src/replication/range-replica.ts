@@ -15,19 +15,14 @@
 
 import { invariant } from '../invariant.ts'
 import { CorruptBytes } from '../lib/bytes.ts'
-import {
-  type Acknowledged,
-  Acknowledgements,
-  type AckView,
-  type Copies,
-  countOf,
-} from './acknowledgements.ts'
+import { type Acknowledged, Acknowledgements, ackViewOf, type Copies, countOf } from './acknowledgements.ts'
 import { Activation } from './activation.ts'
 import { ChangeLog, type LogEntry } from './change-log.ts'
 import { Context, type Dot } from './context.ts'
 import { Copying } from './copying.ts'
 import { mayLetGo } from './custody.ts'
 import type { Round } from './exchange.ts'
+import { Gossip } from './gossip.ts'
 import { HandingOver } from './handover.ts'
 import type { RangeState } from './host.ts'
 import { Inbox } from './inbox.ts'
@@ -60,9 +55,11 @@ export class RangeReplica implements Replica {
   readonly inbox: Inbox
   readonly incoming: Incoming
   readonly outgoing: Outgoing
+  readonly gossip: Gossip
   readonly handingOver: HandingOver
   readonly activation: Activation
   readonly sweep = new Sweep()
+  quietUntil = Number.NEGATIVE_INFINITY
   readonly #own = new OwnChanges()
   readonly #saved: SavedState
   readonly #stability = new Stability(this)
@@ -95,6 +92,7 @@ export class RangeReplica implements Replica {
     this.incoming = new Incoming(this)
     this.inbox = new Inbox(parts.options.inbox, this.incoming)
     this.outgoing = new Outgoing(this)
+    this.gossip = new Gossip(this)
     this.handingOver = new HandingOver(this)
     this.activation = new Activation(this)
     this.#own.sawAll(this.applied.dots(), Context.EMPTY)
@@ -124,6 +122,10 @@ export class RangeReplica implements Replica {
 
   get holds(): boolean {
     return !this.applied.isEmpty || this.hasRecords
+  }
+
+  get isReceiving(): boolean {
+    return this.inbox.isBusy || this.copying.isBusy
   }
 
   // --- views and roles
@@ -215,18 +217,18 @@ export class RangeReplica implements Replica {
     }
     if (this.role === 'outside' && this.round !== undefined) {
       const viewId = this.parts.view().id
-      const { list, applied, synced } = this
-      const isBusy = host.isBusy(this.range)
-      if (mayLetGo(this.round, { viewId, list, applied, synced, isBusy }, self)) this.letGo()
+      const { list, quorum, applied, synced } = this
+      const [isBusy, { durable }] = [host.isBusy(this.range), this.parts]
+      if (mayLetGo(this.round, { viewId, list, quorum, applied, synced, isBusy, durable }, self)) this.letGo()
     }
-    if (this.acks.length > 0) this.acks.settle(this.ackView)
+    if (this.acks.length > 0) this.acks.settle(ackViewOf(this))
     if (this.role !== 'deleting' && this.list.includes(self)) this.#stability.check()
   }
 
   becomeReady(now: number): void {
     this.ready = true
     this.save()
-    this.outgoing.tellAll()
+    this.gossip.tellAll()
     if (this.role === 'replica') {
       this.round = undefined
       this.settle(now)
@@ -265,16 +267,13 @@ export class RangeReplica implements Replica {
     return giveUp
   }
 
-  /** How many stores of the list have synced a change, as far as is known. */
-  copiesOf(dot: Dot): number {
-    return countOf(dot, { list: this.list, confirmed: store => this.confirmed(store) })
+  /** How many stores of the list have a change, as far as is known. */
+  copiesOf({ actor, n }: Dot, copies: Copies): number {
+    return countOf({ actor, n, copies }, ackViewOf(this))
   }
 
-  get ackView(): AckView {
-    const former = new Set<string>()
-    for (const { members } of this.lists.open) for (const store of members) former.add(store)
-    const confirmed = (store: string): Context => this.confirmed(store)
-    return { list: this.list, quorum: this.parts.view().quorum, former, confirmed }
+  isDurable(store: string): boolean {
+    return store === this.parts.self ? this.parts.durable : (this.peers.get(store)?.durable ?? true)
   }
 
   confirmed(store: string): Context {
@@ -285,6 +284,7 @@ export class RangeReplica implements Replica {
   /** A record of this life was dropped, or made: an id that is made again starts above it. */
   dropped(life: number): void {
     this.applied = this.applied.withLife(life)
+    this.parts.touch(this)
   }
 
   /** The least life of an id that is made now, whatever was known of it. */
@@ -299,6 +299,7 @@ export class RangeReplica implements Replica {
     if (this.role === 'deleting') return
     switch (message.type) {
       case 'have':
+        this.peer(from).durable = message.durable
         this.peer(from).confirms(message)
         break
       case 'activated':
@@ -351,10 +352,12 @@ export class RangeReplica implements Replica {
     this.hasRecords = true
   }
 
-  /** To be called often: whatever is late is done here. */
-  tick(now: number): void {
-    if (this.role === 'deleting') return
+  /** Does whatever is late; returns when it is to be called again, if nothing happens before. */
+  tick(now: number): number {
     const { options } = this.parts
+    if (this.role === 'deleting') return Number.NEGATIVE_INFINITY
+    if (this.role === 'replica') this.outgoing.tickSweep(now)
+    if (now < this.quietUntil) return Math.min(this.quietUntil, this.outgoing.nextSweepAt)
     const wantsRound =
       this.role === 'outside' ||
       (this.role === 'replica' && !this.ready && !this.released) ||
@@ -364,9 +367,19 @@ export class RangeReplica implements Replica {
     if (this.round !== undefined && now - this.round.askedAt >= every) this.outgoing.ask(now)
     this.handingOver.tick(now)
     this.copying.tick(now)
-    if (this.role !== 'none') this.outgoing.tickPeers(now)
-    if (this.role === 'replica') this.outgoing.tickSweep(now)
+    this.outgoing.tickPeers(now)
+    if (this.role !== 'none' && this.role !== 'outside') this.gossip.tick(now)
     this.#check(now)
+    if (!this.#isQuiet) return Number.NEGATIVE_INFINITY
+    this.quietUntil = Math.min(this.gossip.nextAt, this.copying.nextAt)
+    return Math.min(this.quietUntil, this.outgoing.nextSweepAt)
+  }
+
+  /** Nothing is under way here: until its next time only what comes from elsewhere changes anything. */
+  get #isQuiet(): boolean {
+    const acts = this.role === 'owner' || this.role === 'replica'
+    const isUnderWay = this.round !== undefined || this.handingOver.isSealed || this.copying.isBusy
+    return acts && !isUnderWay && this.outgoing.isThrough
   }
 
   // --- the end of a turn, and of a sync
@@ -395,6 +408,7 @@ export class RangeReplica implements Replica {
       // The same object where they are equal: then it is seen at a glance that all is synced.
       this.synced = applied.contains(this.synced) ? applied : this.synced.join(applied)
       this.#stability.news()
+      this.parts.wake(this)
       for (const tell of owed) tell()
       this.#check(this.parts.host.monotonic())
     }

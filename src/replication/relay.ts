@@ -34,7 +34,7 @@ export class Relays {
     if (now - this.#sentAt < this.#retryMs) return
     this.#sentAt = now
     for (const replica of replicas) {
-      if (replica.isOpen)
+      if (replica.isOpen && replica.holds)
         for (const followUp of this.#host.outbox(replica.range)) this.send(followUp, replica)
     }
   }

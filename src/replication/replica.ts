@@ -5,7 +5,7 @@ import type { Context } from './context.ts'
 import type { Round } from './exchange.ts'
 import type { ReplicaEvents, ReplicaHost, ReplicationView } from './host.ts'
 import type { FormerLists } from './lists.ts'
-import type { CopyChunk, Tail, Tree } from './messages.ts'
+import type { CopyChunk, Digest, Tail, Tree } from './messages.ts'
 import type { ReplicationOptions } from './options.ts'
 import type { Peer } from './peer.ts'
 import type { Sweep } from './sweep.ts'
@@ -18,6 +18,8 @@ export interface Parts {
   readonly host: ReplicaHost
   readonly options: ReplicationOptions
   readonly events: ReplicaEvents
+  /** What this store syncs outlives its process. */
+  readonly durable: boolean
   /** Monotonic ms of this process's start. */
   readonly startedAt: number
   view(): ReplicationView
@@ -25,6 +27,8 @@ export interface Parts {
   nextNumber(): number
   /** There is something to send or to sync at the end of the turn. */
   touch(replica: Replica): void
+  /** The next tick is to look at it. What is touched is woken too. */
+  wake(replica: Replica): void
   /** The end of a turn that begins here: something that was read has come. */
   endTurn(): void
 }
@@ -43,6 +47,10 @@ export interface Replica {
   /** Changes of what exists may be made here. */
   readonly isOpen: boolean
   readonly holds: boolean
+  /** Until then nothing has to be done, if nothing happens. */
+  quietUntil: number
+  /** Something comes in that is read for, or copied. */
+  readonly isReceiving: boolean
   /** Grows when the range is let go: what was under way then no longer counts. */
   readonly generation: number
   readonly ready: boolean
@@ -69,6 +77,10 @@ export interface Replica {
     tell(to: string, kind: Tail['kind'], number: number): void
     ask(now: number): void
     askBack(from: string, now: number): void
+  }
+  readonly gossip: {
+    heard(from: string, digest: Digest): boolean
+    isKnown(from: string, digest: Digest): boolean
     tellAll(): void
   }
   peer(store: string): Peer
@@ -76,6 +88,7 @@ export interface Replica {
   isReadyAt(store: string): boolean
   /** What a store has synced, itself included. */
   confirmed(store: string): Context
+  isDurable(store: string): boolean
   settle(now: number): void
   /** What follows from what has come in. */
   received(): void
@@ -85,5 +98,6 @@ export interface Replica {
   apply(entry: LogEntry): void
   joined(context: Context, now: number): void
   becomeReady(now: number): void
+  tick(now: number): number
   flush(now: number): () => void
 }

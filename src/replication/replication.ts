@@ -13,6 +13,7 @@ import type { ReplicationOptions } from './options.ts'
 import { RangeReplica } from './range-replica.ts'
 import { Relays } from './relay.ts'
 import type { Parts, Replica } from './replica.ts'
+import { Schedule } from './schedule.ts'
 
 export interface ReplicationStart {
   readonly self: string
@@ -22,6 +23,8 @@ export interface ReplicationStart {
   /** What the disk has. Ranges with records and without a state were let go, or never wholly copied. */
   readonly states: ReadonlyMap<number, RangeState>
   readonly withRecords: ReadonlySet<number>
+  /** What it syncs outlives the process; of a memory-only store it does not. */
+  readonly durable: boolean
   /** The store is one of the founders, whose lists begin with nothing to copy. */
   readonly isFounder: boolean
 }
@@ -32,6 +35,7 @@ export class Replication {
   readonly #parts: Parts
   readonly #replicas = new Map<number, RangeReplica>()
   readonly #touched = new Set<Replica>()
+  readonly #schedule = new Schedule<Replica>()
   readonly #relays: Relays
   #view: ReplicationView | undefined
   #number: number
@@ -50,13 +54,18 @@ export class Replication {
       host,
       options,
       events,
+      durable: start.durable,
       startedAt: host.monotonic(),
       view: () => {
         invariant(this.#view !== undefined, 'a view comes before everything else')
         return this.#view
       },
       nextNumber: () => ++this.#number,
-      touch: replica => this.#touched.add(replica),
+      touch: replica => {
+        this.#touched.add(replica)
+        this.#wake(replica)
+      },
+      wake: replica => this.#wake(replica),
       endTurn: () => this.flush(),
     }
     this.#relays = new Relays(host, start.self, options.resendMs, range => this.replica(range))
@@ -150,9 +159,9 @@ export class Replication {
     return this.#mine(range).acknowledge(dot, copies, done)
   }
 
-  /** How many stores of the list have synced a change, as far as is known; 0: nothing is held of the range. */
-  copiesOf(range: number, dot: Dot): number {
-    return this.#replicas.get(range)?.copiesOf(dot) ?? 0
+  /** How many stores of the list have a change, as far as is known: as `copies` counts them. 0: nothing is held. */
+  copiesOf(range: number, dot: Dot, copies: Copies = 'any'): number {
+    return this.#replicas.get(range)?.copiesOf(dot, copies) ?? 0
   }
 
   #mine(range: number): RangeReplica {
@@ -176,13 +185,25 @@ export class Replication {
   tick(): void {
     if (this.#view === undefined) return
     const now = this.#host.monotonic()
-    for (const [range, replica] of this.#replicas) {
-      replica.tick(now)
-      const isOver = replica.role === 'none' && !replica.holds
-      if (isOver && !replica.inbox.isBusy && !replica.copying.isBusy) this.#replicas.delete(range)
-    }
+    this.#schedule.tick(now, replica => {
+      const nextAt = replica.tick(now)
+      this.#forget(replica)
+      return nextAt
+    })
     this.#relays.tick(this.#replicas.values(), now)
     this.flush()
+  }
+
+  #wake(replica: Replica): void {
+    replica.quietUntil = Number.NEGATIVE_INFINITY
+    this.#schedule.wake(replica)
+  }
+
+  /** Nothing is held of the range, and nothing of it is under way. */
+  #forget(replica: Replica): void {
+    if (replica.role !== 'none' || replica.holds || replica.isReceiving) return
+    if (this.#replicas.get(replica.range) === replica) this.#replicas.delete(replica.range)
+    this.#schedule.delete(replica)
   }
 
   /** The end of a turn. */

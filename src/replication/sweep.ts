@@ -7,7 +7,7 @@
 export class Sweep {
   #viewId = ''
   #disownedAt = Number.NaN
-  sweptAt = Number.NEGATIVE_INFINITY
+  nextAt = Number.NEGATIVE_INFINITY
 
   /** The owner of this store's view says that it is not. True if the replica is to act. */
   disowned(viewId: string, now: number, patienceMs: number): boolean {
@@ -17,6 +17,10 @@ export class Sweep {
       return false
     }
     return now - this.#disownedAt >= patienceMs
+  }
+
+  get isDisowned(): boolean {
+    return !Number.isNaN(this.#disownedAt)
   }
 
   /** Somebody acts for the range. */

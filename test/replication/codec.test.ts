@@ -35,7 +35,7 @@ const lists = fc
 const bytes = fc.uint8Array({ maxLength: 60 })
 const range = fc.nat(65_535)
 const number = fc.maxSafeNat()
-const flags = { ready: fc.boolean(), active: fc.boolean() }
+const flags = { ready: fc.boolean(), active: fc.boolean(), durable: fc.boolean() }
 const of = <T extends Message['type']>(type: T): fc.Arbitrary<T> => fc.constant(type)
 
 const message: fc.Arbitrary<Message> = fc.oneof(
@@ -44,12 +44,19 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     range,
     entries: fc.array(fc.record({ actor, n, after: dots, bytes }), { maxLength: 4 }),
   }),
-  fc.record({ type: of('have'), range, actor, n }),
+  fc.record({ type: of('have'), range, durable: fc.boolean(), actor, n }),
   fc.record({
     ...{ type: of('tail'), range, kind: fc.constantFrom('ask', 'answer', 'tell'), number, viewId: hex(8) },
     ...{ context, lists, ...flags },
   }),
-  fc.record({ type: of('digest'), range, hash: hex(8), ...flags }),
+  fc.record({
+    type: of('digest'),
+    range,
+    hash: hex(8),
+    ...flags,
+    seen: fc.nat(2 ** 32 - 1),
+    asks: fc.boolean(),
+  }),
   fc.record({ type: of('copy-offer'), range }),
   fc.record({
     ...{ type: of('copy-want'), range, copy: number, chunk: fc.nat() },
@@ -138,10 +145,16 @@ test('the state of a range is read as it was written, and bytes that are none ar
 
 test('actors are named by their start ids: another table of them reads the same', () => {
   const other = new Actors([startId(3), startId(1)])
-  const have = readMessage(new ByteReader(encoded({ type: 'have', range: 7, actor: 2, n: 5 })), other)
+  const have = readMessage(
+    new ByteReader(encoded({ type: 'have', range: 7, durable: true, actor: 2, n: 5 })),
+    other,
+  )
   expect(have).toMatchObject({ actor: 2, n: 5 })
   expect(other.nameOf(2)).toBe(actors.nameOf(2))
-  const known = readMessage(new ByteReader(encoded({ type: 'have', range: 7, actor: 3, n: 5 })), other)
+  const known = readMessage(
+    new ByteReader(encoded({ type: 'have', range: 7, durable: true, actor: 3, n: 5 })),
+    other,
+  )
   expect(known).toMatchObject({ actor: 0 })
 })
 
@@ -162,7 +175,16 @@ test('frames stay below their limit, and long messages go in parts, in order', (
 test('many ranges share a frame', () => {
   const writer = new FrameWriter(MESH, actors, 64 * 1024)
   for (let i = 0; i < 1000; i++)
-    writer.add({ type: 'digest', range: i, hash: '0'.repeat(16), ready: true, active: false })
+    writer.add({
+      type: 'digest',
+      range: i,
+      hash: '0'.repeat(16),
+      ready: true,
+      active: false,
+      durable: true,
+      seen: 0,
+      asks: false,
+    })
   expect(writer.take()).toHaveLength(1)
 })
 

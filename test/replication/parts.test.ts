@@ -10,6 +10,7 @@ import {
 } from '../../src/replication/acknowledgements.ts'
 import { ChangeLog } from '../../src/replication/change-log.ts'
 import { Context } from '../../src/replication/context.ts'
+import { mayLetGo } from '../../src/replication/custody.ts'
 import { isSure, Round, wantedOf } from '../../src/replication/exchange.ts'
 import { FormerLists } from '../../src/replication/lists.ts'
 import { runs } from '../support/tasks.ts'
@@ -61,6 +62,7 @@ describe('a change counts', () => {
     quorum: 2,
     former: new Set(),
     confirmed: store => upTo(has[store] ?? 0),
+    isDurable: () => true,
     ...parts,
   })
   const dot = { actor: 1, n: 5 }
@@ -84,6 +86,31 @@ describe('a change counts', () => {
       'firmly while a former list has it not',
       'all',
       view({ a: 5, b: 5, c: 5 }, { former: new Set(['d']) }),
+      undefined,
+    ],
+    [
+      'with two of which one is in memory',
+      'majority',
+      view({ a: 5, c: 7 }, { isDurable: s => s !== 'c' }),
+      undefined,
+    ],
+    [
+      'with two on disks and one in memory',
+      'majority',
+      view({ a: 5, b: 5, c: 7 }, { isDurable: s => s !== 'c' }),
+      2,
+    ],
+    ['with any in memory', 'any', view({ c: 5 }, { isDurable: () => false }), 1],
+    [
+      'firmly with all, of which W have disks',
+      'all',
+      view({ a: 5, b: 5, c: 5 }, { isDurable: s => s !== 'c' }),
+      2,
+    ],
+    [
+      'firmly with all, of which one has a disk',
+      'all',
+      view({ a: 5, b: 5, c: 5 }, { isDurable: s => s === 'c' }),
       undefined,
     ],
     ['firmly once that has it', 'all', view({ a: 5, b: 5, c: 5, d: 5 }, { former: new Set(['d']) }), 3],
@@ -143,7 +170,8 @@ describe('a change counts', () => {
         fc.array(has, { maxLength: 4 }),
         fc.integer({ min: 1, max: 5 }),
         fc.boolean(),
-        (waits, views, quorum, former) => {
+        fc.constantFrom('a', 'b', 'none'),
+        (waits, views, quorum, former, memoryOnly) => {
           const acks = new Acknowledgements()
           const told = new Set<number>()
           const giveUps = waits.map((each, i) =>
@@ -161,6 +189,7 @@ describe('a change counts', () => {
               {
                 quorum,
                 former: new Set(former ? ['d'] : []),
+                isDurable: store => store !== memoryOnly,
                 confirmed: store => contexts[stores.indexOf(store)] as Context,
               },
             )
@@ -183,6 +212,38 @@ describe('a change counts', () => {
 
 test('of two stores one is enough, else a majority', () => {
   expect([1, 2, 3, 5].map(defaultCopies)).toEqual(['majority', 'any', 'majority', 'majority'])
+})
+
+test('a store lets go only if all of the list have what it has, and W of them on a disk', () => {
+  const letsGo = (
+    durables: readonly boolean[],
+    parts: { durable?: boolean; isBusy?: boolean; n?: number } = {},
+  ) => {
+    const round = new Round(1, 'v', 0)
+    const list = ['a', 'b', 'c']
+    for (const [i, durable] of durables.entries())
+      round.answered(list[i] as string, 1, {
+        viewId: 'v',
+        context: upTo(parts.n ?? 4),
+        ready: true,
+        active: false,
+        durable,
+      })
+    const { durable = true, isBusy = false } = parts
+    return mayLetGo(
+      round,
+      { viewId: 'v', list, quorum: 2, applied: upTo(4), synced: upTo(4), isBusy, durable },
+      'me',
+    )
+  }
+  expect(letsGo([true, true, true])).toBe(true)
+  expect(letsGo([true, true])).toBe(false)
+  expect(letsGo([true, true, true], { n: 3 })).toBe(false)
+  expect(letsGo([true, true, true], { isBusy: true })).toBe(false)
+  expect(letsGo([true, false, true])).toBe(true)
+  expect(letsGo([true, false, false])).toBe(false)
+  // Memory for memory: nothing is lost by that.
+  expect(letsGo([false, false, false], { durable: false })).toBe(true)
 })
 
 describe('lists', () => {
@@ -227,7 +288,7 @@ describe('lists', () => {
   test('an answer counts when what it had is applied, and only in its own round', () => {
     const round = new Round(7, 'v', 0)
     const list = [{ members: ['me', 'b', 'c'], quorum: 2 }]
-    const answer = { viewId: 'v', context: upTo(4), ready: true, active: false }
+    const answer = { viewId: 'v', context: upTo(4), ready: true, active: false, durable: true }
     expect(round.answered('b', 6, answer)).toBe(false)
     expect(isSure(round, list, 'me', upTo(4))).toBe(false)
     round.answered('b', 7, answer)

@@ -1,0 +1,57 @@
+/**
+ * Which of many a tick looks at: those in which something goes on, and those whose time has come. The others cost nothing.
+ * One may be looked at for nothing, where its time was another one before.
+ */
+
+const GRAIN_MS = 100
+const STEPS_MAX = 1000
+
+export class Schedule<T> {
+  readonly #awake = new Set<T>()
+  readonly #later = new Map<number, Set<T>>()
+  #passed = Number.NaN
+
+  wake(each: T): void {
+    this.#awake.add(each)
+  }
+
+  delete(each: T): void {
+    this.#awake.delete(each)
+  }
+
+  /** `look` says when it is to be looked at again. */
+  tick(now: number, look: (each: T) => number): void {
+    this.#wakeUntil(Math.floor(now / GRAIN_MS))
+    for (const each of this.#awake) {
+      const at = look(each)
+      if (at > now) this.#putOff(each, at)
+    }
+  }
+
+  #putOff(each: T, at: number): void {
+    this.#awake.delete(each)
+    if (at === Number.POSITIVE_INFINITY) return
+    const slot = Math.ceil(at / GRAIN_MS)
+    const others = this.#later.get(slot)
+    if (others === undefined) this.#later.set(slot, new Set([each]))
+    else others.add(each)
+  }
+
+  #wakeUntil(slot: number): void {
+    const count = slot - this.#passed
+    this.#passed = slot
+    // After a long sleep most steps would be empty.
+    if (!(count <= STEPS_MAX)) {
+      for (const each of [...this.#later.keys()]) if (each <= slot) this.#wakeAll(each)
+      return
+    }
+    for (let each = slot - count + 1; each <= slot; each++) this.#wakeAll(each)
+  }
+
+  #wakeAll(slot: number): void {
+    const all = this.#later.get(slot)
+    if (all === undefined) return
+    this.#later.delete(slot)
+    for (const each of all) this.#awake.add(each)
+  }
+}

@@ -1,0 +1,168 @@
+/** Traces that the explorer found, and those of reads that end late (docs/protocols.md has the list). */
+
+import { expect, test } from 'vitest'
+import type { Message } from '../../src/replication/messages.ts'
+import type { RangeReplica } from '../../src/replication/range-replica.ts'
+import { Bed } from './bed.ts'
+
+function replicaOf(bed: Bed, store: string): RangeReplica {
+  const replica = bed.site(store).process?.replication.replica(0)
+  if (replica === undefined) throw new Error(`${store} does not hold the range`)
+  return replica
+}
+
+function spareOf(bed: Bed): string {
+  const list = bed.list()
+  return bed.world.upSites().find(({ disk }) => !list.includes(disk.store))?.disk.store as string
+}
+
+test('trace 33: a minted creation that is repeated waits for activation, since it may be done and gone', () => {
+  const bed = new Bed()
+  const [a, b, c] = [...bed.list()] as [string, string, string]
+  bed.world.clients.lostOf = 1
+  const op = bed.world.clients.call('create', 'task', a, { minted: true })
+  bed.pass(2500)
+  expect(bed.starts('task')).toEqual([a])
+  expect(bed.site(b).process?.records.get(0, 'task')).toBeUndefined()
+  for (const store of [a, b, c]) bed.crash(store)
+  bed.world.clients.lostOf = 0
+  bed.restart(a)
+  bed.pass(900)
+  // It is asked again and again, and takes what is new only.
+  expect(bed.role(a)).toBe('activating')
+  expect(replicaOf(bed, a).takesMinted).toBe(true)
+  expect(op.answeredAt).toBeNaN()
+  bed.restart(b)
+  bed.restart(c)
+  expect(bed.answered(op).outcome).toBe('done')
+  bed.pass(1000)
+  expect(bed.starts('task')).toEqual([a])
+})
+
+test('trace 34: a sync that ends after the range was let go says nothing of it', () => {
+  const bed = new Bed()
+  const [a, b] = [...bed.list()] as [string, string]
+  bed.answered(bed.world.clients.call('create', 'task', a, { at: bed.inMs(60_000) }))
+  bed.pass(500)
+  const replica = replicaOf(bed, b)
+  expect(replica.applied.isEmpty).toBe(false)
+  const synced = replica.flush(bed.world.agenda.now)
+  replica.letGo()
+  while (replica.role === 'deleting') bed.pass(0.1)
+  expect(replica.synced.isEmpty).toBe(true)
+  synced()
+  expect(replica.synced.isEmpty).toBe(true)
+})
+
+test('trace 35: who has handed the range over hands a relay on', () => {
+  const bed = new Bed({ stores: 4 })
+  const [a, b] = [...bed.list()] as [string, string]
+  const spare = spareOf(bed)
+  bed.site(a).process?.replication.handOver()
+  bed.pass(500)
+  expect(bed.armed()).toEqual([b])
+  const relays: string[] = []
+  const send = bed.world.network.send.bind(bed.world.network)
+  bed.world.network.send = (from, to, message: Message) => {
+    if (message.type === 'relay') relays.push(`${from} ${to} ${message.hops}`)
+    else send(from, to, message)
+  }
+  const relay = { source: 1, id: 'task', definition: new Uint8Array(0), origin: spare, hops: 2 }
+  bed.site(a).process?.receive(spare, { type: 'relay', range: 0, ...relay })
+  expect(relays).toEqual([`${a} ${b} 1`])
+  bed.site(a).process?.receive(spare, { type: 'relay', range: 0, ...relay, hops: 0 })
+  expect(relays).toHaveLength(1)
+})
+
+test('trace 36: of several that act, also unsure ones, the later of the list yield', () => {
+  const bed = new Bed()
+  const [a, b, c] = [...bed.list()] as [string, string, string]
+  bed.pass(2000)
+  for (const store of [b, c]) {
+    const replica = replicaOf(bed, store)
+    replica.standIn = true
+    replica.settle(bed.world.agenda.now)
+  }
+  bed.pass(30)
+  for (const store of [a, b, c]) replicaOf(bed, store).unsure = true
+  bed.pass(2000)
+  expect(bed.armed()).toEqual([a])
+})
+
+test('trace 39: a view that comes while a range is let go does not bring its context back to the disk', () => {
+  const bed = new Bed({ stores: 4 })
+  const [a, b, c] = [...bed.list()] as [string, string, string]
+  bed.answered(bed.world.clients.call('create', 'task', a, { at: bed.inMs(60_000) }))
+  bed.pass(500)
+  bed.site(b).slowUntil = Number.POSITIVE_INFINITY
+  replicaOf(bed, b).letGo()
+  bed.world.remove(c)
+  expect(bed.role(b)).toBe('deleting')
+  bed.site(b).slowUntil = 0
+  bed.pass(1000)
+  const kinds = bed.site(b).disk.entries.map(({ kind }) => kind)
+  const [gone, deleted] = [kinds.indexOf('delete-state'), kinds.indexOf('delete-records')]
+  expect(gone).toBeGreaterThan(-1)
+  expect(kinds.slice(gone, deleted)).not.toContain('state')
+  // And it knows that there was another list.
+  expect(replicaOf(bed, b).lists.all.map(({ members }) => [...members].sort())).toContainEqual(
+    [a, b, c].sort(),
+  )
+  bed.pass(4000)
+  expect(bed.holders('task')).toContain(b)
+})
+
+test('trace 40: a chunk whose records were being read when its copy ended is not taken', () => {
+  const bed = new Bed({ stores: 4 })
+  const [a, , c] = [...bed.list()] as [string, string, string]
+  const spare = spareOf(bed)
+  for (let i = 0; i < 6; i++) bed.world.clients.call('create', `t${i}`, a, { at: bed.inMs(60_000) })
+  bed.pass(500)
+  const { process } = bed.site(spare)
+  if (process === undefined) throw new Error('it is up')
+  const late: Array<() => void> = []
+  const load = process.load.bind(process)
+  process.load = (range, ids, done) => void late.push(() => load(range, ids, done))
+  bed.crash(c)
+  for (let i = 0; i < 300 && late.length === 0; i++) bed.pass(20)
+  const replica = replicaOf(bed, spare)
+  expect([replica.copying.isReceiving, replica.inbox.isBusy]).toEqual([true, true])
+  replica.letGo()
+  expect(replica.inbox.isBusy).toBe(false)
+  for (const read of late.splice(0)) read()
+  bed.pass(600)
+  expect(process.records.of(0).size).toBe(0)
+  expect(replica.applied.isEmpty).toBe(true)
+  // It is in the list: it copies anew.
+  process.load = load
+  for (const read of late.splice(0)) read()
+  bed.pass(3000)
+  expect(bed.holders('t3')).toContain(spare)
+})
+
+test('what comes in while records are read waits, in order, and is bounded', () => {
+  const bed = new Bed()
+  const [a, b] = [...bed.list()] as [string, string]
+  const { process } = bed.site(b)
+  if (process === undefined) throw new Error('it is up')
+  const late: Array<() => void> = []
+  const load = process.load.bind(process)
+  process.load = (range, ids, done) => void late.push(() => load(range, ids, done))
+  bed.world.clients.call('create', 't0', a, { at: bed.inMs(60_000) })
+  bed.pass(20)
+  for (let i = 1; i < 200; i++) {
+    bed.world.clients.call('create', `t${i}`, a, { at: bed.inMs(60_000) })
+    bed.pass(4)
+  }
+  // One is read for, and B has none of them.
+  expect(late).toHaveLength(1)
+  expect(bed.holders('t0')).not.toContain(b)
+  process.load = load
+  for (const read of late) read()
+  bed.pass(20)
+  expect(bed.holders('t0')).toContain(b)
+  bed.pass(3000)
+  // What there was no room for is sent again.
+  for (const id of ['t1', 't199']) expect(bed.holders(id)).toContain(b)
+  expect(bed.world.history.broken).toEqual([])
+})
