@@ -37,6 +37,15 @@ export class Rooms {
     return runs.some(run => run.n === 0 || (this.#started.has(run) && run.state === 'running'))
   }
 
+  /** Writes what no change has said yet. */
+  writeAll(id: string): void {
+    const record = this.record(id)
+    if (record === undefined || !this.isAhead(id)) return
+    const runs = record.runs.filter(run => run.n === 0 || this.#started.has(run))
+    this.#started.clear()
+    this.#bed.tasks.updated(record, { times: true, runs })
+  }
+
   /** After a crash nothing is under way. */
   restarted(): void {
     this.#started.clear()
