@@ -13,7 +13,12 @@ import { OPTIONS, StoreBed } from './test-bed.ts'
 
 const id = fc.constantFrom(...IDS)
 const range = fc.nat(RANGES - 1)
-const act = { verb: fc.constantFrom(...VERBS), id, recurring: fc.boolean(), pick: fc.nat(5) }
+const act = {
+  verb: fc.constantFrom(...VERBS, 'finish' as const, 'finish' as const, 'cancel' as const),
+  id,
+  recurring: fc.boolean(),
+  pick: fc.nat(5),
+}
 const command = fc.oneof(
   { weight: 20, arbitrary: fc.record({ type: fc.constant('act' as const), ...act }) },
   { weight: 20, arbitrary: fc.record({ type: fc.constant('peer' as const), ...act }) },
@@ -85,7 +90,7 @@ describe('a store of a mesh that crashes', () => {
     const seen = { restarts: 0, lost: 0, dropped: 0, deleted: 0, spilled: 0, ended: 0, outbox: 0 }
     await fc.assert(
       fc.asyncProperty(
-        fc.array(command, { minLength: 20, maxLength: 100 }),
+        fc.array(command, { minLength: 40, maxLength: 200 }),
         fc.nat(),
         async (commands, seed) => {
           const options = { ranges: RANGES, replicated: true, endedKeepMs: 1e9, requestWindowMs: 1e14 }

@@ -6,7 +6,7 @@ import { CALLER, definition, type StoreBed } from './test-bed.ts'
 
 export const VERBS = [
   ...['create', 'create', 'reach', 'reach', 'start', 'start', 'complete', 'complete', 'fail', 'retry'],
-  ...['requeue', 'pause', 'trigger', 'cancel', 'cancel run', 'redrive', 'drop', 'write started'],
+  ...['requeue', 'pause', 'trigger', 'cancel', 'cancel run', 'redrive', 'drop', 'write started', 'finish'],
 ] as const
 export type Verb = (typeof VERBS)[number]
 
@@ -58,6 +58,10 @@ export class Rooms {
     this.#instant += 10
     const now = this.#instant
     if (verb === 'create') return this.#create(id, record, recurring, now)
+    if (verb === 'finish') {
+      for (const each of ['reach', 'start', 'complete'] as const) this.carryOut(each, id, recurring, 0)
+      return
+    }
     if (record === undefined) return
     const open = record.runs.filter(run => record.isOpen(run))
     const run = open[pick % Math.max(1, open.length)]
