@@ -365,11 +365,16 @@ export class MeshWorld {
   /** What is not in memory is found by its due key; and the index has nothing that nobody knows. */
   async #checkIndex(where: string): Promise<void> {
     const { tasks } = this.bed
-    const due = new Set((await this.bed.dump('d')).map(([key]) => `${rangeOfKey(key)}/${dueIdOf(key)}`))
     for (let range = 0; range < RANGES; range++) {
       const { heads } = await this.bed.run(tasks.pageOf(range, undefined, 1000))
+      const records = new Map<string, TaskRecord>()
+      for (const record of [...tasks.rangeRecords(range), ...tasks.endedIn(range)])
+        records.set(record.id, record)
+      // A batch that is under way is not on the disk yet.
+      await this.bed.run(tasks.spillsIdle())
+      const due = new Set((await this.bed.dump('d')).map(([key]) => `${rangeOfKey(key)}/${dueIdOf(key)}`))
       for (const { id, ended } of heads) {
-        const record = [...tasks.rangeRecords(range), ...tasks.endedIn(range)].find(each => each.id === id)
+        const record = records.get(id)
         if (record === undefined || record.segment > 0) continue
         this.counts.spilled++
         if (ended || record.outbox || record.dueAt !== NEVER)
