@@ -125,10 +125,8 @@ export class Fold<R extends Run> {
   #place(base: TaskRecord<R> | undefined, record: TaskRecord<R>): TaskRecord<R> | undefined {
     const { memory, dirty } = this.#parts
     if (record !== base) {
-      const { range, id } = record
-      const tombstone = memory.tombstoneOf(range, id)
-      record.indexedDue = (base ?? tombstone ?? record).indexedDue
-      if (tombstone !== undefined) memory.tombstones.delete(memory.keyOf(tombstone))
+      // A tombstone stays: a record of the same life that was dropped must not be its base after a crash.
+      if (base !== undefined) record.indexedDue = base.indexedDue
       if (base !== undefined) {
         memory.remove(base)
         dirty.remove(base)

@@ -163,7 +163,8 @@ export class Spiller<R extends Run> {
 
   /** The operations that make the index's copy of a record what the record is now. Returns about how many bytes. */
   #put(record: TaskRecord<R>, ops: StoreOp[]): number {
-    const { range, id, indexedDue } = record
+    const { range, id } = record
+    const indexedDue = this.#indexedDueOf(record)
     const value = encodeSnapshot(this.#out, record)
     const due = this.#parts.memory.dueOf(record)
     ops.push({ type: 'put', key: taskKey(range, id), value })
@@ -173,6 +174,17 @@ export class Spiller<R extends Run> {
     }
     record.indexedDue = due
     return value.length + 64
+  }
+
+  /** Of a mesh a record may come back after it was dropped in this very segment: it takes the tombstone's keys over. */
+  #indexedDueOf(record: TaskRecord<R>): number {
+    const { memory } = this.#parts
+    if (!memory.replicated) return record.indexedDue
+    const key = memory.keyOf(record)
+    const tombstone = memory.tombstones.get(key)
+    if (tombstone === undefined) return record.indexedDue
+    memory.tombstones.delete(key)
+    return tombstone.indexedDue
   }
 
   /** The last batch: what ended, what is kept of it, the context, and where the journal now begins. */

@@ -17,9 +17,13 @@ export function save(bed: StoreBed, range: number, state: RangeState = stateOf()
   bed.tasks.saveState(range, state)
 }
 
+interface Named {
+  readonly tasks: { readonly actors: { nameOf(actor: number): string } }
+}
+
 /** What is left of a state when it is compared: by names, since numbers of actors differ from boot to boot. */
-export function shownState(bed: StoreBed, { context, list, quorum, ready }: RangeState): object {
-  const name = (actor: number): string => bed.tasks.actors.nameOf(actor)
+export function shownState({ tasks }: Named, { context, list, quorum, ready }: RangeState): object {
+  const name = (actor: number): string => tasks.actors.nameOf(actor)
   return {
     ...{ list, quorum, ready, life: context.life },
     dots: [...context.dots()].map(({ actor, n }) => `${name(actor)} ${n}`).sort(),

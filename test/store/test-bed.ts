@@ -9,6 +9,7 @@ import { type CarillonError, isCarillonError } from '../../src/errors.ts'
 import { ByteReader, ByteWriter } from '../../src/lib/bytes.ts'
 import { SeededRandom } from '../../src/lib/seeded-random.ts'
 import type { Store, StoreOp } from '../../src/ports/store.ts'
+import type { Dot } from '../../src/replication/context.ts'
 import { allOf } from '../../src/store/keys.ts'
 import { RangeStates } from '../../src/store/range-states.ts'
 import {
@@ -95,7 +96,7 @@ export class StoreBed {
   /** Of a mesh: what replication would have of the ranges. */
   states = new RangeStates()
   /** Of a mesh: called with each change of this store's own. */
-  wrote: ChangeSink['wrote'] = () => undefined
+  wrote: (...change: [...Parameters<ChangeSink['wrote']>, dot: Dot]) => void = () => undefined
   #life = 0
   #alive = false
 
@@ -162,7 +163,7 @@ export class StoreBed {
       wrote: (range, bytes, dots) => {
         const { actor, n } = next(range)
         this.states.change(range, actor, n)
-        this.wrote(range, bytes, dots)
+        this.wrote(range, bytes, dots, { actor, n })
       },
     }
   }
