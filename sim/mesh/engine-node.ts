@@ -14,11 +14,12 @@ import type { RefusalCode } from '../../src/membership/messages.ts'
 import type { StoreId, View } from '../../src/membership/view.ts'
 import type { MeshObserver, MeshOptions } from '../../src/mesh/mesh.ts'
 import type { Clock } from '../../src/ports/clock.ts'
+import type { Store } from '../../src/ports/store.ts'
 import type { WorkerChannel } from '../../src/ports/worker-channel.ts'
 import { channelPair } from '../channel.ts'
 import type { SimulatedHost } from '../network/host.ts'
 import { SimulatedNetwork } from '../network.ts'
-import { ProcessStore, SimulatedProcess } from '../process.ts'
+import { ProcessStore, SimulatedProcess, type StoreHook } from '../process.ts'
 import { diskLatency, SimulatedDisk, SimulatedStore } from '../simulated-store.ts'
 import type { Trace } from '../trace.ts'
 import type { VirtualClock } from '../virtual-clock.ts'
@@ -33,6 +34,8 @@ export interface NodePorts {
   readonly history: MeshHistory
   readonly host: SimulatedHost
   readonly random: SeededRandom
+  /** What mutants put between an engine and its disk. */
+  readonly storeHook?: StoreHook | undefined
 }
 
 export interface NodeEvents {
@@ -116,13 +119,13 @@ export class EngineNode implements MeshNode, TaskNode {
 
   start(): void {
     if (this.#isAlive || this.#isRetired) return
-    const { clock, trace, host, random } = this.#ports
+    const { clock, trace, host, random, storeHook = (plain: Store) => plain } = this.#ports
     this.#lives++
     const process = new SimulatedProcess(clock, trace, random.fork(`timers ${this.#lives}`))
     this.#process = process
     this.#stopping = undefined
     this.#isReady = false
-    const store = new ProcessStore(new SimulatedStore(this.#disk), process)
+    const store = new ProcessStore(storeHook(new SimulatedStore(this.#disk)), process)
     const network = new SimulatedNetwork(host, process, { self: this.name })
     const engine = new Engine(
       {
