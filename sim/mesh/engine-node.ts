@@ -59,6 +59,8 @@ export type OptionsOfLife = (isFirstStore: boolean) => Partial<MeshOptions>
 export const RANGES = 16
 /** Whoever looks after the nodes starts one again after this, under a new store id, when it was found rolled back; ms. */
 const RENEWAL_MS = 500
+/** Who leaves waits so long for the others to have what it has. */
+const LEAVE_MS_MAX = 20_000
 
 export class EngineNode implements MeshNode, TaskNode {
   readonly number: number
@@ -170,9 +172,12 @@ export class EngineNode implements MeshNode, TaskNode {
   }
 
   leave(): Promise<void> {
-    return this.#stop('leaves', async ({ membership }) => {
+    return this.#stop('leaves', async mesh => {
       // Who was never let in has nothing to leave.
-      if (membership.isAdmitted) await membership.leave()
+      if (!mesh.membership.isAdmitted) return
+      const { leave } = mesh as { readonly leave?: (limitMs: number) => Promise<void> }
+      // With tasks it first sees to it that the others have all.
+      await (leave === undefined ? mesh.membership.leave() : leave.call(mesh, LEAVE_MS_MAX))
     })
   }
 
