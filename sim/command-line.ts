@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util'
 import { MESH_MIXES } from './mesh/mixes.ts'
+import { MESH_MUTANTS } from './mesh/mutants.ts'
 import { MUTANTS } from './mutants/index.ts'
 import { MIXES } from './world.ts'
 
@@ -17,7 +18,7 @@ export const USAGE = `npm run sim -- [options]
   --trace FILE          writes what happens there (the last seed's stays)
   --verbose             prints what happens
   --check-determinism   runs each seed twice and compares (the first seed always is)
-  --mutant NAME         puts a known bug in
+  --mutant NAME         puts a known bug in; with --mesh into every engine
   --mutants             puts known bugs in, one by one, and looks whether they are found within --seeds (default 20)`
 
 export interface Options {
@@ -61,11 +62,9 @@ export function readOptions(args: string[]): Options {
   if (!mixes.includes(values.mix)) {
     throw new Error(`--mix is "${values.mix}"; known ${isMesh ? 'of a mesh ' : ''}are ${mixes.join(', ')}`)
   }
-  const names = MUTANTS.map(mutant => mutant.name)
+  const names = (isMesh ? MESH_MUTANTS : MUTANTS).map(mutant => mutant.name)
   if (values.mutant !== undefined && !names.includes(values.mutant))
     throw new Error(`--mutant is "${values.mutant}"; known are ${names.join(', ')}`)
-  if (isMesh && (values.mutants || values.mutant !== undefined))
-    throw new Error('--mutant is for one node, not for a mesh')
   return {
     seed: number('seed', values.seed, 1, 0),
     seeds: number('seeds', values.seeds, values.mutants ? 20 : 1, 0),

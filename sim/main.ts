@@ -4,6 +4,7 @@
  */
 
 import { type Options, readOptions, USAGE } from './command-line.ts'
+import { MESH_MUTANTS } from './mesh/mutants.ts'
 import { runMesh } from './mesh/world.ts'
 import { hunt, MUTANTS } from './mutants/index.ts'
 import { runSeeds, type SeedRunner } from './seeds.ts'
@@ -40,20 +41,24 @@ function nodeRunner({ minutes, mix, trace, verbose, mutant: name }: Options): Se
 }
 
 /** A mesh of engines. */
-function meshRunner({ minutes, mix, trace, verbose, nodes }: Options): SeedRunner {
+function meshRunner({ minutes, mix, trace, verbose, nodes, mutant: name }: Options): SeedRunner {
+  const mutant = MESH_MUTANTS.find(each => each.name === name)
+  const [option, title] = name === undefined ? ['', ''] : [` --mutant ${name}`, `, mutant ${name}`]
   return {
     run: (seed, isAgain) =>
-      runMesh({ seed, minutes, mix, nodes, ...(isAgain ? {} : { traceFile: trace, verbose }) }),
-    options: nodes === undefined ? ' --mesh' : ` --nodes ${nodes}`,
-    title: nodes === undefined ? ', meshes' : `, meshes of ${nodes}`,
+      runMesh({ seed, minutes, mix, nodes, mutant, ...(isAgain ? {} : { traceFile: trace, verbose }) }),
+    options: `${nodes === undefined ? ' --mesh' : ` --nodes ${nodes}`}${option}`,
+    title: `${nodes === undefined ? ', meshes' : `, meshes of ${nodes}`}${title}`,
     work: ({ counters }) => `${counters.nodes ?? 0} nodes, ${counters.views ?? 0} views`,
   }
 }
 
-async function huntAll({ seed, seeds, minutes }: Options): Promise<number> {
+async function huntAll({ seed, seeds, minutes, isMesh, nodes }: Options): Promise<number> {
   console.log(`mutants, seeds ${seed} to ${seed + seeds - 1}, ${minutes} virtual minutes each`)
   let escaped = 0
-  for await (const { mutant, found } of hunt({ seed, seeds, minutes })) {
+  const options = { seed, seeds, minutes }
+  const hunts = isMesh ? hunt(options, MESH_MUTANTS, run => runMesh({ ...run, nodes })) : hunt(options)
+  for await (const { mutant, found } of hunts) {
     if (found === undefined) escaped++
     const how = found === undefined ? 'ESCAPED' : `found by seed ${found.seed}: ${found.by.split('\n')[0]}`
     console.log(`${mutant.name.padEnd(28)} ${how}`)

@@ -14,11 +14,12 @@ import type { RefusalCode } from '../../src/membership/messages.ts'
 import type { StoreId, View } from '../../src/membership/view.ts'
 import type { MeshObserver, MeshOptions } from '../../src/mesh/mesh.ts'
 import type { Clock } from '../../src/ports/clock.ts'
+import type { Store } from '../../src/ports/store.ts'
 import type { WorkerChannel } from '../../src/ports/worker-channel.ts'
 import { channelPair } from '../channel.ts'
 import type { SimulatedHost } from '../network/host.ts'
 import { SimulatedNetwork } from '../network.ts'
-import { ProcessStore, SimulatedProcess } from '../process.ts'
+import { ProcessStore, SimulatedProcess, type StoreHook } from '../process.ts'
 import { diskLatency, SimulatedDisk, SimulatedStore } from '../simulated-store.ts'
 import type { Trace } from '../trace.ts'
 import type { VirtualClock } from '../virtual-clock.ts'
@@ -33,6 +34,8 @@ export interface NodePorts {
   readonly history: MeshHistory
   readonly host: SimulatedHost
   readonly random: SeededRandom
+  /** What mutants put between an engine and its disk. */
+  readonly storeHook?: StoreHook | undefined
 }
 
 export interface NodeEvents {
@@ -56,6 +59,8 @@ export type OptionsOfLife = (isFirstStore: boolean) => Partial<MeshOptions>
 export const RANGES = 16
 /** Whoever looks after the nodes starts one again after this, under a new store id, when it was found rolled back; ms. */
 const RENEWAL_MS = 500
+/** Who leaves waits so long for the others to have what it has. */
+const LEAVE_MS_MAX = 20_000
 
 export class EngineNode implements MeshNode, TaskNode {
   readonly number: number
@@ -116,13 +121,13 @@ export class EngineNode implements MeshNode, TaskNode {
 
   start(): void {
     if (this.#isAlive || this.#isRetired) return
-    const { clock, trace, host, random } = this.#ports
+    const { clock, trace, host, random, storeHook = (plain: Store) => plain } = this.#ports
     this.#lives++
     const process = new SimulatedProcess(clock, trace, random.fork(`timers ${this.#lives}`))
     this.#process = process
     this.#stopping = undefined
     this.#isReady = false
-    const store = new ProcessStore(new SimulatedStore(this.#disk), process)
+    const store = new ProcessStore(storeHook(new SimulatedStore(this.#disk)), process)
     const network = new SimulatedNetwork(host, process, { self: this.name })
     const engine = new Engine(
       {
@@ -167,9 +172,12 @@ export class EngineNode implements MeshNode, TaskNode {
   }
 
   leave(): Promise<void> {
-    return this.#stop('leaves', async ({ membership }) => {
+    return this.#stop('leaves', async mesh => {
       // Who was never let in has nothing to leave.
-      if (membership.isAdmitted) await membership.leave()
+      if (!mesh.membership.isAdmitted) return
+      const { leave } = mesh as { readonly leave?: (limitMs: number) => Promise<void> }
+      // With tasks it first sees to it that the others have all.
+      await (leave === undefined ? mesh.membership.leave() : leave.call(mesh, LEAVE_MS_MAX))
     })
   }
 

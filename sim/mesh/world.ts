@@ -9,7 +9,9 @@ import { DEFAULT_MEMBERSHIP_OPTIONS } from '../../src/membership/options.ts'
 import { suspicionMsMax, TIMINGS } from '../../src/membership/timings.ts'
 import { badness, type View } from '../../src/membership/view.ts'
 import type { MeshOptions } from '../../src/mesh/mesh.ts'
+import type { Mutant } from '../mutants/mutant.ts'
 import { SimulatedSwitch } from '../network/switch.ts'
+import type { StoreHook } from '../process.ts'
 import type { SeedResult } from '../seeds.ts'
 import { portableStacks } from '../stack-traces.ts'
 import { Trace } from '../trace.ts'
@@ -32,6 +34,8 @@ export interface MeshRunOptions {
   readonly minutes: number
   readonly mix: string
   readonly nodes?: number | undefined
+  /** A known bug in every engine. */
+  readonly mutant?: Mutant | undefined
   readonly traceFile?: string | undefined
   readonly verbose?: boolean | undefined
 }
@@ -68,7 +72,8 @@ export async function runPlan(
     history.fault(`unhandled rejection: ${error instanceof Error ? error.stack : error}`)
   process.on('unhandledRejection', rejected)
   const restoreStacks = portableStacks()
-  const world = new MeshWorld(plan, { clock, trace, history, random })
+  const mutant = options.mutant?.apply({ clock, random: random.fork('mutant') })
+  const world = new MeshWorld(plan, { clock, trace, history, random, storeHook: mutant?.store })
   try {
     await world.run(options.minutes * 60_000)
   } catch (error) {
@@ -77,6 +82,7 @@ export async function runPlan(
     await new Promise(resolve => setImmediate(resolve))
     process.off('unhandledRejection', rejected)
     restoreStacks()
+    mutant?.undo()
     trace.close()
   }
   const faults = [...history.faults]
@@ -103,6 +109,7 @@ interface WorldPorts {
   readonly trace: Trace
   readonly history: MeshHistory
   readonly random: SeededRandom
+  readonly storeHook: StoreHook | undefined
 }
 
 class MeshWorld {
@@ -122,7 +129,7 @@ class MeshWorld {
   #isHealed = false
 
   constructor(plan: MeshPlan, ports: WorldPorts) {
-    const { clock, random, trace, history } = ports
+    const { clock, random, trace, history, storeHook } = ports
     this.#plan = plan
     this.#ports = ports
     const timings = TIMINGS[plan.profile]
@@ -139,7 +146,7 @@ class MeshWorld {
       (host, number) =>
         new EngineNode(
           number,
-          { clock, trace, history, host, random: random.fork(`node ${number}`) },
+          { clock, trace, history, host, random: random.fork(`node ${number}`), storeHook },
           isFirstStore => this.#optionsOf(plan.nodes[number] as NodePlan, number, addresses, isFirstStore),
           {
             changed: (node, isNew) => this.#nodeChanged(node, isNew),

@@ -19,17 +19,26 @@ export interface HuntOptions {
   readonly minutes: number
 }
 
+/** Runs a seed of a mix, with a mutant or without. */
+export type Runner = (run: {
+  readonly seed: number
+  readonly minutes: number
+  readonly mix: string
+  readonly mutant?: Mutant
+}) => Promise<{ readonly faults: readonly string[] }>
+
 export async function* hunt(
   { seed: first, seeds, minutes }: HuntOptions,
   mutants: readonly Mutant[] = MUTANTS,
+  runner: Runner = runSeed,
 ): AsyncGenerator<Hunted> {
   for (const mutant of mutants) {
     let found: Hunted['found']
     for (let seed = first; seed < first + seeds && found === undefined; seed++) {
       const run = { seed, minutes, mix: mutant.mix }
-      const [by] = (await runSeed({ ...run, mutant })).faults
+      const [by] = (await runner({ ...run, mutant })).faults
       // A seed that fails anyway says nothing of the mutant.
-      if (by !== undefined && (await runSeed(run)).faults.length === 0) found = { seed, by }
+      if (by !== undefined && (await runner(run)).faults.length === 0) found = { seed, by }
     }
     yield { mutant, found }
   }

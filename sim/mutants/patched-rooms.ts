@@ -10,33 +10,8 @@ import { Definition } from '../../src/task/definition.ts'
 import { TaskRecord } from '../../src/task/record.ts'
 import { Lifecycle } from '../../src/work/lifecycle.ts'
 import { Occurrences } from '../../src/work/occurrences.ts'
-import type { Mutant, MutantPorts } from './mutant.ts'
-
-type Method = (this: unknown, ...args: unknown[]) => unknown
-
-/** Replaces a method; `make` gets the original. */
-function patched(
-  name: string,
-  breaks: string,
-  target: object,
-  method: string,
-  make: (original: Method, ports: MutantPorts) => Method,
-  mix = 'crash',
-): Mutant {
-  return {
-    name,
-    breaks,
-    mix,
-    apply: ports => {
-      const before = Object.getOwnPropertyDescriptor(target, method)
-      if (before === undefined) throw new Error(`mutant ${name}: there is no ${method} to patch`)
-      const made = make((before.get ?? before.value) as Method, ports)
-      const after = before.get === undefined ? { ...before, value: made } : { ...before, get: made }
-      Object.defineProperty(target, method, after)
-      return { undo: () => Object.defineProperty(target, method, before) }
-    },
-  }
-}
+import type { Mutant } from './mutant.ts'
+import { patched } from './patched.ts'
 
 export const PATCHED_ROOMS: readonly Mutant[] = [
   patched(

@@ -1,5 +1,6 @@
 /**
- * Many seeds of simulated meshes, in every mix of faults in turn; what each failing seed said, and how to replay it.
+ * Many seeds of simulated meshes, in every mix of faults in turn, without tasks and with them; what each failing seed said,
+ * how to replay it, and in the end what all of them did.
  */
 
 import { MESH_MIXES } from '../../sim/mesh/mixes.ts'
@@ -41,12 +42,33 @@ export async function mesh({ seeds, seed: first }: MeshSoakOptions): Promise<str
       console.log(`  ${i + 1} seeds, ${failures.length} failed, ${seconds} s`)
     }
   }
-  const figures = Object.entries(totals)
-    .sort()
-    .map(([name, count]) => `${name} ${count}`)
+  const hours = (virtualMs / 3_600_000).toFixed(1)
+  const nodeHours = ((totals['virtual node-minutes'] ?? 0) / 60).toFixed(0)
   console.log(
-    `mesh: ${seeds} seeds, ${failures.length} failed, ${(virtualMs / 3_600_000).toFixed(1)} virtual hours`,
+    `mesh: ${seeds} seeds, ${failures.length} failed, ${hours} virtual hours, ${nodeHours} node-hours`,
   )
-  console.log(figures.join(', '))
+  for (const line of report(totals)) console.log(`  ${line}`)
   return failures
+}
+
+/** The counters by what they are of, a line each. */
+function report(totals: Readonly<Record<string, number>>): string[] {
+  const names = Object.keys(totals).sort()
+  const line = (title: string, has: (name: string) => boolean): string => {
+    const found = names.filter(has).map(name => `${name} ${totals[name]}`)
+    return `${title}: ${found.join(', ') || 'none'}`
+  }
+  const isFault = (name: string): boolean => name.startsWith('fault ')
+  const isExcused = (name: string): boolean =>
+    /^(duplicates|started after a cancel|runs by hand made twice)/.test(name)
+  const isOfTasks = (name: string): boolean =>
+    /^(calls|acknowledged|answered|repeated|runs$|attempts|completed|failed|killed|orphaned|lateness|convergence)/.test(
+      name,
+    )
+  return [
+    line('faults', isFault),
+    line('tasks', isOfTasks),
+    line('explained', isExcused),
+    line('the rest', name => !isFault(name) && !isExcused(name) && !isOfTasks(name)),
+  ]
 }

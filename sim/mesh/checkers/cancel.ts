@@ -2,7 +2,8 @@
  * Nothing starts after an acknowledged cancel, and nothing that falls due after an acknowledged pause.
  *
  * Firm, all stores of the range's lists have it: only who was cut off may start it still, as a stand-in with an old copy.
- * Not firm, one that takes over may not have heard of it yet: that needs a reason in what was done to the mesh.
+ * Not firm, one that takes over may have found too few that knew of it: that needs a reason in what was done to the mesh,
+ * and a crash alone is none.
  */
 
 import type { MeshHistory } from '../history.ts'
@@ -48,7 +49,12 @@ function checkStarts(
       ? 'cut off'
       : isFirm && isSettled
         ? undefined
-        : reasonToRepeat(history, client, op.sentAt, startedAt)
+        : reasonToRepeat(history, {
+            node: client,
+            since: op.sentAt,
+            settledAt: op.ackAt as number,
+            until: startedAt,
+          })
     if (reason !== undefined) {
       history.count(`started after a cancel: ${reason}`)
       continue

@@ -10,6 +10,9 @@ import { type MeshChecker, seconds } from './checker.ts'
 import { hasCompleted, runsOf, told } from './task-story.ts'
 import { reasonToRepeat } from './trouble.ts'
 
+/** Within so long after its end a completion is kept by as many stores as it takes, ms. */
+const KEPT_MS = 10_000
+
 export const duplicates: MeshChecker = {
   name: 'duplicates',
   check(history, _plan, fail) {
@@ -17,6 +20,8 @@ export const duplicates: MeshChecker = {
       for (const attempts of runsOf(story).values()) {
         history.count('runs')
         for (const [at, attempt] of attempts.entries()) {
+          // In the end all stop, one after the other.
+          if (attempt.startedAt > history.endedAt) continue
           const before = rivalOf(attempts.slice(0, at), attempt)
           if (before !== undefined) judge(history, story, before, attempt, fail)
         }
@@ -43,7 +48,14 @@ function judge(
   attempt: Attempt,
   fail: (text: string) => void,
 ): void {
-  const reason = reasonToRepeat(history, before.client, before.receivedAt, attempt.startedAt)
+  const until = attempt.startedAt
+  const isSettled = hasCompleted(before)
+  const reason = reasonToRepeat(history, {
+    node: before.client,
+    since: before.receivedAt,
+    settledAt: isSettled ? Math.min(until, (before.endedAt as number) + KEPT_MS) : until,
+    until,
+  })
   const kind = hasCompleted(before) ? 'completed twice' : 'twice at once'
   if (reason !== undefined) return history.count(`duplicates, ${kind}: ${reason}`)
   fail(

@@ -27,7 +27,11 @@ export const requests: MeshChecker = {
       const triggers = story.ops.filter(({ method }) => method === 'trigger')
       if (runs.size <= 1 + triggers.length) continue
       const reason = triggers
-        .map(op => reasonToRepeat(history, op.answers[0]?.node ?? 0, op.sentAt, op.ackAt ?? history.endedAt))
+        .map(op => {
+          const until = op.ackAt ?? history.endedAt
+          const node = op.answers[0]?.node ?? 0
+          return reasonToRepeat(history, { node, since: op.sentAt, settledAt: until, until })
+        })
         .find(each => each !== undefined)
       if (reason !== undefined && wasRepeated(story)) history.count(`runs by hand made twice: ${reason}`)
       else {

@@ -11,11 +11,13 @@ const CUTTING = ['halves', 'isolate', 'flip-flop', 'one-way']
 const SLOWING = ['clog', 'loss', 'slow-links']
 /** Whoever was cut off or stood still may act on what it knew before, until it has heard; ms after the end of it. */
 export const HEAL_MS = 15_000
+/** A process ends in an orderly way. */
+const STOPPING = ['restart', 'restart-all', 'leave', 'replace']
 /** So many at once that what is left may know too little of what was agreed. */
 const MASSIVE = ['mass-crash', 'restart-all']
 
-function overlaps({ from, to }: StrikeReport, since: number, until: number): boolean {
-  return from <= until && to + HEAL_MS >= since
+function overlaps({ from, to }: StrikeReport, since: number, until: number, healMs = HEAL_MS): boolean {
+  return from <= until && to + healMs >= since
 }
 
 /** Somebody was cut off in the span, or shortly before. */
@@ -49,25 +51,56 @@ export function wasTroubled(history: MeshHistory, since: number, until: number):
   )
 }
 
-/**
- * Why a run may have been started though another attempt of it, on `node`, was under way or had ended; undefined: for no
- * reason.
- */
+export interface RepeatSpan {
+  /** Where the other attempt was, or the call was answered. */
+  readonly node: number
+  readonly since: number
+  /** From then on what ended it is in as many stores as it takes; a loss of the node is no reason any more. */
+  readonly settledAt: number
+  /** The start that is to be explained. */
+  readonly until: number
+}
+
+/** Why a run may have been started though another attempt of it was under way or had ended; undefined: for no reason. */
 export function reasonToRepeat(
   history: MeshHistory,
-  node: number,
-  since: number,
-  until: number,
+  { node, since, settledAt, until }: RepeatSpan,
 ): string | undefined {
   const ofNode = (each: { readonly node: number }): boolean => each.node === node
-  if (isIn(history.ends.filter(ofNode), since, until)) return 'crash'
-  if (isIn(history.tasks?.workerLosses.filter(ofNode) ?? [], since, until)) return 'worker loss'
+  if (isIn(history.tasks?.workerLosses.filter(ofNode) ?? [], since, settledAt)) return 'worker loss'
+  const stops = history.strikes.filter(
+    each => STOPPING.includes(each.fault) && each.nodes.includes(node) && overlaps(each, since, settledAt, 0),
+  )
+  // It aborts what runs, and the next owner does not wait for the handlers to notice.
+  if (stops.length > 0) return 'orderly stop'
+  if (isIn(history.ends.filter(ofNode), since, settledAt)) return 'crash'
   if (wasCut(history, since, until)) return 'partition'
   const stood = history.strikes.some(each => each.fault === 'pause' && overlaps(each, since, until))
   if (stood) return 'pause'
+  // Who takes over then may not find enough that know.
+  if (mostDown(history, since, until) >= 2) return 'several down'
   // A view that changed a moment before moved ranges: the new owner may not have heard all.
-  if (isIn(history.views, since - HEAL_MS, until)) return 'view change'
+  if (isIn(history.views, since - HEAL_MS, settledAt)) return 'view change'
   return undefined
+}
+
+/** The most nodes that did not run at one instant of the span, or had come back only just before. */
+function mostDown(history: MeshHistory, since: number, until: number): number {
+  const nodes = new Set(history.ends.filter(({ at }) => at <= until).map(({ node }) => node))
+  const spans = [...nodes].flatMap(node => {
+    const starts = history.starts.filter(each => each.node === node).map(({ at }) => at)
+    return history.ends
+      .filter(each => each.node === node && each.at <= until)
+      .map(({ at }) => ({
+        node,
+        from: at,
+        to: (starts.find(start => start >= at) ?? Number.POSITIVE_INFINITY) + HEAL_MS,
+      }))
+      .filter(({ to }) => to >= since)
+  })
+  const downAt = (at: number): number =>
+    new Set(spans.filter(({ from, to }) => from <= at && at <= to).map(({ node }) => node)).size
+  return Math.max(0, ...[since, ...spans.map(({ from }) => from)].map(downAt))
 }
 
 function isIn(reports: ReadonlyArray<{ readonly at: number }>, since: number, until: number): boolean {

@@ -52,8 +52,10 @@ export const TASK_FAULTS: readonly MeshFault[] = [
   failedSync,
 ]
 
+const BY_NAME = new Map([...MESH_FAULTS, ...TASK_FAULTS].map(fault => [fault.name, fault]))
+
 export function meshFault(name: string): MeshFault {
-  const fault = [...MESH_FAULTS, ...TASK_FAULTS].find(each => each.name === name)
+  const fault = BY_NAME.get(name)
   if (fault === undefined) throw new Error(`there is no fault ${name}`)
   return fault
 }

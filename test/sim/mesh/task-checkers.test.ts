@@ -246,14 +246,16 @@ describe('cancel', () => {
     expect(judged(cancel)).toEqual([])
   })
 
-  test('a crash is a reason for who takes over only if it was not firm', () => {
+  test('a crash is no reason, and two are one for who takes over if it was not firm', () => {
     history.ends.push({ at: 19_500, node: 0 })
     const [firm, soft] = [cancelled(true), oneShot('b', 1000, 20_000)]
     call(soft.story as MeshStory, 'cancel', 19_000, { answer: { cancelled: true, firm: false } })
     ran(firm, 20_001)
     ran(soft, 20_001)
+    expect(judged(cancel).map(text => text.slice(0, 2))).toEqual(['a@', 'b@'])
+    history.ends.push({ at: 19_600, node: 1 })
     expect(judged(cancel).map(text => text.slice(0, 2))).toEqual(['a@'])
-    expect(history.counters['started after a cancel: crash']).toBe(1)
+    expect(history.counters['started after a cancel: several down']).toBe(1)
   })
 
   test('who is cut off may start it still, and the others may not', () => {
@@ -295,6 +297,8 @@ describe('duplicates', () => {
     ['worker loss', () => tasks.workerLosses.push({ at: 21_000, node: 0 })],
     ['partition', () => strike('halves', 15_000, 22_000, [0], [1, 2])],
     ['pause', () => strike('pause', 15_000, 22_000, [1])],
+    ['orderly stop', () => strike('restart', 20_005, 22_000, [0])],
+    ['several down', () => history.ends.push({ at: 22_000, node: 1 }, { at: 23_000, node: 2 })],
     ['view change', () => history.views.push({ at: 19_000, node: 1, view: {} as never })],
   ])('bears and counts one after a %s', (kind, happen) => {
     const op = oneShot('a', 1000, 20_000)
@@ -308,14 +312,19 @@ describe('duplicates', () => {
   test.each<[string, () => void]>([
     ['a crash of another node', () => history.ends.push({ at: 21_000, node: 2 })],
     ['a crash before', () => history.ends.push({ at: 19_000, node: 0 })],
+    ['a crash long after', () => history.ends.push({ at: 31_000, node: 0 })],
+    ['a restart long after', () => strike('restart', 31_000, 33_000)],
     ['a slow disk', () => strike('slow-disk', 15_000, 30_000)],
     ['a partition that is long over', () => strike('halves', 1000, 3000, [0], [1, 2])],
   ])('%s is no reason', (_what, happen) => {
     const op = oneShot('a', 1000, 20_000)
     ran(op, 20_001)
-    ran(op, 25_000, { client: 1 })
+    ran(op, 35_000, { client: 1 })
     happen()
     expect(judged(duplicates)).toHaveLength(1)
+    // What comes after the end of all is not judged.
+    history.endedAt = 34_000
+    expect(judged(duplicates)).toEqual([])
   })
 })
 

@@ -48,7 +48,6 @@ describe('a seed', () => {
     ['--nodes', '2'],
     ['--mesh', '--mix', 'disk'],
     ['--mix', 'loss'],
-    ['--mesh', '--mutants'],
   ])('is refused with %s %s', async (...args) => {
     expect(await simulate(...args)).toEqual({ code: 2, output: '' })
   })
