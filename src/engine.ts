@@ -356,6 +356,7 @@ export class Engine implements SessionHost {
       duty: this.#duty,
       creation: this.#creation,
       started,
+      durable: this.#ports.store.durable,
       stir: () => this.stir(),
       failed: error => this.failed(error),
     })

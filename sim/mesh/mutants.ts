@@ -67,6 +67,7 @@ const REPLICATED: readonly Mutant[] = [
           former,
           quorum: view.quorum - 1,
           confirmed: store => view.confirmed(store),
+          isDurable: store => view.isDurable(store),
         }
         return copiesOf.call(this, waiting, fewer)
       }

@@ -41,6 +41,8 @@ export interface MeshHost {
   readonly creation: Creation
   /** What the store found at this start. */
   readonly started: Started
+  /** Its store keeps what is synced. */
+  readonly durable: boolean
   readonly stir: () => void
   /** The engine has to stop. */
   readonly failed: (error: unknown) => void
@@ -69,7 +71,7 @@ export class Mesh {
   #placed: { readonly view: string; readonly placement: Placement } | undefined
 
   constructor(ports: MeshPorts, options: MeshOptions, host: MeshHost) {
-    const { store, duty, creation, started, stir, failed } = host
+    const { store, duty, creation, started, durable, stir, failed } = host
     this.#ports = ports
     this.#options = options
     this.#store = store
@@ -114,6 +116,7 @@ export class Mesh {
         store,
         duty,
         creation,
+        durable,
         meshId: () => this.membership.meshId,
         heard: node => this.membership.heard(node),
         exchangeViews: id => this.membership.exchangeViews(id as StoreId),

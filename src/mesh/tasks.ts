@@ -42,6 +42,8 @@ export interface TasksParts {
   readonly store: TaskStore<LiveRun>
   readonly duty: Duty
   readonly creation: Creation
+  /** What it has synced survives the loss of its process. */
+  readonly durable: boolean
   readonly meshId: () => string | undefined
   /** A sign of life of a node; the store that speaks from there. */
   readonly heard: (node: string) => string | undefined
@@ -158,6 +160,7 @@ export class MeshTasks implements Ownership, ChangeSink {
         states,
         withRecords,
         // Who was there at the founding and has anything since is like any other.
+        durable: this.#parts.durable,
         isFounder: isFounder && states.size === 0 && withRecords.size === 0,
       },
     )

@@ -140,9 +140,10 @@ export class RangeReplica implements Replica {
     this.standIn = false
     this.round = undefined
     this.#stability.news()
+    // Also of the same members in another order: who is first acts.
+    this.list = [...list]
     if (!sameMembers(before, list) || this.quorum !== view.quorum) {
       if (before.length > 0) this.lists = this.lists.add(before, this.quorum, host.now())
-      this.list = [...list]
       this.quorum = view.quorum
       const isFirst = before.length === 0
       if (!isFirst) {

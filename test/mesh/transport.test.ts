@@ -54,7 +54,7 @@ function bed(network = new NarrowNetwork()) {
   return { network, transport, received }
 }
 
-const HAVE: Message = { type: 'have', range: 3, actor: 0, n: 7 }
+const HAVE: Message = { type: 'have', range: 3, actor: 0, n: 7, durable: true }
 
 function append(bytes: number): Message {
   return {
