@@ -293,7 +293,7 @@ class MeshWorld {
       history.most('convergence max, ms', Math.ceil(tasks.convergedAt - tasks.settledAt))
     } else if (tasks.inspections.length > 0) {
       const apart = [...unconverged(tasks.inspections)].filter(([range]) => !converged.has(range))
-      tasks.apart = apart.map(([, why]) => why)
+      tasks.apart = new Map(apart)
     }
     await clock.runUntil(() => history.faults.length > 0, TAIL_MS)
     this.#tasks?.end()
