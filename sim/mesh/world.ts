@@ -276,7 +276,12 @@ class MeshWorld {
     const isAnswered = await this.#runUntil(() => this.#tasks?.openCount === 0, REST_MS)
     if (!isAnswered) history.count('calls never answered', this.#tasks?.openCount)
     const quietFor = (): number => clock.monotonic() - (history.views.at(-1)?.at ?? 0)
-    await this.#runUntil(() => quietFor() >= QUIET_MS, SETTLE_MS_MAX)
+    // A member that is away stays in its lists, and those who kept them for it wait, until it is gone.
+    const isAnybodyAway = (): boolean => {
+      const seen = this.#nodes.find(node => node.isUp)?.membership?.view.stores ?? []
+      return seen.some(({ state }) => state === 'away')
+    }
+    await this.#runUntil(() => quietFor() >= QUIET_MS && !isAnybodyAway(), SETTLE_MS_MAX)
     tasks.settledAt = clock.monotonic()
     trace.note('the views are at rest')
     const converged = new Set<number>()
@@ -293,8 +298,12 @@ class MeshWorld {
       history.most('convergence max, ms', Math.ceil(tasks.convergedAt - tasks.settledAt))
     } else if (tasks.inspections.length > 0) {
       const apart = [...unconverged(tasks.inspections)].filter(([range]) => !converged.has(range))
+<<<<<<< HEAD
       tasks.apart = apart.map(([, why]) => why)
       if (process.env['SIM_DEBUG']) for (const [range, why] of apart) { console.log(why); for (const each of tasks.inspections) if (each.range === range) console.log('  n', each.node, this.#nodes[each.node]?.store?.slice(0, 4), (each as never as {debug: string}).debug) }
+=======
+      tasks.apart = new Map(apart)
+>>>>>>> w6-sim
     }
     await clock.runUntil(() => history.faults.length > 0, TAIL_MS)
     this.#tasks?.end()

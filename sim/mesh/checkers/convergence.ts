@@ -10,13 +10,13 @@ export const convergence: MeshChecker = {
   name: 'convergence',
   check({ tasks }, _plan, fail) {
     if (tasks === undefined || tasks.inspections.length === 0) return
-    if (tasks.convergedAt === undefined) {
-      for (const why of tasks.apart.length > 0 ? tasks.apart : unconverged(tasks.inspections).values())
-        fail(`not within the bound after the views were at rest: ${why}`)
-      return
-    }
     // Recurring tasks go on: a change may be under way between two stores in the moment of the last look.
-    for (const why of unconverged(tasks.inspections, true).values()) fail(`in the end ${why}`)
+    const inTheEnd = unconverged(tasks.inspections, true)
+    for (const [range, why] of tasks.apart) {
+      const later = inTheEnd.has(range) ? 'nor later' : 'but later'
+      fail(`not within the bound after the views were at rest, ${later}: ${why}`)
+    }
+    for (const [range, why] of inTheEnd) if (!tasks.apart.has(range)) fail(`in the end ${why}`)
   },
 }
 

@@ -64,8 +64,8 @@ export class TaskHistory {
   inspections: readonly Inspection[] = []
   /** When a look showed that all ranges had converged; undefined: none did. */
   convergedAt: number | undefined
-  /** What was wrong with ranges that had not converged in time. */
-  apart: readonly string[] = []
+  /** The ranges that had not converged in time, and what was wrong with each. */
+  apart: ReadonlyMap<number, string> = new Map()
   /** From when on the ranges had nothing to do but converge. */
   settledAt: number | undefined
 
