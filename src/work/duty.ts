@@ -59,6 +59,7 @@ export class Duty {
     const { store, lifecycle, dispatcher } = this.#parts
     this.#begun.delete(range)
     for (const record of [...store.rangeRecords(range)]) {
+      if (record.outbox) continue
       const opened: LiveRun[] = []
       const running: LiveRun[] = []
       for (const run of record.runs) {

@@ -104,6 +104,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
 
   /** A record has come into memory from an earlier boot: what was running then is over, what was due is queued. */
   adopt(record: LiveRecord): void {
+    if (record.outbox) return
     if (!this.#parts.acts(record.range)) {
       // It comes to mind when that is over, whoever acts for it then.
       if (this.#isOver(record) && record.expiresAt === NEVER) record.expiresAt = this.#expiryOf(record)
@@ -121,7 +122,8 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   /** Brings a record to where it belongs now: fires what is due, queues, and arms it for the next instant. */
   settle(record: LiveRecord): void {
     const now = this.#parts.now()
-    if (record.gone) return
+    // What waits for another range to have it is nothing to start here.
+    if (record.gone || record.outbox) return
     if (!this.#parts.acts(record.range)) return this.#parts.passedBy(record)
     if (this.#isOver(record)) {
       if (record.expiresAt === NEVER) record.expiresAt = this.#expiryOf(record)
