@@ -166,3 +166,20 @@ test('what comes in while records are read waits, in order, and is bounded', () 
   for (const id of ['t1', 't199']) expect(bed.holders(id)).toContain(b)
   expect(bed.world.history.broken).toEqual([])
 })
+
+test.each([0, 1])(
+  'a live record that a store (number %i of the list) has lost without a hole comes back',
+  n => {
+    const bed = new Bed()
+    const list = bed.list()
+    bed.answered(bed.world.clients.call('create', 'task', list[0], { at: bed.inMs(60_000) }))
+    bed.pass(1000)
+    bed
+      .site(list[n] as string)
+      .process?.records.of(0)
+      .delete('task')
+    expect(bed.holders('task')).toHaveLength(2)
+    bed.pass(5000)
+    expect(bed.holders('task')).toEqual([...list].sort())
+  },
+)
