@@ -172,6 +172,9 @@ export class Process implements ReplicaHost, ReplicaEvents {
 
   adopt(range: number, bytes: Uint8Array): void {
     this.reads.mustHave(range, this.headOf(range, bytes).id)
+    // A record comes by a copy that goes on, or not at all.
+    if (this.replication.replica(range)?.copying.incoming === undefined)
+      this.world.history.broken.push(`copies: a record of range ${range} comes by a copy that has ended`)
     this.records.adopt(range, bytes)
     this.#journal({ kind: 'record', range, bytes })
   }

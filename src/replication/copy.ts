@@ -143,6 +143,11 @@ export class CopyReceiver {
     this.heardAt = now
   }
 
+  /** Of parts that differ at equal contexts: one of the two has lost a record, or an end, that it says it has. */
+  get isRepair(): boolean {
+    return this.buckets.length > 0
+  }
+
   get want(): CopyWant {
     const { range, copy, chunk, buckets } = this
     return { type: 'copy-want', range, copy, chunk, buckets }
@@ -157,16 +162,17 @@ export class CopyReceiver {
    * Takes the records of a chunk. What is here between its ends and not in it has ended if the sender's context covers it;
    * what is in it and was dropped here, as the own context covers it, stays dropped. That is asked when a record is at
    * hand: changes go on while records are read. `isOver`: the copy has ended meanwhile, and nothing more of it is taken.
+   * In a repair a live record wins over none.
    */
   take(message: CopyChunk, taker: ChunkTaker, done: (outcome: Taken) => void): void {
-    const { range, after, upTo, records } = message
+    const { range, after, upTo } = message
     const { host } = taker
     const heads = headsOf(message, host)
     if (heads === undefined) return done('bad')
     const ids = heads.map(({ id }) => id)
     host.load(range, ids, () => {
       if (taker.isOver()) return done('over')
-      if (!adoptAll(range, records, heads, taker)) return done('bad')
+      if (!this.#adopt(message, heads, taker)) return done('bad')
       const brought = new Set(ids)
       walkPages(host, range, after === '' ? undefined : after, PAGE, (page, isLast) => {
         if (taker.isOver()) {
@@ -181,6 +187,23 @@ export class CopyReceiver {
     })
   }
 
+  #adopt({ range, context, records }: CopyChunk, heads: readonly RecordHead[], taker: ChunkTaker): boolean {
+    const { host } = taker
+    try {
+      for (const [i, { id, dots, ended }] of heads.entries()) {
+        const applied = taker.applied()
+        const isLost = this.isRepair && !ended && context.equals(applied)
+        if (!host.isHere(range, id) && applied.coversAll(dots) && !isLost) continue
+        host.adopt(range, records[i] as Uint8Array)
+        taker.adopted()
+      }
+      return true
+    } catch (error) {
+      if (error instanceof CorruptBytes) return false
+      throw error
+    }
+  }
+
   /** Drops what ended at the sender. True: the page reaches the end of the chunk. */
   #compare(
     { range, upTo, context }: CopyChunk,
@@ -188,9 +211,11 @@ export class CopyReceiver {
     brought: ReadonlySet<string>,
     host: ReplicaHost,
   ): boolean {
-    for (const { id, dots } of page) {
+    for (const { id, dots, ended } of page) {
       if (upTo !== undefined && id > upTo) return true
       if (brought.has(id) || (this.buckets.length > 0 && !this.buckets.includes(bucketOf(id)))) continue
+      // Live, and lost there: at contexts that were equal nothing else explains it.
+      if (this.isRepair && !ended) continue
       if (context.coversAll(dots)) host.drop(range, id)
     }
     return false
@@ -204,25 +229,6 @@ function headsOf({ range, upTo, records }: CopyChunk, host: ReplicaHost): Record
     return heads.every(({ id }) => upTo === undefined || id <= upTo) ? heads : undefined
   } catch (error) {
     if (error instanceof CorruptBytes) return undefined
-    throw error
-  }
-}
-
-function adoptAll(
-  range: number,
-  records: readonly Uint8Array[],
-  heads: readonly RecordHead[],
-  { host, applied, adopted }: ChunkTaker,
-): boolean {
-  try {
-    for (const [i, { id, dots }] of heads.entries()) {
-      if (!host.isHere(range, id) && applied().coversAll(dots)) continue
-      host.adopt(range, records[i] as Uint8Array)
-      adopted()
-    }
-    return true
-  } catch (error) {
-    if (error instanceof CorruptBytes) return false
     throw error
   }
 }

@@ -18,9 +18,9 @@ export class Copying {
     this.#replica = replica
   }
 
-  /** A copy comes in. */
-  get isReceiving(): boolean {
-    return this.#in !== undefined
+  /** The copy that comes in. */
+  get incoming(): CopyReceiver | undefined {
+    return this.#in
   }
 
   /** Something goes on that has its times. */

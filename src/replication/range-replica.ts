@@ -330,7 +330,10 @@ export class RangeReplica implements Replica {
   received(): void {
     if (this.role === 'deleting') return
     this.#stability.news()
-    this.#check(this.parts.host.monotonic())
+    const now = this.parts.host.monotonic()
+    // Also of a copy that has ended half way there are records, which have to be kept or let go.
+    if (this.role === 'none' && this.holds) this.settle(now)
+    this.#check(now)
     this.parts.touch(this)
   }
 

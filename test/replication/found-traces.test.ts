@@ -126,7 +126,7 @@ test('trace 40: a chunk whose records were being read when its copy ended is not
   bed.crash(c)
   for (let i = 0; i < 300 && late.length === 0; i++) bed.pass(20)
   const replica = replicaOf(bed, spare)
-  expect([replica.copying.isReceiving, replica.inbox.isBusy]).toEqual([true, true])
+  expect([replica.copying.incoming?.chunk, replica.inbox.isBusy]).toEqual([0, true])
   replica.letGo()
   expect(replica.inbox.isBusy).toBe(false)
   for (const read of late.splice(0)) read()
@@ -138,6 +138,31 @@ test('trace 40: a chunk whose records were being read when its copy ended is not
   for (const read of late.splice(0)) read()
   bed.pass(3000)
   expect(bed.holders('t3')).toContain(spare)
+})
+
+test('trace 41: records of a copy that ended half way are in custody, and go', () => {
+  const bed = new Bed({ stores: 4 })
+  const [a] = bed.list() as [string]
+  const spare = spareOf(bed)
+  for (let i = 0; i < 6; i++) bed.world.clients.call('create', `t${i}`, a, { at: bed.inMs(60_000) })
+  bed.pass(500)
+  const { process } = bed.site(spare)
+  if (process === undefined) throw new Error('it is up')
+  const late: Array<() => void> = []
+  const page = process.page.bind(process)
+  process.page = (...args) => void late.push(() => page(...args))
+  process.receive(a, { type: 'copy-offer', range: 0 })
+  for (let i = 0; i < 50 && late.length === 0; i++) bed.pass(2)
+  expect(process.records.of(0).size).toBe(2)
+  const want = replicaOf(bed, spare).copying.incoming
+  if (want === undefined) throw new Error('a copy comes in')
+  process.receive(a, { type: 'copy-end', range: 0, copy: want.copy })
+  process.page = page
+  for (const read of late) read()
+  bed.pass(20)
+  expect(bed.role(spare)).toBe('outside')
+  bed.pass(3000)
+  expect(process.records.of(0).size).toBe(0)
 })
 
 test('what comes in while records are read waits, in order, and is bounded', () => {
@@ -166,3 +191,20 @@ test('what comes in while records are read waits, in order, and is bounded', () 
   for (const id of ['t1', 't199']) expect(bed.holders(id)).toContain(b)
   expect(bed.world.history.broken).toEqual([])
 })
+
+test.each([0, 1])(
+  'a live record that a store (number %i of the list) has lost without a hole comes back',
+  n => {
+    const bed = new Bed()
+    const list = bed.list()
+    bed.answered(bed.world.clients.call('create', 'task', list[0], { at: bed.inMs(60_000) }))
+    bed.pass(1000)
+    bed
+      .site(list[n] as string)
+      .process?.records.of(0)
+      .delete('task')
+    expect(bed.holders('task')).toHaveLength(2)
+    bed.pass(5000)
+    expect(bed.holders('task')).toEqual([...list].sort())
+  },
+)
