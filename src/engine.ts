@@ -277,7 +277,6 @@ export class Engine implements SessionHost {
 
   /** Something that must not happen, or a disk that failed: the engine ends. The process lives on. */
   failed(error: unknown): void {
-    if (process.env['SIM_DEBUG']) console.log('FAILED', (error as Error).stack)
     if (this.#state === 'stopped') return
     this.#state = 'stopped'
     const why = error instanceof Error ? error.message : String(error)

@@ -299,7 +299,6 @@ class MeshWorld {
     } else if (tasks.inspections.length > 0) {
       const apart = [...unconverged(tasks.inspections)].filter(([range]) => !converged.has(range))
       tasks.apart = new Map(apart)
-      if (process.env['SIM_DEBUG']) for (const [range, why] of apart) { console.log(why); for (const each of tasks.inspections) if (each.range === range) console.log('  n', each.node, this.#nodes[each.node]?.store?.slice(0, 4), (each as never as {debug: string}).debug) }
     }
     await clock.runUntil(() => history.faults.length > 0, TAIL_MS)
     this.#tasks?.end()

@@ -82,7 +82,10 @@ export class SimView implements ReplicationView {
       .filter(({ state }) => state !== 'gone')
       .map(({ store }) => store)
       .sort((a, b) => hash32(`${a} ${range}`) - hash32(`${b} ${range}`))
-    const list = walk.slice(0, this.#replicas)
+    const first = walk.slice(0, this.#replicas)
+    // Who is first of the same list may change with anybody who comes or goes, as balance asks for it.
+    const turn = first.length === 0 ? 0 : walk.length % first.length
+    const list = [...first.slice(turn), ...first.slice(0, turn)]
     let live = list.filter(store => this.isLive(store)).length
     for (const store of walk.slice(this.#replicas)) {
       if (live >= this.quorum) break

@@ -340,23 +340,6 @@ export class MeshTasks implements Ownership, ChangeSink {
   }
 
   // --- to look at
-  debug(range: number): string {
-    const r = this.#replication?.replica(range)
-    if (r === undefined) return 'none'
-    return JSON.stringify({
-      role: r.role,
-      ready: r.ready,
-      applied: [...r.applied.dots()],
-      synced: [...r.synced.dots()],
-      peers: [...r.peers].map(([k, p]) => [k.slice(0, 4), p.confirmed && [...p.confirmed.dots()], p.ready]),
-      list: r.list.map(x => x.slice(0, 4)),
-      q: r.quorum,
-      acks: r.acks.length,
-      log: r.log.length,
-      dropped: this.#transport.dropped,
-      broken: this.#transport.broken,
-    })
-  }
 
   status(): { readonly acting: number; readonly unsure: number; readonly waiting: number } {
     let acting = 0
@@ -378,6 +361,6 @@ export class MeshTasks implements Ownership, ChangeSink {
       more = !isLast
     }
     const list = this.#replication?.replica(range)?.list ?? []
-    return { acts: this.acts(range), isListed: list.includes(store.identity.meta.store), records, debug: this.debug(range) } as never
+    return { acts: this.acts(range), isListed: list.includes(store.identity.meta.store), records }
   }
 }

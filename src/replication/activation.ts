@@ -37,7 +37,8 @@ export class Activation {
   /** Everything that was acknowledged under the list or a former one is known here. */
   isSure(round: Round): boolean {
     const { list, quorum, lists, parts, applied } = this.#replica
-    return isSure(round, [{ members: list, quorum }, ...lists.open], parts.self, applied)
+    const all = [{ members: list, quorum }, ...lists.open]
+    return isSure(round, all, parts.self, applied, store => this.#isGone(store))
   }
 
   /** While it activates: whether it may act now. */
@@ -73,13 +74,17 @@ export class Activation {
     else if (round.viewId !== parts.view().id) replica.round = this.newRound(now)
   }
 
+  /** It has left the mesh, or is gone for so long that nobody waits for it any more. */
+  #isGone(store: string): boolean {
+    const { host, options, view } = this.#replica.parts
+    const since = view().goneSince(store)
+    return since !== undefined && host.now() - since >= options.goneRetireMs
+  }
+
   #retire(round: Round): void {
     const replica = this.#replica
-    const { self, host, options, view } = replica.parts
-    const isGone = (store: string): boolean => {
-      const since = view().goneSince(store)
-      return since !== undefined && host.now() - since >= options.goneRetireMs
-    }
+    const { self, host, options } = replica.parts
+    const isGone = (store: string): boolean => this.#isGone(store)
     const lists = replica.lists
       .retire(list => isExchanged(round, list, self, replica.applied, isGone))
       .forget(host.now() - 2 * options.goneRetireMs)

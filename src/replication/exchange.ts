@@ -57,11 +57,21 @@ export function wantedOf({ members, quorum }: Asked): number {
   return Math.max(1, members.length - quorum + 1)
 }
 
-/** Everything that was acknowledged under one of these lists is known here. */
-export function isSure(round: Round, lists: readonly Asked[], self: string, applied: Context): boolean {
+/**
+ * Everything that was acknowledged under one of these lists is known here; or, where too few of a list are left for that,
+ * all that anybody can tell: the others have left the mesh, or are gone for long.
+ */
+export function isSure(
+  round: Round,
+  lists: readonly Asked[],
+  self: string,
+  applied: Context,
+  isGone: (store: string) => boolean,
+): boolean {
   return lists.every(list => {
     const heard = list.members.filter(store => round.isHeard(store, self, applied))
-    return heard.length >= wantedOf(list)
+    if (heard.length >= wantedOf(list)) return true
+    return list.members.every(store => heard.includes(store) || isGone(store))
   })
 }
 

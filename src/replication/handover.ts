@@ -63,7 +63,7 @@ export class HandingOver {
     if (seal === undefined) return
     const { parts, range, unsure, applied } = this.#replica
     const { host, options } = parts
-    if (now >= seal.endsAt) {
+    if (now >= seal.endsAt || !this.#replica.isReadyAt(seal.to)) {
       this.#seal = undefined
       host.arm(range, unsure)
     } else if (now - seal.askedAt >= options.askMs) {
@@ -73,7 +73,9 @@ export class HandingOver {
   }
 
   granted(grant: Grant): void {
-    this.#grant = grant
+    // Who goes itself takes nothing over, and says so at once.
+    if (this.#replica.role === 'replica' && !this.#replica.isReady) this.#replica.gossip.tell(grant.from)
+    else this.#grant = grant
   }
 
   /** Acts, once all that the source had is applied here. */
@@ -84,7 +86,7 @@ export class HandingOver {
     this.#grant = undefined
     const { self, host } = replica.parts
     const { range } = replica
-    if (replica.role === 'replica' && replica.ready) {
+    if (replica.role === 'replica' && replica.isReady) {
       replica.peer(grant.from).ready = false
       if (replica.owner() === self) {
         replica.role = 'owner'

@@ -192,7 +192,8 @@ export class RangeReplica implements Replica {
   }
 
   get isReady(): boolean {
-    return this.ready && !this.released
+    const goes = this.released || (this.role !== 'owner' && this.parts.isLeaving())
+    return this.ready && !goes
   }
 
   #stepDown(): void {

@@ -22,6 +22,8 @@ export interface Parts {
   readonly durable: boolean
   /** Monotonic ms of this process's start. */
   readonly startedAt: number
+  /** This store is about to go: it takes no range over any more. */
+  isLeaving(): boolean
   view(): ReplicationView
   /** Never given before in this process; the first is by chance. */
   nextNumber(): number
@@ -81,6 +83,7 @@ export interface Replica {
   readonly gossip: {
     heard(from: string, digest: Digest): boolean
     isKnown(from: string, digest: Digest): boolean
+    tell(to: string): void
     tellAll(): void
   }
   peer(store: string): Peer

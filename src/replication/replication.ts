@@ -39,6 +39,7 @@ export class Replication {
   readonly #relays: Relays
   #view: ReplicationView | undefined
   #number: number
+  #isLeaving = false
 
   constructor(
     host: ReplicaHost,
@@ -56,6 +57,7 @@ export class Replication {
       events,
       durable: start.durable,
       startedAt: host.monotonic(),
+      isLeaving: () => this.#isLeaving,
       view: () => {
         invariant(this.#view !== undefined, 'a view comes before everything else')
         return this.#view
@@ -170,9 +172,16 @@ export class Replication {
     return replica
   }
 
-  /** Hands over every range that this store acts for, before it leaves. True while some are under way. */
+  /**
+   * Hands over every range that this store acts for, before it leaves, and takes none over from now on. True while some
+   * are under way; to be called until it is false.
+   */
   handOver(): boolean {
     const now = this.#host.monotonic()
+    if (!this.#isLeaving) {
+      this.#isLeaving = true
+      for (const replica of this.#replicas.values()) if (replica.role === 'replica') replica.gossip.tellAll()
+    }
     let open = false
     for (const replica of this.#replicas.values()) {
       if (replica.role !== 'owner') continue

@@ -290,9 +290,21 @@ describe('lists', () => {
     const list = [{ members: ['me', 'b', 'c'], quorum: 2 }]
     const answer = { viewId: 'v', context: upTo(4), ready: true, active: false, durable: true }
     expect(round.answered('b', 6, answer)).toBe(false)
-    expect(isSure(round, list, 'me', upTo(4))).toBe(false)
+    expect(isSure(round, list, 'me', upTo(4), () => false)).toBe(false)
     round.answered('b', 7, answer)
-    expect(isSure(round, list, 'me', upTo(3))).toBe(false)
-    expect(isSure(round, list, 'me', upTo(4))).toBe(true)
+    expect(isSure(round, list, 'me', upTo(3), () => false)).toBe(false)
+    expect(isSure(round, list, 'me', upTo(4), () => false)).toBe(true)
+  })
+
+  test('who has left the mesh, or is gone for long, is waited for no longer', () => {
+    const round = new Round(7, 'v', 0)
+    const list = [{ members: ['a', 'b', 'c'], quorum: 2 }]
+    const gone = new Set(['a'])
+    const isGone = (store: string): boolean => gone.has(store)
+    round.answered('b', 7, { viewId: 'v', context: upTo(4), ready: true, active: false, durable: true })
+    expect(isSure(round, list, 'me', upTo(4), isGone)).toBe(false)
+    gone.add('c')
+    expect(isSure(round, list, 'me', upTo(4), isGone)).toBe(true)
+    expect(isSure(round, list, 'me', upTo(3), isGone)).toBe(false)
   })
 })

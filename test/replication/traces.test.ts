@@ -450,3 +450,31 @@ test('trace 38: a change to a record that a copy brought goes with what the reco
   const [entry] = replica.log.lacking(replica.applied, has, 1000) ?? []
   expect(entry?.after).toContainEqual({ actor: foreign, n: 4 })
 })
+
+test('trace 42: the same stores in another order have another owner, by every view', () => {
+  const bed = new Bed()
+  const before = bed.list()
+  for (const { process } of bed.world.upSites()) {
+    const view = process?.replication.view
+    if (process === undefined || view === undefined) continue
+    process.replication.viewChanged({
+      id: 'f'.repeat(16),
+      quorum: view.quorum,
+      list: range => [...view.list(range)].reverse(),
+      isLive: store => view.isLive(store),
+      goneSince: store => view.goneSince(store),
+    })
+    expect(process.replication.owner(0)).toBe(before.at(-1))
+  }
+})
+
+test('trace 43: of two that go at once neither hands over to the other', () => {
+  const bed = new Bed()
+  const [first, second, third] = bed.list() as [string, string, string]
+  for (const store of [first, second]) bed.site(store).process?.replication.handOver()
+  for (let i = 0; i < 40; i++) {
+    bed.pass(50)
+    for (const store of [first, second]) bed.site(store).process?.replication.handOver()
+  }
+  expect(bed.armed()).toEqual([third])
+})
