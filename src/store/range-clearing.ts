@@ -4,7 +4,7 @@
  * it is done anew only where nothing that came later can be in the index.
  */
 
-import { getU64, putU64 } from '../lib/keys.ts'
+import { openJson, sealJson } from '../lib/sealed.ts'
 import type { Store, StoreOp } from '../ports/store.ts'
 import { allOf, allOfRange, clearedKey, rangeOfKey } from './keys.ts'
 
@@ -22,7 +22,8 @@ export class RangeClearing {
       for (;;) {
         const page = await cursor.next(1000)
         if (page.length === 0) return
-        for (const [key, value] of page) this.#done.set(rangeOfKey(key), getU64(value, 0))
+        for (const [key, value] of page)
+          this.#done.set(rangeOfKey(key), openJson(value, 'the mark of an emptied range', Number))
       }
     } finally {
       await cursor.close()
@@ -58,9 +59,7 @@ export class RangeClearing {
 
   async clear(store: ClearingStore, range: number, seq: number): Promise<void> {
     for (const letter of LETTERS) await store.clear(allOfRange(letter, range))
-    const value = new Uint8Array(8)
-    putU64(value, 0, seq)
-    await store.write([{ type: 'put', key: clearedKey(range), value }])
+    await store.write([{ type: 'put', key: clearedKey(range), value: sealJson(seq) }])
     this.#done.set(range, seq)
   }
 

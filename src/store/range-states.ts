@@ -6,6 +6,7 @@
 
 import { CarillonError } from '../errors.ts'
 import { CorruptBytes } from '../lib/bytes.ts'
+import { openBytes, sealBytes } from '../lib/sealed.ts'
 import type { Store, StoreOp } from '../ports/store.ts'
 import { Context } from '../replication/context.ts'
 import { decodeState, encodeState } from '../replication/context-codec.ts'
@@ -98,7 +99,7 @@ export function isEmptyState({ context, lists, list, ready }: RangeState): boole
 export function stateOps({ changed, deleted }: StateChanges, actors: Actors): StoreOp[] {
   const ops: StoreOp[] = deleted.map(range => ({ type: 'del', key: stateKey(range) }))
   for (const [range, state] of changed)
-    ops.push({ type: 'put', key: stateKey(range), value: encodeState(state, actors) })
+    ops.push({ type: 'put', key: stateKey(range), value: sealBytes(encodeState(state, actors)) })
   return ops
 }
 
@@ -126,7 +127,7 @@ export async function readStates(
       if (page.length === 0) return states
       for (const [key, value] of page) {
         try {
-          states.set(rangeOfKey(key), decodeState(value, actors))
+          states.set(rangeOfKey(key), decodeState(openBytes(value), actors))
         } catch (cause) {
           if (!(cause instanceof CorruptBytes)) throw cause
           if (repair) continue
