@@ -14,7 +14,8 @@ import type { RangeState } from '../replication/host.ts'
 import { FormerLists } from '../replication/lists.ts'
 import type { Actors } from '../task/version.ts'
 import type { Context as AloneContext } from './context.ts'
-import { allStates, CONTEXT_KEY, rangeOfKey, stateKey } from './keys.ts'
+import { allStates, CONTEXT_KEY, META_KEY, rangeOfKey, stateKey } from './keys.ts'
+import { encodeMeta, type Meta } from './meta.ts'
 
 /** What became of the states since the segment before. */
 export interface StateChanges {
@@ -103,16 +104,6 @@ export function stateOps({ changed, deleted }: StateChanges, actors: Actors): St
   return ops
 }
 
-/** True if the store was one of a mesh at some time. */
-export async function hasStates(store: Store): Promise<boolean> {
-  const cursor = store.cursor({ ...allStates(), values: false })
-  try {
-    return (await cursor.next(1)).length > 0
-  } finally {
-    await cursor.close()
-  }
-}
-
 /** The states on the disk. Throws STORE_CORRUPT, but with `repair` goes on without what can't be read. */
 export async function readStates(
   store: Store,
@@ -149,18 +140,22 @@ export async function readStates(
 export async function takeOver(
   store: Store,
   context: AloneContext,
-  ranges: number,
+  meta: Meta,
   actors: Actors,
 ): Promise<Map<number, RangeState>> {
   const states = new Map<number, RangeState>()
-  for (let range = 0; range < ranges; range++) {
+  for (let range = 0; range < meta.ranges; range++) {
     const dots = [...context]
       .map(([actor, ns]) => ({ actor, n: ns[range] as number }))
       .filter(({ n }) => n > 0)
     states.set(range, newState(Context.from(dots)))
   }
   await store.write(
-    [{ type: 'del', key: CONTEXT_KEY }, ...stateOps({ changed: [...states], deleted: [] }, actors)],
+    [
+      { type: 'del', key: CONTEXT_KEY },
+      { type: 'put', key: META_KEY, value: encodeMeta({ ...meta, mesh: true }) },
+      ...stateOps({ changed: [...states], deleted: [] }, actors),
+    ],
     { sync: true },
   )
   return states

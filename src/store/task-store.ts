@@ -125,7 +125,7 @@ export class TaskStore<R extends Run> extends MeshCalls<R> {
     if (options.replicated) {
       const requests = new MeshRequests(options.requestWindowMs)
       this.requests = requests
-      this.#restart = new MeshStart(requests, this.#clearing)
+      this.#restart = new MeshStart(requests)
     } else {
       const requests = new RequestLog(options.requestWindowMs)
       this.requests = requests
@@ -141,8 +141,7 @@ export class TaskStore<R extends Run> extends MeshCalls<R> {
   async start(): Promise<Started> {
     const { store, clock, random } = this.#ports
     const { repair, ranges, replicated, endedKeepMs } = this.options
-    await this.#restart.check(store)
-    const identity = await startIdentity({ store, random }, { ranges, renew: repair })
+    const identity = await startIdentity({ store, random }, { ranges, renew: repair, replicated })
     this.#identity = identity
     this.#actorsStored = identity.startIds.count
     const makeRun = this.#host.makeRun.bind(this.#host)
@@ -219,7 +218,7 @@ export class TaskStore<R extends Run> extends MeshCalls<R> {
       dirty: this.#dirty,
       memory,
       history: this.history,
-      meta: identity.meta,
+      meta: this.#mesh === undefined ? identity.meta : { ...identity.meta, mesh: true },
       clearing: this.#clearing,
       actorOps: () => this.#actorOps(),
       segmentOps: segment => this.#restart.segmentOps(segment, this.#ports.clock.now()),
