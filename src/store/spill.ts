@@ -104,10 +104,8 @@ export class Spiller<R extends Run> {
     if (segment === undefined || this.#stopped) return
     await this.#drained()
     const records = dirty.listOf(segment.number)
-    for (let at = 0; at < records.length && !this.#stopped; ) {
-      await this.#clear()
-      at = await this.#chunk(records, at)
-    }
+    for (let at = 0; at < records.length && !this.#stopped; ) at = await this.#chunk(records, at)
+    // What ended since goes with this segment's last batch, whatever its own is.
     await this.#clear()
     if (this.#stopped) return
     await this.#finish(segment)
