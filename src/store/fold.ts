@@ -98,11 +98,8 @@ export class Fold<R extends Run> {
     memory.tombstones.set(memory.keyOf(record), record)
   }
 
-  /**
-   * All of a range goes at once, also (unless the index was emptied before) what the index has: who calls sees to that.
-   * Returns what was live.
-   */
-  deleteRange(range: number, alsoIndexed = true): TaskRecord<R>[] {
+  /** All of a range goes at once, also what the index has: who calls sees to that. Returns what was live. */
+  deleteRange(range: number): TaskRecord<R>[] {
     const { memory, dirty, history } = this.#parts
     const records = memory.range(range)
     const live = [...(records?.live.values() ?? [])]
@@ -110,10 +107,9 @@ export class Fold<R extends Run> {
       memory.remove(record)
       dirty.remove(record)
       record.gone = true
-      record.indexedDue = Number.NaN
     }
     for (const [key, record] of memory.tombstones) if (record.range === range) memory.tombstones.delete(key)
-    history.removeRange(range, alsoIndexed)
+    history.removeRange(range)
     return live
   }
 

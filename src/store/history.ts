@@ -270,10 +270,10 @@ export class History {
     }
   }
 
-  /** All of a range is gone, also (unless it came later) from the index, which is emptied by who calls. */
-  removeRange(range: number, alsoIndexed: boolean): void {
+  /** All of a range is gone, also from the index, which is emptied by who calls. */
+  removeRange(range: number): void {
     for (const entry of [...this.#byTask.values()]) {
-      if (entry.range !== range || (entry.isInIndex && !alsoIndexed)) continue
+      if (entry.range !== range) continue
       entry.isInIndex = false
       this.remove(entry.taskId)
     }

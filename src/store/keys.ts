@@ -6,7 +6,6 @@
  *   a/<actor>                  actors: index -> (store, boot, start id)
  *   c                          context of the index: range -> actor -> n (one value, as of the last spill)
  *   c/<range>                  of a mesh, instead of c: state of a range, as of the last segment that was dropped
- *   k/<range>                  of a mesh: the journal blob whose clearing of this range is done
  *   q                          requestIds still remembered, as of the last spill (one value)
  *   q/<seq>                    of a mesh, instead of q: requestIds that came up to that blob
  *   j/<seq>                    journal blobs
@@ -49,10 +48,6 @@ export function allStates(): { gte: Uint8Array; lt: Uint8Array } {
   return { gte: Uint8Array.of(0x63, 0), lt: Uint8Array.of(0x64) }
 }
 
-export function clearedKey(range: number): Uint8Array {
-  return ranged(0x6b, range)
-}
-
 /** All keys of a range under a letter. */
 export function allOfRange(
   letter: 't' | 'd' | 'e' | 'r',
@@ -72,7 +67,7 @@ export function actorKey(index: number): Uint8Array {
 }
 
 /** All keys that begin with this letter. */
-export function allOf(letter: 'a' | 'c' | 'd' | 'e' | 'j' | 'k' | 'q' | 'r' | 't' | 'x'): {
+export function allOf(letter: 'a' | 'c' | 'd' | 'e' | 'j' | 'q' | 'r' | 't' | 'x'): {
   gte: Uint8Array
   lt: Uint8Array
 } {

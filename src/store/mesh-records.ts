@@ -245,7 +245,7 @@ export class MeshRecords<R extends Run> {
   deleteRecords(range: number): void {
     const { journal, clearing, host } = this.#parts
     journal.append(ENTRY.recordsDeleted, range)
-    clearing.add(range, journal.nextSeq)
+    clearing.add(range)
     for (const record of this.#fold.deleteRange(range)) host.evicted(record)
   }
 

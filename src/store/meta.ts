@@ -25,6 +25,8 @@ export interface Meta {
   readonly ranges: number
   /** Blobs below this sequence number no longer count: what lived in them is in the index. */
   readonly journalFrom: number
+  /** It was one of a mesh: what it has is others' as well, and alone it would not keep what it owes them. */
+  readonly mesh?: true | undefined
 }
 
 /** The meta of an opened store, and its actors by name. */
@@ -43,6 +45,8 @@ export interface IdentityOptions {
   readonly ranges: number
   /** After a repair that dropped data: this store is a new one (its copies no longer count as the old one's). */
   readonly renew: boolean
+  /** The store is one of a mesh; one that was alone until now is taken over when it is read. */
+  readonly replicated?: boolean
 }
 
 /** Reads or makes the meta, raises the boot, and mints this start's actor; all of it is synced. */
@@ -53,6 +57,8 @@ export async function startIdentity(
   const { store, random } = ports
   const bytes = await store.get(META_KEY)
   const known = bytes === undefined ? undefined : decodeMeta(bytes)
+  const replicated = options.replicated === true
+  if (known?.mesh === true && !replicated) throw meshStore()
   const renew = options.renew || (await store.get(RENEWAL_KEY)) !== undefined
   const id = known === undefined || renew ? hex(random.bytes(STORE_ID_BYTES)) : known.store
   const meta: Meta = {
@@ -61,6 +67,7 @@ export async function startIdentity(
     boot: known === undefined ? 1 : known.boot + 1,
     ranges: known?.ranges ?? options.ranges,
     journalFrom: known?.journalFrom ?? 1,
+    mesh: (known === undefined && replicated) || known?.mesh === true ? true : undefined,
   }
   const actors = await readActors(store)
   const startId = random.bytes(START_ID_BYTES)
@@ -76,6 +83,13 @@ export async function startIdentity(
     { sync: true },
   )
   return { meta, actor, actors, startIds: startIdsOf(actors), fresh: known === undefined }
+}
+
+export function meshStore(): CarillonError {
+  return new CarillonError(
+    'MESH_STORE',
+    'this data directory belongs to a mesh: start the node with its network',
+  )
 }
 
 /** The numbers of actors of other stores, from the given one on, for a batch that may name them. */

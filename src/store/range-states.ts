@@ -6,6 +6,7 @@
 
 import { CarillonError } from '../errors.ts'
 import { CorruptBytes } from '../lib/bytes.ts'
+import { openBytes, sealBytes } from '../lib/sealed.ts'
 import type { Store, StoreOp } from '../ports/store.ts'
 import { Context } from '../replication/context.ts'
 import { decodeState, encodeState } from '../replication/context-codec.ts'
@@ -13,7 +14,8 @@ import type { RangeState } from '../replication/host.ts'
 import { FormerLists } from '../replication/lists.ts'
 import type { Actors } from '../task/version.ts'
 import type { Context as AloneContext } from './context.ts'
-import { allStates, CONTEXT_KEY, rangeOfKey, stateKey } from './keys.ts'
+import { allStates, CONTEXT_KEY, META_KEY, rangeOfKey, stateKey } from './keys.ts'
+import { encodeMeta, type Meta } from './meta.ts'
 
 /** What became of the states since the segment before. */
 export interface StateChanges {
@@ -98,18 +100,8 @@ export function isEmptyState({ context, lists, list, ready }: RangeState): boole
 export function stateOps({ changed, deleted }: StateChanges, actors: Actors): StoreOp[] {
   const ops: StoreOp[] = deleted.map(range => ({ type: 'del', key: stateKey(range) }))
   for (const [range, state] of changed)
-    ops.push({ type: 'put', key: stateKey(range), value: encodeState(state, actors) })
+    ops.push({ type: 'put', key: stateKey(range), value: sealBytes(encodeState(state, actors)) })
   return ops
-}
-
-/** True if the store was one of a mesh at some time. */
-export async function hasStates(store: Store): Promise<boolean> {
-  const cursor = store.cursor({ ...allStates(), values: false })
-  try {
-    return (await cursor.next(1)).length > 0
-  } finally {
-    await cursor.close()
-  }
 }
 
 /** The states on the disk. Throws STORE_CORRUPT, but with `repair` goes on without what can't be read. */
@@ -126,7 +118,7 @@ export async function readStates(
       if (page.length === 0) return states
       for (const [key, value] of page) {
         try {
-          states.set(rangeOfKey(key), decodeState(value, actors))
+          states.set(rangeOfKey(key), decodeState(openBytes(value), actors))
         } catch (cause) {
           if (!(cause instanceof CorruptBytes)) throw cause
           if (repair) continue
@@ -148,18 +140,22 @@ export async function readStates(
 export async function takeOver(
   store: Store,
   context: AloneContext,
-  ranges: number,
+  meta: Meta,
   actors: Actors,
 ): Promise<Map<number, RangeState>> {
   const states = new Map<number, RangeState>()
-  for (let range = 0; range < ranges; range++) {
+  for (let range = 0; range < meta.ranges; range++) {
     const dots = [...context]
       .map(([actor, ns]) => ({ actor, n: ns[range] as number }))
       .filter(({ n }) => n > 0)
     states.set(range, newState(Context.from(dots)))
   }
   await store.write(
-    [{ type: 'del', key: CONTEXT_KEY }, ...stateOps({ changed: [...states], deleted: [] }, actors)],
+    [
+      { type: 'del', key: CONTEXT_KEY },
+      { type: 'put', key: META_KEY, value: encodeMeta({ ...meta, mesh: true }) },
+      ...stateOps({ changed: [...states], deleted: [] }, actors),
+    ],
     { sync: true },
   )
   return states

@@ -3,7 +3,6 @@
  * change is applied only above the version at hand (its dot is not in the record).
  */
 
-import { CarillonError } from '../errors.ts'
 import { CorruptBytes } from '../lib/bytes.ts'
 import { type Change, readChange } from '../task/change.ts'
 import { applyChange } from '../task/merge.ts'
@@ -13,6 +12,7 @@ import { type Blob, ENTRY } from './blob.ts'
 import type { Context } from './context.ts'
 import { keepRuns, learnRequests } from './fold.ts'
 import type { History } from './history.ts'
+import { meshStore } from './meta.ts'
 import { Bases, type BlobReader, type ReplayInput } from './replay.ts'
 
 interface Step {
@@ -137,10 +137,3 @@ const MESH_KINDS: ReadonlySet<number> = new Set([
   ENTRY.dropped,
   ENTRY.extras,
 ])
-
-export function meshStore(): CarillonError {
-  return new CarillonError(
-    'MESH_STORE',
-    'this data directory belongs to a mesh: start the node with its network',
-  )
-}

@@ -17,7 +17,7 @@ import { decodeCopy } from './copies.ts'
 import { type Fold, learnRequests } from './fold.ts'
 import { ADOPTED_SEGMENT } from './journal.ts'
 import { decodeExtras, type Extra } from './mesh-requests.ts'
-import type { RangeClearing } from './range-clearing.ts'
+import { clearRange } from './range-clearing.ts'
 import type { RangeStates } from './range-states.ts'
 import { Bases, type BlobReader, type ReplayInput } from './replay.ts'
 import { keepOf } from './replay-alone.ts'
@@ -41,15 +41,13 @@ type Step<R extends Run> = { readonly range: number } & (
 export class MeshReader<R extends Run> implements BlobReader {
   readonly #input: ReplayInput<R>
   readonly #fold: Fold<R>
-  readonly #clearing: RangeClearing
   readonly #bases: Bases<R>
   readonly states: RangeStates
   readonly baseless = new Set<string>()
 
-  constructor(input: ReplayInput<R>, parts: { fold: Fold<R>; clearing: RangeClearing; states: RangeStates }) {
+  constructor(input: ReplayInput<R>, parts: { fold: Fold<R>; states: RangeStates }) {
     this.#input = input
     this.#fold = parts.fold
-    this.#clearing = parts.clearing
     this.states = parts.states
     this.#bases = new Bases(input)
   }
@@ -64,7 +62,7 @@ export class MeshReader<R extends Run> implements BlobReader {
       const part = steps.slice(from, end)
       await this.#bases.load(part.flatMap(placeOf))
       for (const step of part) this.#step(step)
-      if (at >= 0) await this.#deleteRecords((steps[at] as Step<R>).range, blob.seq)
+      if (at >= 0) await this.#deleteRecords((steps[at] as Step<R>).range)
       from = end + 1
     }
     return steps.length
@@ -120,8 +118,8 @@ export class MeshReader<R extends Run> implements BlobReader {
         this.states.dropped(range, step.life)
         this.baseless.delete(keyOf(range, step.id))
         const record = memory.find(range, step.id)
-        // A later life that the index has already stays.
-        if (record !== undefined && record.life <= step.life) this.#fold.drop(record, ADOPTED_SEGMENT)
+        // If the index is ahead this is what came after it, which follows here too.
+        if (record !== undefined) this.#fold.drop(record, ADOPTED_SEGMENT)
         return
       }
       case 'extras':
@@ -156,20 +154,10 @@ export class MeshReader<R extends Run> implements BlobReader {
     learnRequests(this.#input.requests, change, dot, isOutbox, this.#input.now)
   }
 
-  async #deleteRecords(range: number, seq: number): Promise<void> {
-    const { store } = this.#input
-    const isDone = this.#clearing.isDone(range, seq)
-    // What the index has of a range that was emptied came later.
-    this.#fold.deleteRange(range, !isDone)
+  async #deleteRecords(range: number): Promise<void> {
+    this.#fold.deleteRange(range)
     for (const key of this.baseless) if (key.startsWith(`${range} `)) this.baseless.delete(key)
-    if (!isDone) {
-      await this.#clearing.clear(
-        { clear: keys => store.clear(keys), write: ops => store.write(ops, { sync: true }) },
-        range,
-        seq,
-      )
-    }
-    this.#bases.forget()
+    await clearRange(this.#input.store, range)
   }
 }
 

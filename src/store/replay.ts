@@ -88,11 +88,6 @@ export class Bases<R extends Run> {
     }
   }
 
-  /** The index has changed: what it has not may be there now. */
-  forget(): void {
-    this.#absent.clear()
-  }
-
   /** A broken record of the index is no fault of the blob that changes it: that one must not be cut for it. */
   #decode(id: string, range: number, value: Uint8Array): TaskRecord<R> | undefined {
     const { makeRun, memory, repair } = this.#input

@@ -10,7 +10,7 @@
 
 import { CarillonError, isCarillonError } from '../errors.ts'
 import { ByteWriter } from '../lib/bytes.ts'
-import type { KeyRange, StoreOp } from '../ports/store.ts'
+import type { StoreOp } from '../ports/store.ts'
 import { NEVER, type Run, type TaskRecord } from '../task/record.ts'
 import type { DirtyLists } from './dirty-list.ts'
 import type { History } from './history.ts'
@@ -104,10 +104,8 @@ export class Spiller<R extends Run> {
     if (segment === undefined || this.#stopped) return
     await this.#drained()
     const records = dirty.listOf(segment.number)
-    for (let at = 0; at < records.length && !this.#stopped; ) {
-      await this.#clear()
-      at = await this.#chunk(records, at)
-    }
+    for (let at = 0; at < records.length && !this.#stopped; ) at = await this.#chunk(records, at)
+    // What ended since goes with this segment's last batch, whatever its own is.
     await this.#clear()
     if (this.#stopped) return
     await this.#finish(segment)
@@ -118,11 +116,7 @@ export class Spiller<R extends Run> {
     const { clearing, store } = this.#parts
     while (clearing.isDue && !this.#stopped) {
       await this.#drained()
-      const clearingStore = {
-        clear: (keys: KeyRange) => store.clear(keys),
-        write: (ops: readonly StoreOp[]) => store.write(ops, true),
-      }
-      await clearing.carryOut(clearingStore, () => this.count++)
+      await clearing.carryOut(store, () => this.count++)
     }
   }
 
@@ -189,7 +183,7 @@ export class Spiller<R extends Run> {
 
   /** The last batch: what ended, what is kept of it, the context, and where the journal now begins. */
   async #finish(segment: Segment): Promise<void> {
-    const { store, journal, memory, history, meta, clearing } = this.#parts
+    const { store, journal, memory, history, meta } = this.#parts
     const { tombstones } = memory
     const ops: StoreOp[] = []
     const ended: TaskRecord<R>[] = []
@@ -206,11 +200,8 @@ export class Spiller<R extends Run> {
     const kept = history.takeOps(this.#out)
     ops.push(...kept.ops)
     const journalFrom = segment.lastSeq + 1
-    ops.push(...this.#parts.segmentOps(segment), ...clearing.forgetOps(journalFrom), {
-      type: 'put',
-      key: META_KEY,
-      value: encodeMeta({ ...meta, journalFrom }),
-    })
+    ops.push(...this.#parts.segmentOps(segment))
+    ops.push({ type: 'put', key: META_KEY, value: encodeMeta({ ...meta, journalFrom }) })
     await this.#drained()
     await store.write([...this.#parts.actorOps(), ...ops], true)
     this.count++

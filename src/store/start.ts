@@ -13,10 +13,8 @@ import { Fold } from './fold.ts'
 import { ADOPTED_SEGMENT, type Segment } from './journal.ts'
 import { allOf, CONTEXT_KEY, numberOf, REQUESTS_KEY } from './keys.ts'
 import type { MeshRequests } from './mesh-requests.ts'
-import type { RangeClearing } from './range-clearing.ts'
 import {
   changesOf,
-  hasStates,
   isEmptyState,
   RangeStates,
   readStates,
@@ -26,13 +24,11 @@ import {
   takeOver,
 } from './range-states.ts'
 import { type Replayed, type ReplayInput, replay } from './replay.ts'
-import { AloneReader, meshStore } from './replay-alone.ts'
+import { AloneReader } from './replay-alone.ts'
 import { MeshReader } from './replay-mesh.ts'
 import type { RequestLog } from './requests.ts'
 
 export interface Restart {
-  /** Throws MESH_STORE, before anything is written. */
-  check(store: Store): Promise<void>
   replay<R extends Run>(input: ReplayInput<R>, dirty: DirtyLists<R>): Promise<Replayed>
   /** Of a mesh, as the journal leaves them. */
   readonly states: ReadonlyMap<number, RangeState>
@@ -53,10 +49,6 @@ export class AloneStart implements Restart {
 
   constructor(requests: RequestLog) {
     this.#requests = requests
-  }
-
-  async check(store: Store): Promise<void> {
-    if (await hasStates(store)) throw meshStore()
   }
 
   async replay<R extends Run>(input: ReplayInput<R>): Promise<Replayed> {
@@ -89,30 +81,25 @@ export class MeshStart implements Restart {
   states: ReadonlyMap<number, RangeState> = new Map()
   adoptedStates: StateChanges | undefined
   readonly #requests: MeshRequests
-  readonly #clearing: RangeClearing
   #actors!: Actors
 
-  constructor(requests: MeshRequests, clearing: RangeClearing) {
+  constructor(requests: MeshRequests) {
     this.#requests = requests
-    this.#clearing = clearing
   }
-
-  async check(): Promise<void> {}
 
   async replay<R extends Run>(input: ReplayInput<R>, dirty: DirtyLists<R>): Promise<Replayed> {
     const { store, identity, repair, memory, history, makeRun } = input
     const actors = identity.startIds
     this.#actors = actors
-    await this.#clearing.read(store)
     await this.#readRequests(store, input.now)
     let stored = await readStates(store, actors, repair)
-    if (stored.size === 0 && !identity.fresh) {
+    if (identity.meta.mesh !== true) {
       const context = decodeContext(await store.get(CONTEXT_KEY), identity.meta.ranges)
-      stored = await takeOver(store, context, identity.meta.ranges, actors)
+      stored = await takeOver(store, context, identity.meta, actors)
     }
     const states = new RangeStates(stored)
     const fold = new Fold<R>({ memory, dirty, history, requests: this.#requests, actors, makeRun })
-    const reader = new MeshReader(input, { fold, clearing: this.#clearing, states })
+    const reader = new MeshReader(input, { fold, states })
     const replayed = await replay(input, reader)
     this.adoptedStates = changesOf(stored, states.all)
     this.states = new Map([...states.all].filter(([, state]) => !isEmptyState(state)))

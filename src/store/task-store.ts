@@ -10,20 +10,18 @@
  * end; reading stands in index-reader.ts, and what a store of a mesh does for others in mesh-records.ts.
  */
 
-import type { CarillonError } from '../errors.ts'
 import { invariant } from '../invariant.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
 import type { Store, StoreCursor, StoreOp } from '../ports/store.ts'
-import type { RangeState } from '../replication/host.ts'
 import { type Update, writeCreated, writeEnded, writeUpdate } from '../task/change.ts'
 import type { Run, TaskRecord } from '../task/record.ts'
 import { isRunEnd } from '../task/task.ts'
 import type { Actors } from '../task/version.ts'
 import { DirtyLists } from './dirty-list.ts'
-import { type EndedRun, History, type HistoryOptions } from './history.ts'
+import { type EndedRun, History } from './history.ts'
 import { type DueEntry, IndexReader, type Place } from './index-reader.ts'
-import { ADOPTED_SEGMENT, type AfterSync, Journal, type JournalOptions } from './journal.ts'
+import { ADOPTED_SEGMENT, type AfterSync, Journal } from './journal.ts'
 import { Memory } from './memory.ts'
 import { MeshCalls } from './mesh-calls.ts'
 import { MeshRecords } from './mesh-records.ts'
@@ -35,58 +33,12 @@ import { RangeClearing } from './range-clearing.ts'
 import { RequestLog, type Requests } from './requests.ts'
 import { Spiller } from './spill.ts'
 import { AloneStart, MeshStart, type Restart } from './start.ts'
+import type { Started, TaskStoreHost, TaskStoreOptions } from './task-store-host.ts'
 
 export type { Applied } from './fold.ts'
 export type { DueEntry } from './index-reader.ts'
 export type { ChangeSink } from './own-changes.ts'
-
-export interface TaskStoreOptions {
-  readonly ranges: number
-  readonly journal: JournalOptions
-  readonly history: HistoryOptions
-  /** How long a requestId is remembered, ms. */
-  readonly requestWindowMs: number
-  /** How often a full disk is tried again, ms. */
-  readonly fullRetryMs: number
-  /** Segments that may wait to be spilled before callers have to. More: longer bursts at full speed, more memory. */
-  readonly segmentsWaitingMax: number
-  /** Set broken journal blobs aside at the start, and become a new store. */
-  readonly repair: boolean
-  /** The store is one of a mesh. One that was alone is taken over, and is never alone again. */
-  readonly replicated: boolean
-  /** Of a mesh: how long an ended record waits for stores that do not have its end, ms. The same at each start. */
-  readonly endedKeepMs: number
-  /** Most bytes of ended records in memory; beyond it the oldest go before all have their end. */
-  readonly endedBytesMax: number
-}
-
-export interface TaskStoreHost<R extends Run> {
-  makeRun(record: TaskRecord<R>, instant: number, manual: boolean): R
-  /** True while the record must stay in memory though the index has it. */
-  holds(record: TaskRecord<R>): boolean
-  /** The record has left memory: the index has it, or (it is gone) nobody has. */
-  evicted(record: TaskRecord<R>): void
-  /** A dead task is kept no longer. */
-  evictedDead(taskId: string): void
-  full(full: boolean): void
-  failed(error: CarillonError): void
-  /** Something went on outside of a turn: have one ended. */
-  stir(): void
-  /** Of a mesh: the saved state of every range, as it is now. Asked when a segment of the journal is closed. */
-  rangeStates?(): Iterable<readonly [range: number, state: RangeState]>
-  /** Of a mesh: an ended record of this life was dropped. */
-  dropped?(range: number, life: number): void
-}
-
-export interface Started {
-  readonly replayedChanges: number
-  readonly cut: readonly number[]
-  readonly fresh: boolean
-  /** Of a mesh: what the disk has of the ranges beside their records. */
-  readonly states: ReadonlyMap<number, RangeState>
-  /** Of a mesh: ranges with records, whether they have a state or not. */
-  readonly withRecords: ReadonlySet<number>
-}
+export type { Started, TaskStoreHost, TaskStoreOptions } from './task-store-host.ts'
 
 interface Ports {
   readonly store: Store
@@ -125,7 +77,7 @@ export class TaskStore<R extends Run> extends MeshCalls<R> {
     if (options.replicated) {
       const requests = new MeshRequests(options.requestWindowMs)
       this.requests = requests
-      this.#restart = new MeshStart(requests, this.#clearing)
+      this.#restart = new MeshStart(requests)
     } else {
       const requests = new RequestLog(options.requestWindowMs)
       this.requests = requests
@@ -141,8 +93,7 @@ export class TaskStore<R extends Run> extends MeshCalls<R> {
   async start(): Promise<Started> {
     const { store, clock, random } = this.#ports
     const { repair, ranges, replicated, endedKeepMs } = this.options
-    await this.#restart.check(store)
-    const identity = await startIdentity({ store, random }, { ranges, renew: repair })
+    const identity = await startIdentity({ store, random }, { ranges, renew: repair, replicated })
     this.#identity = identity
     this.#actorsStored = identity.startIds.count
     const makeRun = this.#host.makeRun.bind(this.#host)
@@ -219,7 +170,7 @@ export class TaskStore<R extends Run> extends MeshCalls<R> {
       dirty: this.#dirty,
       memory,
       history: this.history,
-      meta: identity.meta,
+      meta: this.#mesh === undefined ? identity.meta : { ...identity.meta, mesh: true },
       clearing: this.#clearing,
       actorOps: () => this.#actorOps(),
       segmentOps: segment => this.#restart.segmentOps(segment, this.#ports.clock.now()),
