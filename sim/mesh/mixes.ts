@@ -61,8 +61,9 @@ export const TASK_MIXES: Readonly<Record<string, Mix>> = {
     hasTasks: true,
   },
   'task-moves': { faults: ['join', 'leave', 'replace', 'restart', 'worker-loss'], hasTasks: true },
+  /** Who is isolated has nobody to share with what it is asked for: if its disk goes then, that must not have counted. */
   'task-disks': {
-    faults: ['wipe', 'rollback', 'restart-all', 'power-cut', 'slow-disk', 'failed-sync'],
+    faults: ['wipe', 'rollback', 'isolate', 'restart-all', 'power-cut', 'slow-disk', 'failed-sync'],
     hasTasks: true,
   },
   'task-storm': {

@@ -1,6 +1,7 @@
 /**
- * Once all is healed and the views are at rest each range has exactly one store that acts for it, all that are listed
- * have equal records, and nobody else has any: within a bound, and to the end.
+ * Once all is healed and the views are at rest each range has exactly one store that acts for it, and all that are listed
+ * have equal records, within a bound. To the end there is one that acts, and by then nobody else has any records: who
+ * lets go waits for all that are listed.
  */
 
 import type { Inspection } from '../tasks/task-history.ts'
@@ -12,16 +13,20 @@ export const convergence: MeshChecker = {
     if (tasks === undefined || tasks.inspections.length === 0) return
     // Recurring tasks go on: a change may be under way between two stores in the moment of the last look.
     const inTheEnd = unconverged(tasks.inspections, true)
+    const apartLater = unconverged(tasks.inspections)
     for (const [range, why] of tasks.apart) {
-      const later = inTheEnd.has(range) ? 'nor later' : 'but later'
+      const later = apartLater.has(range) ? 'nor later' : 'but later'
       fail(`not within the bound after the views were at rest, ${later}: ${why}`)
     }
     for (const [range, why] of inTheEnd) if (!tasks.apart.has(range)) fail(`in the end ${why}`)
   },
 }
 
-/** The ranges that are not as they should be, and why. With `isMoving` records may differ in what they say. */
-export function unconverged(inspections: readonly Inspection[], isMoving = false): Map<number, string> {
+/**
+ * The ranges that are not as they should be, and why. `isEnd`: records may differ in what they say, and nobody that is not
+ * listed may have any.
+ */
+export function unconverged(inspections: readonly Inspection[], isEnd = false): Map<number, string> {
   const ranges = new Map<number, Inspection[]>()
   for (const each of inspections) {
     const known = ranges.get(each.range)
@@ -30,23 +35,23 @@ export function unconverged(inspections: readonly Inspection[], isMoving = false
   }
   const found = new Map<number, string>()
   for (const [range, each] of ranges) {
-    const why = apart(each, isMoving)
+    const why = apart(each, isEnd)
     if (why !== undefined) found.set(range, `range ${range}: ${why}`)
   }
   return found
 }
 
-function apart(stores: readonly Inspection[], isMoving: boolean): string | undefined {
+function apart(stores: readonly Inspection[], isEnd: boolean): string | undefined {
   const acting = stores.filter(({ acts }) => acts)
   if (acting.length !== 1) {
     return acting.length === 0 ? 'nobody acts for it' : `${names(acting)} act for it`
   }
   const left = stores.filter(({ isListed, records }) => !isListed && records.size > 0)
-  if (left.length > 0) return `${names(left)} are not listed, and still have records`
+  if (isEnd && left.length > 0) return `${names(left)} are not listed, and still have records`
   const listed = stores.filter(({ isListed }) => isListed)
   if (listed.length === 0) return 'nobody is listed'
   if (!acting.every(({ isListed }) => isListed)) return `${names(acting)} acts, and is not listed`
-  if (isMoving) return undefined
+  if (isEnd) return undefined
   const first = listed[0] as Inspection
   for (const other of listed.slice(1)) {
     const ids = new Set([...first.records.keys(), ...other.records.keys()])

@@ -112,11 +112,12 @@ export function told(history: MeshHistory, story: MeshStory): string {
     if (at >= from && at <= to) lines.push({ at, text: `- n${node} starts, boot ${boot}` })
   for (const { at, node } of history.tasks?.workerLosses ?? [])
     if (at >= from && at <= to) lines.push({ at, text: `- n${node} loses its worker` })
-  return lines
+  const all = lines
     .sort((a, b) => a.at - b.at)
-    .slice(0, LINES_MAX)
     .map(({ at, text }) => `      ${seconds(at).padStart(12)} ${text}`)
-    .join('\n')
+  // How it began, and how it ended: what recurs has much in between.
+  if (all.length > LINES_MAX) all.splice(LINES_MAX / 4, all.length - LINES_MAX, '               ...')
+  return all.join('\n')
 }
 
 const LINES_MAX = 80

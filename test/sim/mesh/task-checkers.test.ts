@@ -411,7 +411,9 @@ describe('convergence', () => {
     const why = (...changed: Inspection[]): string | undefined => unconverged(changed).get(3)
     expect(why(...good.map(each => ({ ...each, acts: false })))).toBe('range 3: nobody acts for it')
     expect(why(...good.map(each => ({ ...each, acts: true })))).toBe('range 3: n0 n1 n2 act for it')
-    expect(why(...good, looked(4, 3, { isListed: false, records: equal }))).toMatch(/n4 are not listed/)
+    const left = [...good, looked(4, 3, { isListed: false, records: equal })]
+    expect(why(...left)).toBeUndefined()
+    expect(unconverged(left, true).get(3)).toMatch(/n4 are not listed, and still have records/)
     expect(why(...good.slice(1), looked(0, 3, { isListed: false }))).toMatch(/n0 acts, and is not listed/)
     expect(why(...good.slice(0, 2), looked(2, 3))).toMatch(/n0 and n2 differ in 1 records, one is a/)
     expect(why(...good.slice(0, 2), looked(2, 3, { records: new Map([['a', 'other']]) }))).toMatch(/differ/)
@@ -423,6 +425,10 @@ describe('convergence', () => {
     tasks.inspections = [looked(0, 3, { records: equal }), looked(1, 3)]
     expect(judged(convergence)).toEqual([])
     tasks.apart = new Map([[3, 'range 3: nobody acts for it']])
+    expect(judged(convergence)).toEqual([
+      'not within the bound after the views were at rest, nor later: range 3: nobody acts for it',
+    ])
+    tasks.inspections = [looked(0, 3, { records: equal }), looked(1, 3, { records: equal })]
     expect(judged(convergence)).toEqual([
       'not within the bound after the views were at rest, but later: range 3: nobody acts for it',
     ])
