@@ -49,6 +49,8 @@ const SETTLE_MS_MAX = 120_000
 const QUIET_MS = 5000
 /** Then each range has one acting store and equal records within this. */
 const CONVERGE_MS_MAX = 10_000
+/** And by then nobody else has anything of it. */
+const CUSTODY_MS_MAX = 90_000
 /** What is due in the end is carried out within this. */
 const TAIL_MS = 32_000
 /** A crowd need not agree: it is only given the time to do something wrong. */
@@ -302,7 +304,12 @@ class MeshWorld {
     }
     await clock.runUntil(() => history.faults.length > 0, TAIL_MS)
     this.#tasks?.end()
-    tasks.inspections = await this.#look()
+    const until = tasks.settledAt + CUSTODY_MS_MAX
+    for (;;) {
+      tasks.inspections = await this.#look()
+      if (unconverged(tasks.inspections, true).size === 0 || clock.monotonic() >= until) break
+      await clock.advanceBy(2000)
+    }
   }
 
   /** Each range as each node that is up has it. */
