@@ -10,6 +10,7 @@
 import { ByteWriter } from '../src/lib/bytes.ts'
 import type { Random } from '../src/ports/random.ts'
 import type { WorkerChannel } from '../src/ports/worker-channel.ts'
+import { callerOf } from '../src/task/follow-up.ts'
 import type { RunView } from '../src/task/views.ts'
 import type { CallAnswers, CallRequest, EngineEvent } from '../src/wire/calls.ts'
 import { SCHEDULE_STATUS } from '../src/wire/frame.ts'
@@ -98,7 +99,7 @@ export class SimulatedClient {
       out: this.#out,
       process: () => this.process,
       stir: () => this.#stir(),
-      followUp: (id, spec) => definitionBytes(id, spec, this.#callerBytes, this.#nextNumber++),
+      followUp: (id, spec, runId, index) => definitionBytes(id, spec, callerOf(runId), index + 1),
     })
   }
 

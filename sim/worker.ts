@@ -50,7 +50,8 @@ export interface WorkerHost {
   process(): SimulatedProcess
   stir(): void
   /** The definition of a task that a completed run makes, under the client's next number. */
-  followUp(id: string, spec: Spec): Uint8Array
+  /** The one of that index which the run asks for. */
+  followUp(id: string, spec: Spec, runId: string, index: number): Uint8Array
 }
 
 interface Started {
@@ -284,12 +285,12 @@ export class SimulatedWorker {
         conduct: CALM,
         keyTtlMs: 0,
         ifAbsent: true,
-        minted: true,
+        minted: false,
         madeAtWall: attempt.startedWall,
       }
       story.parent ??= { runId: attempt.runId, spec: child, attempts: [] }
       story.parent.attempts.push(attempt)
-      definitions.push(this.#host.followUp(id, child))
+      definitions.push(this.#host.followUp(id, child, attempt.runId, k))
     }
     return definitions
   }

@@ -65,8 +65,10 @@ const HELPED_SIZE = 6
 const PEACE_MS = 10_000
 /** After the last trouble every change is on all stores of its list within this, ms. */
 const COPY_MS = 40_000
-/** A store that does not come back is gone after a minute; then another one copies what it had, ms. */
-const RENEWED_MS = 60_000 + 15_000
+/** In a mesh with tasks a store is away for so long before it is gone: a seed is to see ranges move, and be short. */
+export const GONE_AFTER_MS = 12_000
+/** A store that does not come back is gone after that; then another one copies what it had, ms. */
+const RENEWED_MS = GONE_AFTER_MS + 15_000
 /** These leave every store where it is and let it hear everything. */
 const HARMLESS = ['join', 'worker-loss', 'slow-disk', 'clock-step', 'restart']
 
@@ -76,7 +78,8 @@ export function planMesh(options: PlanOptions): MeshPlan {
   const random = new SeededRandom(`mesh plan ${options.seed}`)
   const { nodesMin: least = 3, nodesMax: most = 20 } = mix
   // Small ones are more frequent.
-  const size = options.nodes ?? least + Math.floor(random.float() ** 2 * (most - least + 1))
+  const bias = mix.hasTasks === true ? 6 : 2
+  const size = options.nodes ?? least + Math.floor(random.float() ** bias * (most - least + 1))
   const founding = mix.founding ?? (random.float() < 0.5 ? 'alone' : 'expect')
   const isFar = random.float() < 0.2
   const faults = mix.faults.filter(() => !mix.isDrawn || random.float() < 0.4)

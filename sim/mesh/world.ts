@@ -23,7 +23,7 @@ import type { MeshContext, Strike } from './faults/fault.ts'
 import { meshFault } from './faults/index.ts'
 import { MeshHistory } from './history.ts'
 import type { MeshNode } from './node.ts'
-import { type MeshPlan, type NodePlan, planMesh } from './planner.ts'
+import { GONE_AFTER_MS, type MeshPlan, type NodePlan, planMesh } from './planner.ts'
 import { MeshTasks } from './tasks/mesh-tasks.ts'
 import { type Inspection, TaskHistory } from './tasks/task-history.ts'
 import { MeshTruth } from './truth.ts'
@@ -43,14 +43,14 @@ export interface MeshRunOptions {
 const FOUNDING_MS_MAX = 120_000
 const REST_MS = 60_000
 const STOP_MS_MAX = 30_000
-/** After healing the views of a mesh with tasks come to rest within this: who is away for a minute is gone. */
+/** After healing the views of a mesh with tasks come to rest within this: who is away is gone by then. */
 const SETTLE_MS_MAX = 120_000
 /** No view has changed for so long: ranges are where they belong, or on their way. */
 const QUIET_MS = 5000
 /** Then each range has one acting store and equal records within this. */
 const CONVERGE_MS_MAX = 10_000
 /** And by then nobody else has anything of it. */
-const CUSTODY_MS_MAX = 90_000
+const CUSTODY_MS_MAX = 45_000
 /** What is due in the end is carried out within this. */
 const TAIL_MS = 32_000
 /** A crowd need not agree: it is only given the time to do something wrong. */
@@ -395,7 +395,7 @@ class MeshWorld {
     return {
       zone,
       profile: this.#plan.profile,
-      goneAfterMs: DEFAULT_MEMBERSHIP_OPTIONS.goneAfterMs,
+      goneAfterMs: this.#plan.tasks === undefined ? DEFAULT_MEMBERSHIP_OPTIONS.goneAfterMs : GONE_AFTER_MS,
       join: isFounder && isFirstStore ? [] : addresses.filter((_, each) => each !== number),
       ...(isFounding && expect !== undefined ? { expect } : {}),
     }

@@ -76,6 +76,7 @@ export class MeshTasks implements Ownership, ChangeSink {
   /** By range: since when this node acts, monotonic ms; NaN: it does not. */
   readonly #actingSince: Float64Array
   readonly #unsure = new Set<number>()
+  readonly #refusals = new Map<string | undefined, CarillonError>()
   #replication: Replication | undefined
   #counting: Counting | undefined
   #view: View | undefined
@@ -115,6 +116,7 @@ export class MeshTasks implements Ownership, ChangeSink {
     this.#view = view
     this.#starts.update(view)
     this.#gone.update(view, clock.now())
+    this.#refusals.clear()
     if (this.#replication === undefined) {
       if (!Number.isFinite(quorum)) return
       this.#begin(isFounder)
@@ -271,13 +273,20 @@ export class MeshTasks implements Ownership, ChangeSink {
       )
     }
     const owner = this.#replication.owner(range)
-    const node = this.#view?.stores.find(({ store }) => store === owner)?.node
-    const isSelf = owner === this.#parts.store.identity.meta.store
-    const who =
-      isSelf || node === undefined
-        ? 'no node acts for it at this moment: call again'
-        : `node ${node} does: ask there`
-    return new CarillonError('NOT_OWNER', `this node does not act for the task; ${who}`)
+    return this.#notOwner(owner === this.#parts.store.identity.meta.store ? undefined : owner)
+  }
+
+  /** One for each owner: a bulk call may get thousands, and most of what an error costs is its stack. */
+  #notOwner(owner: string | undefined): CarillonError {
+    let error = this.#refusals.get(owner)
+    if (error === undefined) {
+      const node = this.#view?.stores.find(({ store }) => store === owner)?.node
+      const who =
+        node === undefined ? 'no node acts for it at this moment: call again' : `node ${node} does: ask there`
+      error = new CarillonError('NOT_OWNER', `this node does not act for the task; ${who}`)
+      this.#refusals.set(owner, error)
+    }
+    return error
   }
 
   lifeMin(range: number): number {

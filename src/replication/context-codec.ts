@@ -28,10 +28,16 @@ const STATE_FORMAT = 1
 export function writeHex(out: ByteWriter, text: string, length: number): void {
   if (text.length !== length * 2) throw new RangeError(`"${text}" is not ${length} bytes in hex`)
   for (let i = 0; i < text.length; i += 2) {
-    const byte = Number.parseInt(text.slice(i, i + 2), 16)
-    if (Number.isNaN(byte)) throw new RangeError(`"${text}" is not hex`)
+    const byte = digit(text.charCodeAt(i)) * 16 + digit(text.charCodeAt(i + 1))
+    if (!(byte >= 0)) throw new RangeError(`"${text}" is not hex`)
     out.u8(byte)
   }
+}
+
+/** NaN: it is none. */
+function digit(code: number): number {
+  if (code >= 48 && code <= 57) return code - 48
+  return code >= 97 && code <= 102 ? code - 87 : Number.NaN
 }
 
 export function readHex(reader: ByteReader, length: number): string {
@@ -129,8 +135,7 @@ export function readLists(reader: ByteReader): FormerLists {
       throw new CorruptBytes('a list without its time')
     lists.push({ members, quorum, formerAt, retiredAt })
   }
-  // United one by one: from outside a list may come twice, and in any order.
-  return lists.reduce((all, list) => all.join(new FormerLists([list])), FormerLists.NONE)
+  return FormerLists.from(lists)
 }
 
 /** What is kept of a range beside its records, as an entry of the journal and in the index. */

@@ -23,6 +23,7 @@ export class FormerLists {
 
   /** In the order of their keys. */
   readonly all: readonly FormerList[]
+  #byKey: ReadonlyMap<string, FormerList> | undefined
 
   constructor(all: readonly FormerList[]) {
     this.all = all
@@ -56,18 +57,26 @@ export class FormerLists {
 
   join(other: FormerLists): FormerLists {
     if (other.all.length === 0 || other === this) return this
-    const lists = new Map(this.all.map(list => [keyOf(list.members), list]))
-    let changed = false
+    this.#byKey ??= new Map(this.all.map(list => [keyOf(list.members), list]))
+    // Mostly there is no news: each tail brings all of them.
+    let lists: Map<string, FormerList> | undefined
     for (const list of other.all) {
       const key = keyOf(list.members)
-      const before = lists.get(key)
+      const before = (lists ?? this.#byKey).get(key)
       const joined = before === undefined ? list : joinOf(before, list)
       if (joined === before) continue
+      lists ??= new Map(this.#byKey)
       lists.set(key, joined)
-      changed = true
     }
-    if (!changed) return this
+    if (lists === undefined) return this
     return new FormerLists([...lists].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, list]) => list))
+  }
+
+  /** Lists from outside: in any order, and one may come twice. */
+  static from(lists: readonly FormerList[]): FormerLists {
+    const keys = lists.map(list => keyOf(list.members))
+    if (keys.every((key, i) => i === 0 || (keys[i - 1] as string) < key)) return new FormerLists(lists)
+    return lists.reduce((all, list) => all.join(new FormerLists([list])), FormerLists.NONE)
   }
 }
 
@@ -84,6 +93,14 @@ function joinOf(a: FormerList, b: FormerList): FormerList {
   return { members: a.members, quorum, formerAt, retiredAt }
 }
 
+/** Lists are values, and asked for often. */
+const KEYS = new WeakMap<readonly string[], string>()
+
 function keyOf(members: readonly string[]): string {
-  return [...members].sort().join(' ')
+  let key = KEYS.get(members)
+  if (key === undefined) {
+    key = [...members].sort().join(' ')
+    KEYS.set(members, key)
+  }
+  return key
 }

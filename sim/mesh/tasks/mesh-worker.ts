@@ -6,6 +6,7 @@
 import { ByteWriter } from '../../../src/lib/bytes.ts'
 import type { Random } from '../../../src/ports/random.ts'
 import type { WorkerChannel } from '../../../src/ports/worker-channel.ts'
+import { callerOf } from '../../../src/task/follow-up.ts'
 import { definitionBytes, readFrame, writeHello } from '../../frames.ts'
 import { SimulatedProcess } from '../../process.ts'
 import type { Trace } from '../../trace.ts'
@@ -38,7 +39,6 @@ export class MeshWorker {
   readonly #out = new ByteWriter(1024)
   #process: SimulatedProcess
   #channel: WorkerChannel | undefined
-  #nextNumber = 0
   #nextWorker = 1
   /** Lost, and not to come back yet. */
   #isHeld = false
@@ -50,7 +50,6 @@ export class MeshWorker {
     this.#ports = ports
     const { clock, random, trace, history, tasks } = ports
     this.#process = new SimulatedProcess(clock, trace)
-    const callerBytes = random.bytes(8)
     this.#worker = new SimulatedWorker(
       {
         clock: { now: () => node.wallNow(), monotonic: () => clock.monotonic() },
@@ -73,7 +72,7 @@ export class MeshWorker {
         out: this.#out,
         process: () => this.#process,
         stir: () => this.#stir(),
-        followUp: (id, spec) => definitionBytes(id, spec, callerBytes, this.#nextNumber++),
+        followUp: (id, spec, runId, index) => definitionBytes(id, spec, callerOf(runId), index + 1),
       },
     )
   }
