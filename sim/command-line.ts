@@ -68,7 +68,7 @@ export function readOptions(args: string[]): Options {
   return {
     seed: number('seed', values.seed, 1, 0),
     seeds: number('seeds', values.seeds, values.mutants ? 20 : 1, 0),
-    minutes: number('minutes', values.minutes, 3, 0),
+    minutes: minutesOf(values.minutes ?? '3'),
     mix: values.mix,
     isMesh,
     nodes: nodesOf(values.nodes),
@@ -94,4 +94,12 @@ function number(name: string, text: string | undefined, fallback: number, least:
   if (!Number.isSafeInteger(value) || value < least)
     throw new Error(`--${name} is "${text}"; allowed is a whole number from ${least}`)
   return value
+}
+
+/** A part of a minute is allowed: 0.5. */
+function minutesOf(text: string): number {
+  const minutes = Number(text)
+  if (text.trim() === '' || !Number.isFinite(minutes) || minutes < 0)
+    throw new Error(`--minutes is "${text}"; allowed is a number from 0`)
+  return minutes
 }

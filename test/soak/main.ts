@@ -9,7 +9,8 @@ import { simulation } from './simulation.ts'
 const USAGE = `npm run soak -- NAME [options]
   crash       a real process under load, killed with kill -9: --kills N (default 200)
   simulation  seeds of the simulator, each in every mix of faults: --seeds N (default 1000)
-  mesh        seeds of simulated meshes, each in the next mix of faults: --seeds N (default 2000)
+  mesh        seeds of simulated meshes without tasks, each in the next mix of faults: --seeds N (default 2000)
+  tasks       the same with tasks and their judges: --seeds N (default 5000)
   replication seeds of its explorer, of every mix: --seeds N (default 1000)
   --seed N    the first seed (default: crash one by chance, else 1)`
 
@@ -21,7 +22,9 @@ if (name === 'crash') failures = await crash({ kills: number('kills', values.kil
 else if (name === 'simulation') {
   failures = await simulation({ seeds: number('seeds', values.seeds, 1000, 1), seed })
 } else if (name === 'mesh') failures = await mesh({ seeds: number('seeds', values.seeds, 2000, 1), seed })
-else if (name === 'replication') {
+else if (name === 'tasks') {
+  failures = await mesh({ seeds: number('seeds', values.seeds, 5000, 1), seed, hasTasks: true })
+} else if (name === 'replication') {
   failures = await replication({ seeds: number('seeds', values.seeds, 1000, 1), seed })
 } else refuse(name === undefined ? 'which soak?' : `there is no soak "${name}"`)
 for (const failure of failures.slice(0, 20)) console.error(`FAILED: ${failure}`)

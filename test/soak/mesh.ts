@@ -1,12 +1,13 @@
 /**
- * Many seeds of simulated meshes, in every mix of faults in turn, without tasks and with them; what each failing seed said,
- * how to replay it, and in the end what all of them did.
+ * Many seeds of simulated meshes, in every mix of faults in turn, without tasks or with them; what each failing seed said,
+ * how to replay it, and in the end what all of them did. With tasks seeds are short and many.
  */
 
-import { MESH_MIXES } from '../../sim/mesh/mixes.ts'
+import { MEMBERSHIP_MIXES, TASK_MIXES } from '../../sim/mesh/mixes.ts'
 import { runMesh } from '../../sim/mesh/world.ts'
 
 const MINUTES = 3
+const TASK_MINUTES = 0.5
 /** How often the state is told, seeds. */
 const TOLD_EVERY = 100
 
@@ -14,11 +15,13 @@ export interface MeshSoakOptions {
   readonly seeds: number
   /** The first. */
   readonly seed: number
+  readonly hasTasks?: boolean
 }
 
 /** Which mix a seed gets follows from the seed alone. Resolves with a sentence for each that failed. */
-export async function mesh({ seeds, seed: first }: MeshSoakOptions): Promise<string[]> {
-  const mixes = Object.keys(MESH_MIXES)
+export async function mesh({ seeds, seed: first, hasTasks = false }: MeshSoakOptions): Promise<string[]> {
+  const mixes = Object.keys(hasTasks ? TASK_MIXES : MEMBERSHIP_MIXES)
+  const minutes = hasTasks ? TASK_MINUTES : MINUTES
   console.log(`mesh: seeds ${first} to ${first + seeds - 1}, in turn ${mixes.join(', ')}`)
   const from = performance.now()
   const failures: string[] = []
@@ -27,13 +30,13 @@ export async function mesh({ seeds, seed: first }: MeshSoakOptions): Promise<str
   for (let i = 0; i < seeds; i++) {
     const seed = first + i
     const mix = mixes[(seed - 1) % mixes.length] as string
-    const { faults, counters, virtualMs: ms } = await runMesh({ seed, mix, minutes: MINUTES })
+    const { faults, counters, virtualMs: ms } = await runMesh({ seed, mix, minutes })
     virtualMs += ms
     for (const [name, count] of Object.entries(counters)) {
       totals[name] = name.includes('max') ? Math.max(totals[name] ?? 0, count) : (totals[name] ?? 0) + count
     }
     if (faults.length > 0) {
-      const failure = `${faults[0]?.split('\n')[0]} (and ${faults.length - 1} more): npm run sim -- --mesh --seed ${seed} --minutes ${MINUTES} --mix ${mix}`
+      const failure = `${faults[0]?.split('\n')[0]} (and ${faults.length - 1} more): npm run sim -- --mesh --seed ${seed} --minutes ${minutes} --mix ${mix}`
       console.log(`  ${failure}`)
       failures.push(failure)
     }
