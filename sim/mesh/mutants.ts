@@ -3,11 +3,13 @@
  * The first ones show on a single node as well; the others need stores that keep each other's changes.
  */
 
+import { StoreReplicaHost } from '../../src/mesh/replica-host.ts'
 import type { Acknowledgements as Acks, AckView } from '../../src/replication/acknowledgements.ts'
 import { Acknowledgements } from '../../src/replication/acknowledgements.ts'
 import { WallClock } from '../../src/schedule/wall-clock.ts'
-import { RequestLog } from '../../src/store/requests.ts'
+import { MeshRequests } from '../../src/store/mesh-requests.ts'
 import { Creation } from '../../src/work/creation.ts'
+import { Duty } from '../../src/work/duty.ts'
 import { LYING_DISKS } from '../mutants/lying-disks.ts'
 import type { Mutant } from '../mutants/mutant.ts'
 import { patched } from '../mutants/patched.ts'
@@ -37,7 +39,7 @@ const LOCAL: readonly Mutant[] = [
   patched(
     'requests-forgotten',
     'a repeated request is carried out again',
-    RequestLog.prototype,
+    MeshRequests.prototype,
     'find',
     () => () => undefined,
     'task-crash',
@@ -52,7 +54,47 @@ const LOCAL: readonly Mutant[] = [
   ),
 ]
 
+/** The bit of a change that sets a register: it pauses, resumes or cancels. */
+const REGISTER_BIT = 2
+
 const REPLICATED: readonly Mutant[] = [
+  patched(
+    'take-over-not-armed',
+    'who takes a range over arms nothing of it',
+    Duty.prototype,
+    'takeUp',
+    () => () => undefined,
+    'task-crash',
+  ),
+  patched(
+    'attempts-of-the-dead-left',
+    'an attempt whose node has gone is not started again',
+    Duty.prototype,
+    'watch',
+    () => () => undefined,
+    'task-crash',
+  ),
+  patched(
+    'cancel-not-applied',
+    'a cancel of another store is confirmed, and not applied',
+    StoreReplicaHost.prototype,
+    'apply',
+    apply => {
+      return function (this: unknown, ...args) {
+        const bytes = args[3] as Uint8Array
+        if (((bytes[0] as number) & REGISTER_BIT) === 0) apply.apply(this, args)
+      }
+    },
+    'task-crash',
+  ),
+  patched(
+    'outbox-not-relayed',
+    'a follow-up of another range waits for ever',
+    StoreReplicaHost.prototype,
+    'outbox',
+    () => () => [],
+    'task-calm',
+  ),
   patched(
     'ack-at-w-1',
     'a change is acknowledged with one copy less than W',

@@ -12,6 +12,7 @@ import { canonical, decodeCopy } from '../../src/store/copies.ts'
 import { dueIdOf, rangeOfKey, taskIdOf } from '../../src/store/keys.ts'
 import { decodeExtras } from '../../src/store/mesh-requests.ts'
 import { readChange } from '../../src/task/change.ts'
+import { waitingNumber } from '../../src/task/follow-up.ts'
 import { applyChange, hasEnded, mergeRecords } from '../../src/task/merge.ts'
 import { NEVER, Run, type TaskRecord } from '../../src/task/record.ts'
 import { Actors } from '../../src/task/version.ts'
@@ -58,7 +59,8 @@ class Model {
       const { actor, n } = entry
       const change = readChange(new ByteReader(entry.bytes), this.#actors.learning)
       const { definition, request } = change
-      if (definition !== undefined) this.#learn(definition.requestNumber, { range, actor, n })
+      if (definition !== undefined)
+        this.#learn(numberOf(range, change.id, definition.requestNumber), { range, actor, n })
       if (request !== undefined) this.#learn(request.n, { range, actor, n })
       const options = { actor, n, range, makeRun, compareActors }
       const merged = applyChange(records.get(change.id), change, options)
@@ -66,7 +68,8 @@ class Model {
     } else if (entry.kind === 'record') {
       const other = decodeCopy<Run>(entry.bytes, range, makeRun, this.#actors)
       const dot = other.dots.find(({ actor }) => actor === other.actor)
-      if (dot !== undefined) this.#learn(other.definition.requestNumber, { range, ...dot })
+      if (dot !== undefined)
+        this.#learn(numberOf(range, other.id, other.definition.requestNumber), { range, ...dot })
       const mine = records.get(other.id)
       records.set(
         other.id,
@@ -323,7 +326,7 @@ export class MeshWorld {
     const numbers: number[] = []
     for (let n = 0; n < this.rooms.requests; n++) numbers.push(n)
     for (let n = 1_000_000; n < this.#peerRooms.requests; n++) numbers.push(n)
-    return numbers
+    return numbers.flatMap(n => [n, waitingNumber(n)])
   }
 
   async #actual(): Promise<Shown> {
@@ -396,4 +399,9 @@ export class MeshWorld {
     const stored = (await this.bed.dump('t')).map(([key]) => `${rangeOfKey(key)}/${taskIdOf(key)}`)
     expect(stored.sort()).toEqual([...known].sort())
   }
+}
+
+/** What waits in another range than its own has a number of its own. */
+function numberOf(range: number, id: string, requestNumber: number): number {
+  return rangeOf(id, RANGES) === range ? requestNumber : waitingNumber(requestNumber)
 }

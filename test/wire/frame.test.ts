@@ -31,7 +31,7 @@ describe('what crosses by its number', () => {
     })
     expect(SCHEDULE_STATUS).toEqual(['created', 'replaced', 'exists', 'error'])
     expect(OUTCOMES).toEqual(['completed', 'failed', 'fatal', 'unstarted'])
-    expect(ABORT_REASONS).toEqual(['cancelled', 'timeout', 'replaced', 'overlap', 'closing'])
+    expect(ABORT_REASONS).toEqual(['cancelled', 'timeout', 'replaced', 'overlap', 'closing', 'elsewhere'])
   })
 })
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { meshFault } from '../../../sim/mesh/faults/index.ts'
 import { MESH_MIXES, TASK_MIXES } from '../../../sim/mesh/mixes.ts'
-import { type MeshPlan, planMesh } from '../../../sim/mesh/planner.ts'
+import { GONE_AFTER_MS, type MeshPlan, planMesh } from '../../../sim/mesh/planner.ts'
 
 const MIXES = Object.keys(MESH_MIXES)
 const SEEDS = Array.from({ length: 60 }, (_, seed) => seed)
@@ -132,7 +132,7 @@ describe.each(Object.keys(TASK_MIXES))('with the tasks of the mix %s', mix => {
       for (const [at, later] of losses.entries()) {
         if (at === 0) continue
         const before = losses[at - 1] as (typeof losses)[0]
-        expect(later.atMs - (before.atMs + before.lastsMs)).toBeGreaterThanOrEqual(75_000)
+        expect(later.atMs - (before.atMs + before.lastsMs)).toBeGreaterThanOrEqual(GONE_AFTER_MS + 15_000)
         const cuts = strikes.filter(({ fault }) => ['halves', 'isolate', 'power-cut'].includes(fault))
         for (const cut of cuts)
           if (cut.atMs < later.atMs)
