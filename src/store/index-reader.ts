@@ -67,7 +67,7 @@ export class IndexReader<R extends Run> {
   async load(ids: readonly string[]): Promise<Array<TaskRecord<R> | undefined>> {
     const { memory } = this.#parts
     if (ids.some(id => this.peek(id) === undefined))
-      await this.#loadPlaces(ids.map(id => ({ range: memory.rangeOf(id), id })))
+      await this.#loadHeld(ids.map(id => ({ range: memory.rangeOf(id), id })))
     return ids.map(id => memory.live.get(id))
   }
 
@@ -75,7 +75,7 @@ export class IndexReader<R extends Run> {
   loadIn(range: number, ids: readonly string[]): Promise<void> | undefined {
     const places = ids.map(id => ({ range, id }))
     if (!places.some(place => this.#isUnknown(place))) return undefined
-    return this.#loadPlaces(places).then(() => this.#hold(places))
+    return this.#loadHeld(places)
   }
 
   /** The due index of a range from an instant (or position) on, as of now: a snapshot. */
@@ -229,6 +229,23 @@ export class IndexReader<R extends Run> {
     const { memory, clearing } = this.#parts
     if (memory.find(range, id) !== undefined) return false
     return memory.tombstoneOf(range, id) === undefined && !clearing.has(range)
+  }
+
+  /** What is here already stays while the rest is read, and all of it until who asked has had a turn. */
+  async #loadHeld(places: readonly Place[]): Promise<void> {
+    const { memory } = this.#parts
+    const here: TaskRecord<R>[] = []
+    for (const { range, id } of places) {
+      const record = memory.find(range, id)
+      if (record !== undefined) here.push(record)
+    }
+    for (const record of here) record.pins++
+    try {
+      await this.#loadPlaces(places)
+    } finally {
+      this.#hold(places)
+      for (const record of here) record.pins--
+    }
   }
 
   async #loadPlaces(places: readonly Place[]): Promise<void> {

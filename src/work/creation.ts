@@ -47,12 +47,11 @@ export class Creation {
     store.requests.raiseMark(caller, mark, at)
     const refusal = this.#parts.refusal()
     if (refusal !== undefined) return { results: definitions.map(() => refusal), written: NOTHING_WRITTEN }
-    const unknown: string[] = []
-    for (const definition of definitions) {
-      if (!definition.minted && store.peek(definition.id) === undefined) unknown.push(definition.id)
-    }
-    if (unknown.length === 0) return this.#all(definitions, caller, at)
-    return store.load(unknown).then(() => this.#all(definitions, caller, at))
+    const isUnknown = ({ minted, id }: Definition): boolean => !minted && store.peek(id) === undefined
+    if (!definitions.some(isUnknown)) return this.#all(definitions, caller, at)
+    // Also those that are in memory: while the others are read they could leave it, and would count as new.
+    const ids = definitions.filter(({ minted }) => !minted).map(({ id }) => id)
+    return store.load(ids).then(() => this.#all(definitions, caller, at))
   }
 
   #all(definitions: readonly Definition[], caller: string, at: number): Scheduled {
