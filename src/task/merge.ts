@@ -76,9 +76,12 @@ export function mergeRecords<R extends Run>(
   if (other.life !== into.life) return other.life > into.life ? other : into
   const { range } = into
   if (!other.firstLife) into.firstLife = false
+  const isSame = isSameFirst(into, into.definition, other, other.definition)
   // Before the definition: a version that loses takes its times and runs with it as any change would.
   takeDefinition(into, other.definition, other.version, compareActors)
-  const { pausedVersion, cancelVersion, timesVersion = other.version } = other
+  // What both made of one request is one version: what is said of the one is said of the other.
+  const theirs = isSame ? into.version : other.version
+  const { pausedVersion, cancelVersion, timesVersion = theirs } = other
   const register = (what: 'paused' | 'resumed' | 'cancelled', { rev, hlc, actor }: Version): void =>
     takeRegister(into, { what, rev, hlc }, { actor, n: 0, range, makeRun, compareActors })
   if (pausedVersion !== undefined) register(other.paused ? 'paused' : 'resumed', pausedVersion)
@@ -89,7 +92,7 @@ export function mergeRecords<R extends Run>(
   const { next, fired, lastAt, closed, ended } = other
   takeTimes(into, { next, fired, lastAt, closed }, ended, timesVersion, compareActors)
   for (const run of other.runs) {
-    const { actor, n, version = other.version } = run
+    const { actor, n, version = theirs } = run
     takeRun(into, run, version, { actor, n, range, makeRun, compareActors })
   }
   for (const { actor, n } of other.dots) into.include(actor, n)
@@ -114,6 +117,11 @@ function versionOf(change: Change, record: TaskRecord, actor: number): Version {
   return isAtHand ? record.version : SOME_FIRST
 }
 
+/** A request that reached two owners: as nobody else has the id, both made the same of it. */
+function isSameFirst(a: Version, { minted }: Definition, b: Version, other: Definition): boolean {
+  return a.rev === 1 && b.rev === 1 && minted && other.minted
+}
+
 function takeDefinition<R extends Run>(
   record: TaskRecord<R>,
   definition: Definition,
@@ -122,8 +130,7 @@ function takeDefinition<R extends Run>(
 ): void {
   const before = record.version
   if (compareVersions(version, before, compareActors) <= 0) return
-  // A request that reached two owners: as nobody else has the id, both made the same of it.
-  const isSame = version.rev === 1 && before.rev === 1 && definition.minted && record.definition.minted
+  const isSame = isSameFirst(before, record.definition, version, definition)
   record.rev = version.rev
   record.hlc = version.hlc
   record.actor = version.actor

@@ -91,6 +91,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     this.occurrences = new Occurrences(options.openRunsMax, {
       now: parts.now,
       missed: (record, count, from, to) => this.#missed(record, count, from, to),
+      passed: record => parts.store.updated(record, { times: true }),
       end: (run, state, at) => this.#end(run, state, at, NO_BYTES),
       cancelRun: (run, reason) => this.cancelRun(run, reason),
     })
@@ -307,8 +308,6 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   noWorker(name: string, waiting: number): void {
     this.#parts.emit({ type: 'no-worker', name, waiting })
   }
-
-  // --- ends
 
   runId(run: LiveRun): string {
     const { record } = run

@@ -16,6 +16,8 @@ export interface OccurrenceParts {
   readonly now: () => number
   /** Instants of the record were passed over. */
   readonly missed: (record: LiveRecord, count: number, from: number, to: number) => void
+  /** An instant was reached whose occurrence the record has already. */
+  readonly passed: (record: LiveRecord) => void
   readonly end: (run: LiveRun, state: RunEnd, at: number) => void
   readonly cancelRun: (run: LiveRun, reason: 'overlap') => void
 }
@@ -108,7 +110,8 @@ export class Occurrences {
     record.fired++
     const before = record.runs
     // An occurrence is the same in every version: another's may have brought the record back to one that has its run (A6).
-    if (before.length > 0 && before.some(each => each.instant === instant && !each.manual)) return
+    if (before.length > 0 && before.some(each => each.instant === instant && !each.manual))
+      return this.#parts.passed(record)
     const run = new LiveRun(record, instant, false)
     if (before.length === 0) {
       before.push(run)

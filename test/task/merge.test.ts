@@ -86,6 +86,11 @@ function fold(entries: readonly Entry[], base?: TaskRecord): TaskRecord {
   return record as TaskRecord
 }
 
+const MERGE = {
+  makeRun: (_: TaskRecord, instant: number, manual: boolean): Run => new Run(instant, manual),
+  compareActors: (a: number, b: number): number => a - b,
+}
+
 const byActor = (a: { actor: number }, b: { actor: number }): number => a.actor - b.actor
 
 /** What of a record is kept. */
@@ -188,6 +193,17 @@ describe('the definition', () => {
       [again, one, ended],
     ])
       expect(fold(order)).toMatchObject({ hlc: 2, actor: 2, ended: true })
+    // Found by the simulator of meshes: a copy of the one that had ended left the other alive.
+    const runs = [runOf(2000, { state: 'completed', attempt: 1 })]
+    const ran1 = updated(1, 2, { minted: true, actor: 1, closed: 2000 }, { times: true, runs, dropped: true })
+    const copies = (): [TaskRecord, TaskRecord] => [fold([one, ran1]), fold([again])]
+    const [a, b] = copies()
+    const [c, d] = copies()
+    const merged = [mergeRecords(a, b, MERGE), mergeRecords(d, c, MERGE)]
+    for (const record of merged) {
+      expect(record).toMatchObject({ hlc: 2, actor: 2, ended: true, closed: 2000, closedBefore: [] })
+      expect(kept(record)).toEqual(kept(fold([one, again, ran1])))
+    }
   })
 })
 
