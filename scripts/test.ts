@@ -58,6 +58,11 @@ const steps: readonly Step[] = [
     script: ['sim/main.ts', '--mesh', '--seed', '1', '--seeds', '20'],
     limitMinutes: 3.5,
   },
+  {
+    name: 'simulation of meshes with tasks',
+    script: ['test/soak/main.ts', 'tasks', '--seed', '1', '--seeds', '30'],
+    limitMinutes: 3.5,
+  },
   { name: 'kill -9', script: ['test/soak/main.ts', 'crash', '--kills', '12'], limitMinutes: 2.5 },
 ]
 
