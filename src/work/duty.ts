@@ -92,7 +92,7 @@ export class Duty {
 
   /** A change of another node, or a record that was copied, has been applied. */
   applied({ record, before, ended }: Applied<LiveRun>): void {
-    const { lifecycle, residency, endedElsewhere } = this.#parts
+    const { store, lifecycle, residency, ownership, endedElsewhere } = this.#parts
     if (before !== undefined && before !== record) {
       this.letGo(before)
     }
@@ -104,6 +104,8 @@ export class Duty {
       else if (run.place === 'queued' && run.state !== 'queued') this.#takeBack(run, 'elsewhere')
     }
     for (const run of ended) endedElsewhere(record, run)
+    // It may have been reached here as well, which only the memory of this node knows as long as nothing was written of it.
+    if (ended.length > 0 && !record.gone && ownership().acts(record.range)) store.updated(record, { times: true })
     if (record.gone) residency.rearm(record)
     else lifecycle.adopt(record)
     this.#parts.stir()
