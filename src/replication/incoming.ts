@@ -106,7 +106,9 @@ export class Incoming implements Taker {
     if (message.kind === 'answer')
       this.#replica.round?.answered(from, number, { viewId, context, ready, active, durable })
     if (this.#replica.role === 'none') this.#replica.settle(now)
-    this.#replica.outgoing.push(from, now)
+    // Others than those of the list are not to have it: what they get they would have to let go of again.
+    const isListed = this.#replica.list.includes(from)
+    if (isListed) this.#replica.outgoing.push(from, now)
     if (message.kind === 'ask') this.#replica.owe(() => this.#replica.outgoing.tell(from, 'answer', number))
     else if (message.kind === 'tell' && !this.#replica.applied.contains(context))
       this.#replica.outgoing.askBack(from, now)

@@ -66,7 +66,8 @@ export class Outgoing {
     const { self } = this.#parts
     const view = this.#parts.view()
     const stores = new Set(this.#replica.list)
-    if (this.#replica.role !== 'replica') {
+    // Who acts has to know what former lists had; who lets go needs the word of those that keep the range, and no more.
+    if (this.#replica.role === 'owner' || this.#replica.role === 'activating') {
       for (const { members } of this.#replica.lists.open) for (const store of members) stores.add(store)
     }
     for (const store of stores) {

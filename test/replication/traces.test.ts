@@ -478,3 +478,30 @@ test('trace 43: of two that go at once neither hands over to the other', () => {
   }
   expect(bed.armed()).toEqual([third])
 })
+
+test('trace 44: who keeps nothing of a range is answered, and sent nothing of it', () => {
+  const bed = new Bed({ stores: 4, replicas: 2 })
+  const [a, b] = stores(bed)
+  bed.answered(bed.world.clients.call('create', 'a', a, { at: bed.inMs(60_000) }))
+  const other = bed.world
+    .upSites()
+    .map(({ disk }) => disk.store)
+    .find(store => store !== a && store !== b) as string
+  const { network } = bed.world
+  const sent: string[] = []
+  const send = network.send.bind(network)
+  network.send = (from, to, message) => {
+    if (from === a && to === other) sent.push(message.type)
+    send(from, to, message)
+  }
+  const { process } = bed.site(a)
+  const viewId = process?.replication.view.id ?? ''
+  process?.receive(other, {
+    ...{ type: 'tail', range: 0, kind: 'ask', number: 1, viewId, context: Context.EMPTY },
+    ...{ lists: FormerLists.NONE, ready: false, active: false, durable: true },
+  })
+  bed.pass(1000)
+  // It would have to let go of it again, and ask others that once kept the range, who would then hold it in turn.
+  expect(sent).toEqual(['tail'])
+  expect(bed.holders('a').sort()).toEqual([a, b].sort())
+})
