@@ -105,7 +105,8 @@ export class Duty {
     }
     for (const run of ended) endedElsewhere(record, run)
     // It may have been reached here as well, which only the memory of this node knows as long as nothing was written of it.
-    if (ended.length > 0 && !record.gone && ownership().acts(record.range)) store.updated(record, { times: true })
+    if (ended.length > 0 && !record.gone && ownership().acts(record.range))
+      store.updated(record, { times: true })
     if (record.gone) residency.rearm(record)
     else lifecycle.adopt(record)
     this.#parts.stir()
