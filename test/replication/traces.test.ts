@@ -505,3 +505,36 @@ test('trace 44: who keeps nothing of a range is answered, and sent nothing of it
   expect(sent).toEqual(['tail'])
   expect(bed.holders('a').sort()).toEqual([a, b].sort())
 })
+
+test('trace 45: who was told of no list in between hears of it from those that it asks', () => {
+  const bed = new Bed({ stores: 6, replicas: 2 })
+  const [a, b] = stores(bed)
+  const [c, d, e, f] = bed.world
+    .upSites()
+    .map(({ disk }) => disk.store)
+    .filter(store => store !== a && store !== b) as [string, string, string, string]
+  const processOf = (store: string) =>
+    bed.site(store).process as NonNullable<ReturnType<Bed['site']>['process']>
+  for (const store of [a, b, c, d, e, f]) processOf(store).viewChanged = () => undefined
+  const see = (seeing: readonly string[], list: readonly string[], id: string): void => {
+    for (const store of seeing) {
+      processOf(store).replication.viewChanged({
+        ...{ id: id.padStart(16, '0'), quorum: 2, list: () => list },
+        ...{ isLive: () => true, goneSince: () => undefined },
+      })
+    }
+  }
+  const cancelled = bed.answered(bed.world.clients.call('create', 't', a, { at: bed.inMs(60_000) }))
+  expect(cancelled.outcome).toBe('done')
+  // They still run something of it, and keep what they have.
+  for (const store of [a, b]) processOf(store).isBusy = () => true
+  see([a, b, c, d], [c, d], '1')
+  bed.pass(1000)
+  bed.cut([a, b, e, f], [c, d])
+  expect(bed.answered(bed.world.clients.call('cancel', 't', c)).outcome).toBe('done')
+  see([a, b, e, f], [e, f], '2')
+  bed.pass(2000)
+  // It knows that c and d may have acknowledged what it has not: with the lists of the own disk alone it would be sure.
+  expect(bed.armed()).toContain(e)
+  expect(processOf(e).replication.replica(0)?.unsure).toBe(true)
+})
