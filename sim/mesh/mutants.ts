@@ -7,7 +7,10 @@ import { StoreReplicaHost } from '../../src/mesh/replica-host.ts'
 import type { Acknowledgements as Acks, AckView } from '../../src/replication/acknowledgements.ts'
 import { Acknowledgements } from '../../src/replication/acknowledgements.ts'
 import { WallClock } from '../../src/schedule/wall-clock.ts'
+import { Fold } from '../../src/store/fold.ts'
 import { MeshRequests } from '../../src/store/mesh-requests.ts'
+import type { Change } from '../../src/task/change.ts'
+import type { Run } from '../../src/task/record.ts'
 import { Creation } from '../../src/work/creation.ts'
 import { Duty } from '../../src/work/duty.ts'
 import { LYING_DISKS } from '../mutants/lying-disks.ts'
@@ -54,9 +57,6 @@ const LOCAL: readonly Mutant[] = [
   ),
 ]
 
-/** The bit of a change that sets a register: it pauses, resumes or cancels. */
-const REGISTER_BIT = 2
-
 const REPLICATED: readonly Mutant[] = [
   patched(
     'take-over-not-armed',
@@ -76,13 +76,15 @@ const REPLICATED: readonly Mutant[] = [
   ),
   patched(
     'cancel-not-applied',
-    'a cancel of another store is confirmed, and not applied',
-    StoreReplicaHost.prototype,
-    'apply',
-    apply => {
+    'a cancel of another store is journaled and confirmed, and changes nothing',
+    Fold.prototype,
+    'change',
+    change => {
       return function (this: unknown, ...args) {
-        const bytes = args[3] as Uint8Array
-        if (((bytes[0] as number) & REGISTER_BIT) === 0) apply.apply(this, args)
+        const [range, actor, n, said, now] = args as Parameters<Fold<Run>['change']>
+        const isCancel = said.register?.what === 'cancelled'
+        const heard: Change = isCancel ? { ...said, register: undefined, dropped: false, runs: [] } : said
+        return change.call(this, range, actor, n, heard, now)
       }
     },
     'task-crash',

@@ -80,7 +80,7 @@ test('each side of a cut may fire what both have; the records are one after the 
   for (let range = 0; range < RANGES; range++) expect(bed.actingFor(range)).toHaveLength(1)
 })
 
-test('an end is written where it ran, though another acts by then', async () => {
+test('trace 21: a take-over leaves the attempt of a live node alone, and its end is written where it ran', async () => {
   bed = new MeshBed(3)
   bed.handle('slow', (_, node: BedNode) => node.sleep(8000))
   await bed.found()
