@@ -33,6 +33,8 @@ export class Duty {
   readonly #parts: DutyParts
   /** Ranges whose records are to be adopted at the end of the turn. */
   readonly #begun = new Set<number>()
+  /** Records that others have changed in this turn; true: runs of it have ended. */
+  readonly #changed = new Map<LiveRecord, boolean>()
   /** Attempts of others that may still run. */
   readonly #elsewhere = new Set<LiveRun>()
   /** By range: a record that should have been started, by whom this node holds for the owner. */
@@ -81,21 +83,30 @@ export class Duty {
     this.#parts.stir()
   }
 
-  /** The end of a turn: takes up what this node has begun to act for. */
+  /** The end of a turn: takes up what this node has begun to act for, and what others have changed. */
   takeUp(): void {
-    if (this.#begun.size === 0) return
+    if (this.#begun.size === 0 && this.#changed.size === 0) return
     const { store, lifecycle } = this.#parts
+    const changed = [...this.#changed]
+    this.#changed.clear()
+    for (const [record, hasEnds] of changed) this.#settle(record, hasEnds)
     const ranges = [...this.#begun]
     this.#begun.clear()
     for (const range of ranges) for (const record of [...store.rangeRecords(range)]) lifecycle.adopt(record)
   }
 
+  #settle(record: LiveRecord, hasEnds: boolean): void {
+    const { store, lifecycle, residency, ownership } = this.#parts
+    if (record.gone) return residency.rearm(record)
+    // It may have been reached here as well, which only the memory of this node knows as long as nothing was written of it.
+    if (hasEnds && ownership().acts(record.range)) store.updated(record, { times: true })
+    lifecycle.adopt(record)
+  }
+
   /** A change of another node, or a record that was copied, has been applied. */
   applied({ record, before, ended }: Applied<LiveRun>): void {
-    const { store, lifecycle, residency, ownership, endedElsewhere } = this.#parts
-    if (before !== undefined && before !== record) {
-      this.letGo(before)
-    }
+    const { endedElsewhere } = this.#parts
+    if (before !== undefined && before !== record) this.letGo(before)
     if (record === undefined) return
     for (const run of record.runs) {
       if (run.place === 'idle') continue
@@ -104,11 +115,8 @@ export class Duty {
       else if (run.place === 'queued' && run.state !== 'queued') this.#takeBack(run, 'elsewhere')
     }
     for (const run of ended) endedElsewhere(record, run)
-    // It may have been reached here as well, which only the memory of this node knows as long as nothing was written of it.
-    if (ended.length > 0 && !record.gone && ownership().acts(record.range))
-      store.updated(record, { times: true })
-    if (record.gone) residency.rearm(record)
-    else lifecycle.adopt(record)
+    // What follows is written after the change that it follows from: at the end of the turn.
+    this.#changed.set(record, ended.length > 0 || this.#changed.get(record) === true)
     this.#parts.stir()
   }
 
