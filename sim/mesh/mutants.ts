@@ -4,8 +4,7 @@
  */
 
 import { StoreReplicaHost } from '../../src/mesh/replica-host.ts'
-import type { Acknowledgements as Acks, AckView } from '../../src/replication/acknowledgements.ts'
-import { Acknowledgements } from '../../src/replication/acknowledgements.ts'
+import { Acknowledgements, type AckView } from '../../src/replication/acknowledgements.ts'
 import { WallClock } from '../../src/schedule/wall-clock.ts'
 import { Fold } from '../../src/store/fold.ts'
 import { MeshRequests } from '../../src/store/mesh-requests.ts'
@@ -101,10 +100,10 @@ const REPLICATED: readonly Mutant[] = [
     'ack-at-w-1',
     'a change is acknowledged with one copy less than W',
     Acknowledgements.prototype,
-    'copiesOf',
-    copiesOf => {
+    'settle',
+    settle => {
       return function (this: unknown, ...args) {
-        const [waiting, view] = args as [Parameters<Acks['copiesOf']>[0], AckView]
+        const [view] = args as [AckView]
         const { list, former } = view
         const fewer: AckView = {
           list,
@@ -113,7 +112,7 @@ const REPLICATED: readonly Mutant[] = [
           confirmed: store => view.confirmed(store),
           isDurable: store => view.isDurable(store),
         }
-        return copiesOf.call(this, waiting, fewer)
+        return settle.call(this, fewer)
       }
     },
     'task-disks',
