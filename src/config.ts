@@ -11,7 +11,7 @@ import type { SchedulerOptions } from './schedule/scheduler.ts'
 import type { TaskStoreOptions } from './store/task-store.ts'
 import type { CallsOptions } from './work/calls.ts'
 import type { DispatcherOptions } from './work/dispatcher.ts'
-import type { LifecycleOptions } from './work/lifecycle.ts'
+import type { LifecycleOptions } from './work/lifecycle-parts.ts'
 
 export interface EngineOptions {
   readonly store: TaskStoreOptions

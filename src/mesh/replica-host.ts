@@ -23,8 +23,10 @@ export interface ReplicaHostParts {
   readonly exchangeViews: (store: string) => void
   /** This node acts for the range from now on, or acts no longer. */
   readonly acts: (range: number, acts: boolean, unsure: boolean) => void
-  /** Calls back once all of it has its copies. */
-  readonly whenCounted: (written: Written, done: () => void) => void
+  /** Calls back once all of it has its copies, or with false after a while. */
+  readonly whenCounted: (written: Written, done: (counts: boolean) => void) => void
+  /** A record of that life was dropped: an id that is made again starts above it. */
+  readonly dropped: (range: number, life: number) => void
   readonly failed: (error: unknown) => void
   readonly stir: () => void
 }
@@ -118,7 +120,7 @@ export class StoreReplicaHost implements ReplicaHost {
   drop(range: number, id: string): void {
     const { store, duty } = this.#parts
     const record = store.recordIn(range, id)
-    store.drop(range, id)
+    this.#parts.dropped(range, store.drop(range, id))
     if (record !== undefined) duty.letGo(record)
   }
 
@@ -193,9 +195,10 @@ export class StoreReplicaHost implements ReplicaHost {
     this.#then(this.#parts.creation.relayed(definition), written => {
       if (written === undefined) this.#relaying.delete(id)
       else {
-        this.#parts.whenCounted(written, () => {
+        this.#parts.whenCounted(written, counts => {
+          // Without enough copies the next relay asks for them again.
           this.#relaying.delete(id)
-          done()
+          if (counts) done()
         })
       }
     })

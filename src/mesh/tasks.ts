@@ -137,10 +137,8 @@ export class MeshTasks implements Ownership, ChangeSink {
       send: (to, message) => this.#transport.send(to, message),
       exchangeViews,
       acts: (range, acts, unsure) => this.#acts(range, acts, unsure),
-      whenCounted: (written, done) =>
-        this.acknowledge(written, error => {
-          if (error === undefined) done()
-        }),
+      whenCounted: (written, done) => this.acknowledge(written, error => done(error === undefined)),
+      dropped: (range, life) => this.dropped(range, life),
       failed,
       stir,
     })
@@ -196,6 +194,11 @@ export class MeshTasks implements Ownership, ChangeSink {
   flush(): void {
     this.#replication?.flush()
     this.#transport.flush()
+  }
+
+  /** A record of that life was dropped. */
+  dropped(range: number, life: number): void {
+    this.#replication?.replica(range)?.dropped(life)
   }
 
   /** What the ranges come to now, beside their records. */

@@ -130,6 +130,8 @@ export class CopyReceiver {
   readonly buckets: readonly number[]
   /** The chunk that is waited for. */
   chunk = 0
+  /** What the sender had when the copy began; known from the first chunk on. */
+  context: Context | undefined
   /** It is being taken or synced, and the next is not asked for. */
   syncing = false
   askedAt = Number.NEGATIVE_INFINITY

@@ -1,6 +1,7 @@
 /** The copies of one range that are under way: one at most that comes in, one for each store that takes one. */
 
 import { differing, treeOf } from './anti-entropy.ts'
+import type { Dot } from './context.ts'
 import { type ChunkTaker, CopyReceiver, CopySender } from './copy.ts'
 import { slotAfter } from './gossip.ts'
 import type { CopyChunk, CopyEnd, CopyOffer, CopyWant, Tree } from './messages.ts'
@@ -26,6 +27,15 @@ export class Copying {
   /** Something goes on that has its times. */
   get isBusy(): boolean {
     return this.#in !== undefined || this.#out.size > 0 || this.#readsTree
+  }
+
+  /**
+   * The copy that comes in has the effect of this change, or of its end: it is not applied beside. The record that it made
+   * would stay, with all later changes of it covered by the context that is joined at the end.
+   */
+  brings({ actor, n }: Dot): boolean {
+    const copy = this.#in
+    return copy !== undefined && copy.buckets.length === 0 && copy.context?.covers(actor, n) === true
   }
 
   /** It has not ended: what comes of it counts. */
@@ -84,6 +94,7 @@ export class Copying {
     if (copy === undefined || !copy.accepts(from, message)) return done()
     copy.heardAt = now
     copy.syncing = true
+    copy.context = message.context
     const taker: ChunkTaker = {
       host,
       applied: () => replica.applied,

@@ -71,6 +71,7 @@ export class Incoming implements Taker {
     let gap = false
     for (const entry of entries) {
       if (this.#replica.applied.of(entry.actor) >= entry.n) said.add(entry.actor)
+      else if (this.#replica.copying.brings(entry)) continue
       else if (this.#follows(entry)) {
         this.#replica.apply(entry)
         said.add(entry.actor)

@@ -70,6 +70,7 @@ export interface Replica {
     granted(grant: { readonly from: string; readonly number: number; readonly context: Context }): void
   }
   readonly copying: {
+    brings(entry: LogEntry): boolean
     chunk(from: string, message: CopyChunk, now: number, done: () => void): void
     tree(from: string, message: Tree, now: number): void
   }

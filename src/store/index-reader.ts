@@ -186,6 +186,8 @@ export class IndexReader<R extends Run> {
         if ((after === undefined || id > after) && (end === undefined || id <= end)) ids.push(id)
     }
     ids.sort()
+    // A page of what has ended and gone says nothing: the next one may.
+    if (ids.length === 0 && end !== undefined) return this.pageOf(range, end, limit)
     const page = ids.slice(0, limit)
     this.#hold(page.map(id => ({ range, id })))
     const heads = page.map(id => headOf(memory.find(range, id) as TaskRecord<R>))

@@ -119,6 +119,7 @@ export class Memory<R extends Run> {
     if (records.ended.get(record.id) === record) this.#takeOut(records, record)
     record.gone = false
     records.live.set(record.id, record)
+    if (isRead) this.prunes(record)
     if (record.outbox) {
       if (records.outbox.get(record.id) === undefined) this.#outboxCount++
       records.outbox.set(record.id, record)
@@ -146,7 +147,7 @@ export class Memory<R extends Run> {
   holds(record: TaskRecord<R>): boolean {
     if (!this.options.replicated) return false
     if (record.gone) return this.#ended.get(record)?.isRead !== true
-    return record.outbox || this.#ranges.get(record.range)?.toPrune.has(record) === true
+    return record.outbox
   }
 
   /** The instant under which the index has it for the horizon. */

@@ -10,7 +10,7 @@ import type { Random } from '../ports/random.ts'
 import type { Dot } from '../replication/context.ts'
 import type { ChangeWriter } from '../task/change.ts'
 import type { TaskRecord } from '../task/record.ts'
-import { START_ID_BYTES } from '../task/version.ts'
+import { START_ID_BYTES, START_PREFIX_BYTES } from '../task/version.ts'
 import type { Journal } from './journal.ts'
 import type { Identity } from './meta.ts'
 
@@ -88,7 +88,11 @@ export class MeshChanges implements OwnChanges {
     const count = this.#minted.get(range) ?? 0
     this.#minted.set(range, count + 1)
     const { actor, startIds } = this.#identity
-    return count === 0 ? actor.index : startIds.learn(this.#random.bytes(START_ID_BYTES))
+    if (count === 0) return actor.index
+    // It begins as the boot's own does, so that others know whose it is.
+    const startId = this.#random.bytes(START_ID_BYTES)
+    startId.set(actor.startId.subarray(0, START_PREFIX_BYTES))
+    return startIds.learn(startId)
   }
 
   begin(range: number): ByteWriter {

@@ -31,6 +31,8 @@ export interface ActorCodec {
 export type CompareActors = (a: number, b: number) => number
 
 export const START_ID_BYTES = 8
+/** Actors of one start of a store have these in common. */
+export const START_PREFIX_BYTES = 4
 
 /** The actors that a store knows. */
 export class Actors implements ActorCodec {

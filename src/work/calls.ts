@@ -109,7 +109,12 @@ export class Calls {
     const view = runView(record, run, runId)
     const ownership = this.#parts.ownership()
     ownership.acknowledge(ownership.justWritten(record), error => {
-      if (error !== undefined) return
+      // A disk that failed ends the engine, which tells everybody. Else who asks again learns what became of it.
+      if (error?.code === 'STORE_FAILED') return
+      if (error !== undefined) {
+        for (const { owner, call } of waiters) (owner as Session).refuse(call, error)
+        return
+      }
       for (const { owner, call } of waiters) (owner as Session).answer(call, { run: view })
       if (wantsEvents) this.#parts.emit({ type: 'run', run: view })
     })
@@ -123,8 +128,10 @@ export class Calls {
     if (waiters.length === 0) return
     const view = runView(record, run, runId)
     this.#parts.store.afterSync(error => {
-      for (const { owner, call } of waiters)
+      for (const { owner, call } of waiters) {
         if (error === undefined) (owner as Session).answer(call, { run: view })
+        else if (error.code !== 'STORE_FAILED') (owner as Session).refuse(call, error)
+      }
     })
   }
 
@@ -139,13 +146,11 @@ export class Calls {
     const { requests } = store
     const { caller, n, method, id } = request
     const taskId = idOf(id)
-    let record = await this.#load(taskId)
-    if (method === 'retry' && record !== undefined) {
-      await this.#revive(record, id)
-      record = await this.#load(taskId)
-    }
     const ownership = this.#parts.ownership()
     const range = store.rangeOf(taskId)
+    let record = await this.#load(taskId)
+    if (method === 'retry' && record !== undefined && ownership.refusal(range) === undefined)
+      record = await this.#revived(record, id)
     const elsewhere = ownership.refusal(range)
     if (elsewhere !== undefined) throw elsewhere
     const isFirm = method === 'cancel' || method === 'pause'
@@ -190,6 +195,17 @@ export class Calls {
     const peeked = this.#parts.store.peek(taskId)
     if (peeked !== undefined) return peeked === 'absent' ? undefined : peeked
     return (await this.#parts.store.load([taskId]))[0]
+  }
+
+  /** The record, with the run that is to be driven again; it stays in memory while that is read. */
+  async #revived(record: LiveRecord, id: string): Promise<LiveRecord | undefined> {
+    record.pins++
+    try {
+      await this.#revive(record, id)
+      return await this.#load(record.id)
+    } finally {
+      record.pins--
+    }
   }
 
   /** A failed run of a recurring task may have left the record: it comes back to be driven again. */

@@ -63,8 +63,9 @@ function cancel(parts: CommandParts, id: string, record: LiveRecord | undefined)
   }
   const run = record.findRun(named.instant)
   if (run === undefined || isRunEnd(run.state)) return { ...answer, cancelled: false }
-  parts.lifecycle.cancelRun(run, 'cancelled')
-  return { ...answer, cancelled: true }
+  const cancelled = { ...answer, cancelled: true }
+  parts.lifecycle.cancelRun(run, 'cancelled', { ...parts.request, answer: JSON.stringify(cancelled) })
+  return cancelled
 }
 
 /** Runs that are queued or under way go on; nothing scheduled starts until resume. */

@@ -113,6 +113,16 @@ export class Creation {
     }
   }
 
+  /** Why one of these can't be made, if so. Asked before anything of their run is written. */
+  followUpRefusal(list: readonly Uint8Array[]): CarillonError | undefined {
+    if (!this.#parts.ownership().isShared) return undefined
+    for (const bytes of list) {
+      const { id, policy } = new Definition(new ByteReader(bytes), bytes.length)
+      if (policy.guarantee !== 'at-least-once') return notInMesh(id, policy.guarantee)
+    }
+    return undefined
+  }
+
   /**
    * A follow-up task of a run of the range `source`, in the same commit as the completion that it follows. One that
    * belongs to another range waits in that of its run, until it is acknowledged where it belongs (PROTOCOLS B7).
@@ -161,8 +171,17 @@ export class Creation {
     const there = store.peek(definition.id)
     if (known?.dot !== undefined) ownership.needs(range, [known.dot])
     else if (there instanceof TaskRecord) ownership.needs(range, there.dots)
-    else this.#create(definition)
+    else this.#createAtLast(definition)
     return ownership.written()
+  }
+
+  /** What can't be made will never be: it is as good as handed on. */
+  #createAtLast(definition: Definition): void {
+    try {
+      this.#create(definition)
+    } catch (error) {
+      if (!isCarillonError(error)) throw error
+    }
   }
 
   /** A follow-up that waited in the range of its run is acknowledged where it belongs: nobody has to relay it any more. */

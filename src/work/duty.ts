@@ -113,6 +113,8 @@ export class Duty {
       if (record.gone || !record.isOpen(run))
         this.#takeBack(run, run.state === 'cancelled' ? 'cancelled' : 'elsewhere')
       else if (run.place === 'queued' && run.state !== 'queued') this.#takeBack(run, 'elsewhere')
+      // Another began an attempt of it as well, and has said how far that came: the one here runs all the same.
+      else if (run.place === 'sent') run.state = 'running'
     }
     for (const run of ended) endedElsewhere(record, run)
     // What follows is written after the change that it follows from: at the end of the turn.
@@ -139,10 +141,12 @@ export class Duty {
 
   /** Starts again what was begun by those who have gone. */
   watch(): void {
-    const { lifecycle, ownership } = this.#parts
+    const { store, lifecycle, ownership } = this.#parts
     for (const run of [...this.#elsewhere]) {
       const { record, place, state, actor } = run
-      const isOver = record.gone || place !== 'idle' || state !== 'running' || !record.isOpen(run)
+      // One that left memory meanwhile is another object when it comes again.
+      const isHere = store.recordIn(record.range, record.id) === record && !record.gone
+      const isOver = !isHere || place !== 'idle' || state !== 'running' || !record.isOpen(run)
       if (!isOver && ownership().mayRunElsewhere(record.range, actor)) continue
       this.#elsewhere.delete(run)
       if (isOver || !ownership().acts(record.range)) continue

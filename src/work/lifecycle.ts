@@ -15,65 +15,20 @@
 import { invariant } from '../invariant.ts'
 import type { ByteWriter } from '../lib/bytes.ts'
 import { Histogram } from '../lib/histogram.ts'
-import type { Clock, Timer } from '../ports/clock.ts'
-import type { Random } from '../ports/random.ts'
-import type { TaskStore } from '../store/task-store.ts'
+import type { Timer } from '../ports/clock.ts'
 import type { RequestMark } from '../task/change.ts'
 import { runIdOf } from '../task/ids.ts'
 import { NEVER, NO_BYTES } from '../task/record.ts'
 import { retryDelayMs } from '../task/retry.ts'
 import { checkMove, isRunEnd, type RunEnd, type RunState } from '../task/task.ts'
-import type { EngineEvent } from '../wire/calls.ts'
-import type { WireError } from '../wire/frame.ts'
+import { type WireError, wireError } from '../wire/frame.ts'
 import { type AbortReason, errorText, type OutcomeKind, type OutcomeMessage, writeRun } from '../wire/work.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { DispatcherHost } from './due-run.ts'
+import type { Counters, LifecycleOptions, LifecycleParts } from './lifecycle-parts.ts'
 import { cancelledLike, type LiveRecord, LiveRun } from './live-run.ts'
 import { Occurrences } from './occurrences.ts'
 import { runView } from './views.ts'
-
-export interface LifecycleOptions {
-  /** An attempt that runs this long is journaled, ms. */
-  readonly lazyStartMs: number
-  /** Most open runs of one task. */
-  readonly openRunsMax: number
-  /** How long a dead task can be driven again, ms. */
-  readonly deadMs: number
-}
-
-export interface LifecycleParts {
-  readonly store: TaskStore<LiveRun>
-  readonly clock: Clock
-  readonly random: Random
-  /** Epoch ms with a fraction. */
-  readonly now: () => number
-  /** Arms the record for its due instant, or disarms it. */
-  readonly rearm: (record: LiveRecord) => void
-  /** There is no room in the queue: the record waits for some. */
-  readonly defer: (record: LiveRecord) => void
-  readonly emit: (event: EngineEvent) => void
-  /** True if somebody listens to `run` and `retry` events. */
-  readonly wantsRunEvents: () => boolean
-  /** A run has ended; called before the sync that covers it. */
-  readonly ended: (record: LiveRecord, run: LiveRun) => void
-  readonly log: (run: LiveRun, json: string) => void
-  /** Makes a follow-up task of a run of that range, in the same commit as the completion. */
-  readonly followUp: (definition: Uint8Array, range: number) => void
-  /** Runs of the range may be started here. */
-  readonly acts: (range: number) => boolean
-  /** The record is due, and somebody else acts for it. */
-  readonly passedBy: (record: LiveRecord) => void
-  /** The run was begun by somebody who may still be at it; it is watched. */
-  readonly isElsewhere: (run: LiveRun) => boolean
-}
-
-export interface Counters {
-  created: number
-  completed: number
-  failed: number
-  retried: number
-  missed: number
-}
 
 export class Lifecycle implements DispatcherHost<LiveRun> {
   readonly #options: LifecycleOptions
@@ -244,16 +199,15 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   outcome(run: LiveRun, outcome: OutcomeMessage): void {
     if (outcome.kind === 'unstarted') return this.#unstarted(run)
     run.startedAt = outcome.startedAt
-    // Somebody else may have begun an attempt of it as well, and have said so: this one has ended all the same.
-    if (run.state === 'queued' || run.state === 'retrying') run.state = 'running'
     if (run.attempt === 1 && !run.manual) this.lateness.record(Math.max(0, outcome.startedAt - run.instant))
     const body = outcome.body.length === 0 ? NO_BYTES : outcome.body.slice()
-    if (outcome.kind === 'completed') {
-      for (const definition of outcome.followUps) this.#parts.followUp(definition, run.record.range)
-      this.#end(run, 'completed', outcome.endedAt, body)
-    } else {
-      this.#failed(run, outcome.endedAt, body, outcome.kind === 'fatal')
-    }
+    const { followUps, kind, endedAt } = outcome
+    const refusal = followUps.length === 0 ? undefined : this.#parts.followUpRefusal(followUps)
+    if (refusal !== undefined) this.#failed(run, endedAt, Buffer.from(errorText(wireError(refusal))), true)
+    else if (kind === 'completed') {
+      for (const definition of followUps) this.#parts.followUp(definition, run.record.range)
+      this.#end(run, 'completed', endedAt, body)
+    } else this.#failed(run, endedAt, body, kind === 'fatal')
   }
 
   /** The worker gave it back untouched. A strict run is claimed anew, with a newer fence, before it starts. */
@@ -315,9 +269,9 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   }
 
   /** Ends a run that has not ended, wherever it is. */
-  cancelRun(run: LiveRun, reason: 'cancelled' | 'overlap' | 'replaced'): void {
+  cancelRun(run: LiveRun, reason: 'cancelled' | 'overlap' | 'replaced', request?: RequestMark): void {
     this.takeBack(run, reason)
-    this.#end(run, 'cancelled', this.#parts.now(), NO_BYTES)
+    this.#end(run, 'cancelled', this.#parts.now(), NO_BYTES, request)
   }
 
   /** A failed run is to be tried again, with a fresh budget of attempts. */
@@ -396,7 +350,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
       this.#parts.store.updated(run.record, { times: true, runs: [run] })
   }
 
-  #end(run: LiveRun, state: RunEnd, at: number, body: Uint8Array): void {
+  #end(run: LiveRun, state: RunEnd, at: number, body: Uint8Array, request?: RequestMark): void {
     const { record } = run
     const { store } = this.#parts
     this.#finish(run, state, at, body)
@@ -404,8 +358,8 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     if (recurrence !== undefined && !run.manual && record.next <= record.lastAt && !record.cancelled) {
       record.next = recurrence.next(Math.max(record.lastAt, Math.floor(at))) ?? NEVER
     }
-    if (this.#isOver(record)) return this.#over(record, run)
-    store.updated(record, { times: true, runs: [run] })
+    if (this.#isOver(record)) return this.#over(record, run, request)
+    store.updated(record, { times: true, runs: [run], request })
     this.#keep(run, false)
     store.closed(record)
     if (!record.gone) this.#parts.rearm(record)
@@ -417,16 +371,16 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   }
 
   /** No run is open, and none will follow: the record goes, or is kept for a while. */
-  #over(record: LiveRecord, run: LiveRun): void {
+  #over(record: LiveRecord, run: LiveRun, request?: RequestMark): void {
     const { store } = this.#parts
     record.expiresAt = this.#expiryOf(record)
     if (record.expiresAt === NEVER) {
-      store.ended(record, run)
+      store.ended(record, run, request && { request })
       this.#keep(run, true)
       this.#parts.rearm(record)
       return
     }
-    store.updated(record, { times: true, runs: [run] })
+    store.updated(record, { times: true, runs: [run], request })
     this.#keep(run, true)
     store.closed(record)
     this.#parts.rearm(record)

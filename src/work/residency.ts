@@ -143,6 +143,7 @@ export class Residency {
 export function startOf(record: LiveRecord): number {
   let due = record.paused ? NEVER : record.nextAt
   for (const run of record.runs)
-    if (run.state === 'retrying' && run.retryAt < due && record.isOpen(run)) due = run.retryAt
+    if (run.state === 'retrying' && run.place === 'idle' && run.retryAt < due && record.isOpen(run))
+      due = run.retryAt
   return due
 }

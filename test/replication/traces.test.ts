@@ -538,3 +538,42 @@ test('trace 45: who was told of no list in between hears of it from those that i
   expect(bed.armed()).toContain(e)
   expect(processOf(e).replication.replica(0)?.unsure).toBe(true)
 })
+
+test('trace 46: an old change that comes beside a copy makes no task that the copy has the end of', () => {
+  const bed = new Bed({ stores: 4, replicas: 2 })
+  const [a, b] = stores(bed)
+  const other = bed.world
+    .upSites()
+    .map(({ disk }) => disk.store)
+    .find(store => store !== a && store !== b) as string
+  const { network } = bed.world
+  const appends: Message[] = []
+  const wants: Message[] = []
+  const send = network.send.bind(network)
+  network.send = (from, to, message) => {
+    if (message.type === 'append') appends.push(message)
+    if (from !== other) return send(from, to, message)
+    if (message.type === 'copy-want') wants.push(message)
+  }
+  bed.answered(bed.world.clients.call('create', 'a', a, { at: bed.inMs(60_000) }))
+  const [append] = appends
+  const { process } = bed.site(other)
+  if (append?.type !== 'append' || process === undefined) throw new Error('the creation is sent')
+  const { actor, n } = append.entries.at(-1) ?? { actor: 0, n: 0 }
+  process.receive(a, { type: 'copy-offer', range: 0 })
+  const [want] = wants
+  if (want?.type !== 'copy-want') throw new Error('the copy is asked for')
+  const chunk = {
+    type: 'copy-chunk',
+    ...{ range: 0, copy: want.copy, records: [], extras: Buffer.from('[]') },
+    context: Context.from([{ actor, n: n + 5 }]),
+  } as const
+  process.receive(a, { ...chunk, chunk: 0, after: '', upTo: 'b' })
+  bed.pass(200)
+  process.receive(b, append)
+  bed.pass(200)
+  process.receive(a, { ...chunk, chunk: 1, after: 'b', upTo: undefined })
+  bed.pass(200)
+  expect(process.replication.replica(0)?.applied.of(actor)).toBe(n + 5)
+  expect([...process.records.of(0).keys()]).toEqual([])
+})
