@@ -113,8 +113,12 @@ export class Duty {
       if (record.gone || !record.isOpen(run))
         this.#takeBack(run, run.state === 'cancelled' ? 'cancelled' : 'elsewhere')
       else if (run.place === 'queued' && run.state !== 'queued') this.#takeBack(run, 'elsewhere')
-      // Another began an attempt of it as well, and has said how far that came: the one here runs all the same.
-      else if (run.place === 'sent') run.state = 'running'
+      else if (run.place === 'sent' && run.state !== 'running') {
+        // Another began an attempt of it as well, and has said how far that came: the one here runs all the same. What will
+        // be said of it is the later word, and costs no attempt.
+        run.state = 'running'
+        run.returned++
+      }
     }
     for (const run of ended) endedElsewhere(record, run)
     // What follows is written after the change that it follows from: at the end of the turn.

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { LocalNode } from '../../src/api/local-node.ts'
 import { DEFAULT_OPTIONS } from '../../src/config.ts'
-import { Bed, listed } from './bed.ts'
+import { Bed, listed, SHORT_SEGMENTS } from './bed.ts'
 
 let bed: Bed
 
@@ -217,4 +217,23 @@ describe('what ended', () => {
     expect([a?.state, a && 'result' in a]).toEqual(['completed', false])
     expect(b).toMatchObject({ state: 'completed', result: null })
   })
+})
+
+test('a failed run that lies in the index is driven again, though its record leaves memory while it is read', async () => {
+  await bed.stop()
+  bed = new Bed(SHORT_SEGMENTS)
+  let fails = true
+  bed.handle('fails', () => {
+    if (fails) throw new Error('no luck')
+  })
+  await bed.start()
+  await bed.done(bed.node.schedule({ name: 'fails', id: 'a', every: '1h', retry: false }))
+  const run = await bed.done(bed.node.trigger('a'))
+  await bed.until(bed.now + 500)
+  await bed.away(1000)
+  await bed.until(bed.now + 2000)
+  fails = false
+  expect(await bed.done(bed.node.retry(run))).toBe(run)
+  await bed.until(bed.now + 1000)
+  expect((await bed.done(bed.node.runs('a'))).find(({ id }) => id === run)?.state).toBe('completed')
 })

@@ -129,3 +129,60 @@ test('to stop all nodes one after another costs no attempt', async () => {
   await bed.advance(30_000)
   expect(bed.entered.map(({ attempt }) => attempt)).toEqual([1])
 })
+
+test('a follow-up that no mesh can make fails its run, and harms nobody', async () => {
+  bed = new MeshBed(3)
+  bed.handle('first', run => {
+    for (let i = 0; i < 4; i++) run.schedule({ name: 'second', guarantee: 'at-most-once' })
+  })
+  bed.handle('second')
+  await bed.found()
+  await bed.call(node => node.schedule({ name: 'first', id: 'parent', after: 10, retry: false }))
+  await bed.advance(5000)
+  const [run] = await bed.done(bed.ownerOf('parent').api.runs('parent'))
+  expect(run).toMatchObject({ state: 'failed', error: { code: 'UNSUPPORTED' } })
+  expect(bed.entered).toHaveLength(1)
+  expect(bed.up).toHaveLength(3)
+})
+
+test('who waits for a result is told when its end has too few copies, and learns it later', async () => {
+  bed = new MeshBed(3)
+  bed.handle('slow', (_, node: BedNode) => node.sleep(3000))
+  await bed.found()
+  const owner = bed.ownerOf('t')
+  const task = await bed.done(owner.api.schedule({ name: 'slow', id: 't', after: 10 }))
+  await bed.advance(500)
+  const result = task.result()
+  result.catch(() => undefined)
+  cutOff(owner)
+  await expect(bed.done(result, 20_000)).rejects.toMatchObject({ code: 'NOT_DURABLE' })
+  bed.switch.heal()
+  await bed.settled()
+  await bed.advance(5000)
+  expect(await bed.done(bed.ownerOf('t').api.runs('t'))).toMatchObject([{ state: 'completed' }])
+})
+
+test('an attempt goes on here though another node has failed at the same run meanwhile', async () => {
+  bed = new MeshBed(3)
+  let entered = 0
+  bed.handle('flaky', (_, node: BedNode) => {
+    entered++
+    if (entered > 1) throw new Error('not here')
+    return node.sleep(40_000)
+  })
+  await bed.found()
+  const owner = bed.ownerOf('t')
+  await bed.call(node =>
+    node.schedule({ name: 'flaky', id: 't', after: 10, timeout: 30_000, retry: { max: 5, base: 60_000 } }),
+  )
+  await bed.advance(1000)
+  cutOff(owner)
+  await bed.advance(12_000)
+  expect(entered).toBe(2)
+  bed.switch.heal()
+  await bed.settled()
+  // It runs into its timeout, with the other's word in the record.
+  await bed.advance(25_000)
+  expect(bed.up).toHaveLength(3)
+  await bed.expectConverged()
+})
