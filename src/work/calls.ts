@@ -5,6 +5,7 @@
 
 import { CarillonError } from '../errors.ts'
 import type { TaskStore } from '../store/task-store.ts'
+import type { RequestMark } from '../task/change.ts'
 import { parseRunId } from '../task/ids.ts'
 import type { StatusView } from '../task/views.ts'
 import type { CallRequest, EngineEvent } from '../wire/calls.ts'
@@ -171,9 +172,21 @@ export class Calls {
     if (record === undefined && method === 'cancel' && store.lastLifeOf(taskId) === undefined)
       throw notFound(id)
     const answer = carryOut({ lifecycle, now, hlc, rearm, store, request: { caller, n } }, method, id, record)
-    if (!ownership.isShared) requests.add(caller, n, n, now(), JSON.stringify(answer))
+    this.#remember(record, { caller, n, answer: JSON.stringify(answer) }, request.madeAt)
     if (record !== undefined) ownership.needs(range, record.dots)
     this.#answerCounted(session, call, answer, ownership.written(), isFirm)
+  }
+
+  /**
+   * What changed something has its request in the journal. In a mesh the rest has to be there as well: a resume of what was
+   * not paused, repeated at another node after a pause, would undo it.
+   */
+  #remember(record: LiveRecord | undefined, request: RequestMark, madeAt: number): void {
+    const { store, ownership, now } = this.#parts
+    const { caller, n, answer } = request
+    if (!ownership().isShared || record === undefined || record.gone)
+      return store.requests.add(caller, n, n, now(), answer)
+    if (store.requests.find(caller, n, madeAt, now()) === undefined) store.updated(record, { request })
   }
 
   /** Answers once what was written counts; what stops a task also tells whether nobody can start it any more. */

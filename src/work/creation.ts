@@ -100,7 +100,7 @@ export class Creation {
       if (known === undefined) return this.#carryOut(definition)
       // It came before, and was created then: that counts once it has its copies.
       if (known.dot !== undefined) ownership().needs(known.dot.range, [known.dot])
-      return undefined
+      return known.answer === EXISTS ? EXISTS : undefined
     } catch (error) {
       if (isCarillonError(error)) return error
       if (error instanceof CorruptBytes) {
@@ -207,8 +207,12 @@ export class Creation {
     const over = known.nextAt === NEVER && !known.hasOpenRun
     const isSame = definition.ifAbsent || (!over && sameDefinition(known.definition, definition))
     if (isSame) {
-      this.#parts.ownership().needs(known.range, known.dots)
-      return 'exists'
+      const ownership = this.#parts.ownership()
+      ownership.needs(known.range, known.dots)
+      // The same request repeated at another node, after a replacement, would put back what was replaced.
+      const { caller, requestNumber: n } = definition
+      if (ownership.isShared) this.#parts.store.updated(known, { request: { caller, n, answer: EXISTS } })
+      return EXISTS
     }
     return over ? this.#create(definition) : this.#replace(known, definition)
   }
@@ -304,6 +308,8 @@ function notInMesh(id: string, guarantee: string): CarillonError {
     { field: 'guarantee' },
   )
 }
+
+const EXISTS = 'exists'
 
 /** All were created. */
 const NOTHING_SPECIAL: Results = Object.freeze([])
