@@ -16,6 +16,11 @@ export function followUpId(runId: string, index: number): string {
   return `${head}/${index + 1}`
 }
 
+/** Users' ids have no slash. */
+export function isFollowUpId(id: string): boolean {
+  return id.includes('/')
+}
+
 /**
  * A follow-up is asked for twice with one requestId: in the range of its run, where it waits, and in that of its id. Where
  * it waits its number is beyond all others, so that the one is not taken for the other.

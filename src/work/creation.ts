@@ -9,7 +9,7 @@ import { ByteReader, CorruptBytes } from '../lib/bytes.ts'
 import type { KnownRequest } from '../store/requests.ts'
 import type { TaskStore } from '../store/task-store.ts'
 import { Definition } from '../task/definition.ts'
-import { waitingNumber } from '../task/follow-up.ts'
+import { isFollowUpId, waitingNumber } from '../task/follow-up.ts'
 import type { Policy } from '../task/policy.ts'
 import { NEVER, NOT_YET, TaskRecord } from '../task/record.ts'
 import { isRunEnd } from '../task/task.ts'
@@ -238,7 +238,10 @@ export class Creation {
 
   #make(definition: Definition, range: number, lifeMin: number, isFirstLife: boolean): LiveRecord {
     const { store, hlc, ownership } = this.#parts
-    const life = Math.max(Math.floor(definition.madeAt), lifeMin, ownership().lifeMin(range))
+    // Ids that were made once for ever have one life, whoever makes the task: two who do so at once make the same.
+    const isOnce = definition.minted || isFollowUpId(definition.id)
+    const floor = isOnce ? Number.NEGATIVE_INFINITY : ownership().lifeMin(range)
+    const life = Math.max(Math.floor(definition.madeAt), lifeMin, floor)
     const record = new TaskRecord<LiveRun>(definition.id, range, life, isFirstLife, definition)
     record.hlc = hlc()
     record.actor = store.actorOf(range)
