@@ -359,6 +359,7 @@ export class Engine implements SessionHost {
       creation: this.#creation,
       started,
       durable: this.#ports.store.durable,
+      attach: (_node, _kind, channel) => this.attach(channel),
       stir: () => this.stir(),
       failed: error => this.failed(error),
     })

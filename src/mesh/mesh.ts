@@ -12,6 +12,7 @@ import type { StoreId, View } from '../membership/view.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Network, NetworkEvents } from '../ports/network.ts'
 import type { Random } from '../ports/random.ts'
+import type { WorkerChannel } from '../ports/worker-channel.ts'
 import { Placement } from '../ring/placement.ts'
 import { renewAtNextStart } from '../store/meta.ts'
 import type { Started, TaskStore } from '../store/task-store.ts'
@@ -19,6 +20,7 @@ import type { MeshView } from '../task/views.ts'
 import type { Creation } from '../work/creation.ts'
 import type { Duty } from '../work/duty.ts'
 import type { LiveRun } from '../work/live-run.ts'
+import { PeerChannels, type SessionKind } from './peer-channels.ts'
 import { MeshTasks, type TasksOptions } from './tasks.ts'
 
 export interface MeshOptions extends Omit<MembershipOptions, 'ranges'> {
@@ -43,6 +45,8 @@ export interface MeshHost {
   readonly started: Started
   /** Its store keeps what is synced. */
   readonly durable: boolean
+  /** A peer has opened a session with this engine. */
+  readonly attach: (node: string, kind: SessionKind, channel: WorkerChannel) => void
   readonly stir: () => void
   /** The engine has to stop. */
   readonly failed: (error: unknown) => void
@@ -67,11 +71,12 @@ export class Mesh {
   readonly #failed: (error: unknown) => void
   readonly membership: Membership
   readonly tasks: MeshTasks
+  readonly channels: PeerChannels
   readonly #refusals = new Map<string, string>()
   #placed: { readonly view: string; readonly placement: Placement } | undefined
 
   constructor(ports: MeshPorts, options: MeshOptions, host: MeshHost) {
-    const { store, duty, creation, started, durable, stir, failed } = host
+    const { store, duty, creation, started, durable, attach, stir, failed } = host
     this.#ports = ports
     this.#options = options
     this.#store = store
@@ -108,6 +113,7 @@ export class Mesh {
         failed,
       },
     )
+    this.channels = new PeerChannels(network, { opened: attach })
     this.tasks = new MeshTasks(
       {
         clock,
@@ -133,19 +139,25 @@ export class Mesh {
   readonly #events: NetworkEvents = {
     connected: (node, address) => {
       this.tasks.connected(node)
+      this.channels.connected(node)
       this.membership.events.connected(node, address)
     },
     disconnected: (node, why) => {
       this.tasks.disconnected(node)
+      this.#guard(() => this.channels.disconnected(node))
       this.membership.events.disconnected(node, why)
     },
     dialFailed: (address, why) => this.membership.events.dialFailed(address, why),
     frame: (node, plane, frame) => {
       if (plane === 'liveness') return this.membership.events.frame(node, plane, frame)
-      this.#guard(() => this.tasks.frame(node, plane, frame))
+      this.#guard(() => {
+        if (plane === 'calls') this.channels.frame(node, frame)
+        else this.tasks.frame(node, plane, frame)
+      })
     },
     drained: (node, plane) => {
-      if (plane !== 'liveness') this.#guard(() => this.tasks.drained(node, plane))
+      if (plane === 'calls') this.#guard(() => this.channels.drained(node))
+      else if (plane !== 'liveness') this.#guard(() => this.tasks.drained(node, plane))
     },
   }
 

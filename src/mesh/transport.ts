@@ -96,9 +96,9 @@ export class Transport {
     this.#touched.clear()
   }
 
-  drained(node: string, plane: Plane): void {
+  drained(node: string, plane: 'replication' | 'bulk'): void {
     const peer = this.#peers.get(node)
-    if (peer !== undefined && plane !== 'liveness') this.#pump(node, peer[plane])
+    if (peer !== undefined) this.#pump(node, peer[plane])
   }
 
   frame(node: string, plane: 'replication' | 'bulk', frame: Uint8Array): void {

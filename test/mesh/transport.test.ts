@@ -21,7 +21,7 @@ interface Sent {
 class NarrowNetwork implements Network {
   readonly self = 'n1'
   readonly addresses = []
-  readonly frameBytesMax = { liveness: 100, replication: 300, bulk: 300 }
+  readonly frameBytesMax = { liveness: 100, replication: 300, bulk: 300, calls: 300 }
   readonly sent: Sent[] = []
   readonly cut: string[] = []
   credit = Number.POSITIVE_INFINITY
