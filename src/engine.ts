@@ -371,11 +371,12 @@ export class Engine implements SessionHost {
   #acknowledge(session: Session, call: number, { results, written }: Scheduled, count: number): void {
     const refused = results.filter(result => result instanceof CarillonError).length
     // Nothing of it was kept, so there is nothing to wait for: a full disk may keep others waiting.
-    if (refused === count) session.scheduled(call, results, count)
+    if (refused === count) session.scheduled(call, results, count, 0)
     else {
-      this.#ownership.acknowledge(written, error => {
+      this.#ownership.acknowledge(written, (error, copies) => {
         const told = error === undefined ? results : unsynced(results, count, error)
-        const tell = (): void => session.scheduled(call, told, count)
+        // What is only remembered has no change that could be counted: it is here.
+        const tell = (): void => session.scheduled(call, told, count, Math.max(1, copies))
         // Callers have a bounded number of calls under way: a late answer slows them down.
         if (error === undefined && this.#store.isBehind) this.#heldBack.push(tell)
         else tell()

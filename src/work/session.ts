@@ -10,7 +10,7 @@ import type { WorkerChannel } from '../ports/worker-channel.ts'
 import { readDefinition } from '../task/change.ts'
 import type { Definition } from '../task/definition.ts'
 import type { CallRequest, EngineEvent } from '../wire/calls.ts'
-import { ITEMS_MAX, JSON_BYTES_MAX, MESSAGE, SCHEDULE_STATUS, wireError } from '../wire/frame.ts'
+import { ITEMS_MAX, JSON_BYTES_MAX, MESSAGE, SAME_ERROR, SCHEDULE_STATUS, wireError } from '../wire/frame.ts'
 import type { Results } from './creation.ts'
 import type { LiveRun } from './live-run.ts'
 import type { WorkerConnection } from './worker-connection.ts'
@@ -55,26 +55,36 @@ export class Session {
     this.#out.reset()
   }
 
-  scheduled(call: number, results: Results, count: number): void {
+  scheduled(call: number, results: Results, count: number, copies: number): void {
     const out = this.#out
     out.u8(MESSAGE.scheduled)
     out.varuint(call)
     out.varuint(count)
+    out.varuint(copies)
     out.u8(results.length === 0 ? 0 : 1)
+    let error: CarillonError | undefined
     for (const result of results) {
-      if (result instanceof CarillonError) {
+      if (!(result instanceof CarillonError)) out.u8(SCHEDULE_STATUS.indexOf(result ?? 'created'))
+      else if (result === error) out.u8(SAME_ERROR)
+      else {
+        error = result
         out.u8(SCHEDULE_STATUS.indexOf('error'))
         out.utf8(JSON.stringify(wireError(result)))
-      } else out.u8(SCHEDULE_STATUS.indexOf(result ?? 'created'))
+      }
     }
     this.#host.stir()
   }
 
   answer(call: number, answer: object): void {
+    this.answerText(call, JSON.stringify(answer))
+  }
+
+  /** An answer as JSON. */
+  answerText(call: number, json: string): void {
     this.#out.u8(MESSAGE.answer)
     this.#out.varuint(call)
     this.#out.u8(1)
-    this.#out.utf8(JSON.stringify(answer))
+    this.#out.utf8(json)
     this.#host.stir()
   }
 
