@@ -9,8 +9,16 @@ import { ByteReader, ByteWriter, CorruptBytes } from '../lib/bytes.ts'
 import type { WorkerChannel } from '../ports/worker-channel.ts'
 import { readDefinition } from '../task/change.ts'
 import type { Definition } from '../task/definition.ts'
-import type { CallRequest, EngineEvent } from '../wire/calls.ts'
-import { ITEMS_MAX, JSON_BYTES_MAX, MESSAGE, SAME_ERROR, SCHEDULE_STATUS, wireError } from '../wire/frame.ts'
+import { type CallRequest, checkedRequest, type EngineEvent } from '../wire/calls.ts'
+import {
+  ITEMS_MAX,
+  JSON_BYTES_MAX,
+  MESSAGE,
+  parseJson,
+  SAME_ERROR,
+  SCHEDULE_STATUS,
+  wireError,
+} from '../wire/frame.ts'
 import type { Results } from './creation.ts'
 import type { LiveRun } from './live-run.ts'
 import type { WorkerConnection } from './worker-connection.ts'
@@ -25,14 +33,30 @@ export interface SessionHost {
   failed(error: unknown): void
 }
 
+export interface SessionOptions {
+  /** Its calls are answered by this node itself, or refused: those of another node, which found nobody nearer. */
+  readonly direct?: boolean
+  /** It comes from another machine: this node is not its own, to be told of all that happens, or to be closed. */
+  readonly far?: boolean
+  /** It is of another node, which is told nothing unasked. */
+  readonly quiet?: boolean
+}
+
 export class Session {
+  readonly options: SessionOptions
   readonly #channel: WorkerChannel
   readonly #host: SessionHost
   readonly connection: WorkerConnection<LiveRun>
   readonly #out = new ByteWriter(16 * 1024)
   #open = true
 
-  constructor(channel: WorkerChannel, connection: WorkerConnection<LiveRun>, host: SessionHost) {
+  constructor(
+    channel: WorkerChannel,
+    connection: WorkerConnection<LiveRun>,
+    host: SessionHost,
+    options: SessionOptions = {},
+  ) {
+    this.options = options
     this.#channel = channel
     this.connection = connection
     this.#host = host
@@ -151,14 +175,5 @@ export class Session {
 }
 
 function parseRequest(text: string): CallRequest {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (cause) {
-    throw new CorruptBytes('a call that is not JSON', { cause })
-  }
-  if (typeof value !== 'object' || value === null || typeof (value as CallRequest).method !== 'string') {
-    throw new CorruptBytes('a call without a method')
-  }
-  return value as CallRequest
+  return checkedRequest(parseJson(text))
 }
