@@ -103,7 +103,7 @@ export function mergeRecords<R extends Run>(
 
 /** Nothing of it is to come: its record is kept only until all have its end. */
 export function hasEnded(record: TaskRecord): boolean {
-  return record.cancelled || (record.ended && record.timesVersion === undefined)
+  return record.cancelled || (record.ended && record.timesVersion === undefined && !record.hasAskedRun)
 }
 
 const NO_TIMES: Times = { next: NOT_YET, fired: 0, lastAt: NOT_YET, closed: NOT_YET }

@@ -187,6 +187,15 @@ export class TaskRecord<R extends Run = Run> {
     return false
   }
 
+  /**
+   * Somebody asked for a run (by hand, or a failed one again) that has not ended. Whoever ended the task had not heard of it:
+   * the task ends after it.
+   */
+  get hasAskedRun(): boolean {
+    for (const run of this.runs) if ((run.manual || run.drive > 0) && this.isOpen(run)) return true
+    return false
+  }
+
   isOpen(run: Run): boolean {
     return !isRunEnd(run.state) && !this.isClosed(run)
   }

@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest'
 import { ByteReader, ByteWriter } from '../../src/lib/bytes.ts'
 import { decodeSnapshot, encodeSnapshot } from '../../src/store/snapshot.ts'
 import { readChange, type Update, writeCreated, writeUpdate } from '../../src/task/change.ts'
-import { applyChange, type Merged, mergeRecords } from '../../src/task/merge.ts'
+import { applyChange, hasEnded, type Merged, mergeRecords } from '../../src/task/merge.ts'
 import { NEVER, NOT_YET, Run, type TaskRecord } from '../../src/task/record.ts'
 import { RUN_STATES, type RunState } from '../../src/task/task.ts'
 import { BY_NUMBER, type Version } from '../../src/task/version.ts'
@@ -360,6 +360,23 @@ describe('runs', () => {
     // And also when its end was pruned with others that were closed.
     const gone = Object.assign(fold([failed], base()), { runs: [] })
     expect(fold([again], gone).hasOpenRun).toBe(true)
+  })
+
+  test.each([
+    ['by hand', { manual: true }],
+    ['again after it had failed', { drive: 1, drivenFrom: 1, attempt: 1 }],
+  ])('one that was asked for %s is carried out, though another had ended the task meanwhile', (_, asked) => {
+    const over = updated(1, 1, { lastAt: 2000, closed: 2000, next: NEVER }, { times: true, dropped: true })
+    const request = ran(2, 1, [runOf(2500, asked)])
+    const done = ran(3, 1, [runOf(2500, { ...asked, attempt: 2, state: 'completed', endedAt: 9 })])
+    for (const [one, other] of [
+      [over, request],
+      [request, over],
+    ] as const) {
+      const record = fold([one, other], base())
+      expect([record.ended, hasEnded(record), record.hasOpenRun]).toEqual([true, false, true])
+      expect(hasEnded(fold([done], record))).toBe(true)
+    }
   })
 
   test('an open state that comes late opens nothing again, whether the end is still there or not', () => {
