@@ -267,6 +267,25 @@ describe('cancel', () => {
     expect(judged(cancel)).toHaveLength(1)
   })
 
+  test('a call that was refused is a new one when it comes again; one that was carried out only to who acts unsure', () => {
+    const op = oneShot('a', 1000, 20_000)
+    const story = op.story as MeshStory
+    const again = (at: number): void => void op.sends.push({ at, node: 0 })
+    call(story, 'cancel', 19_000, { answer: { cancelled: true, firm: true } })
+    ran(op, 20_001)
+    again(19_500)
+    expect(judged(cancel)).toHaveLength(1)
+    history.ends.push({ at: 19_400, node: 0 }, { at: 19_400, node: 1 })
+    expect(judged(cancel)).toEqual([])
+    history.ends.length = 0
+    const sends = [1500, 20_002].map(at => ({ at, node: 0 }))
+    const refused = call(story, 'resume', 1500, { outcome: 'NOT_FOUND', sends })
+    story.ops.unshift(...story.ops.splice(-1))
+    expect(judged(cancel)).toHaveLength(1)
+    refused.sends.push({ at: 19_600, node: 0 })
+    expect(judged(cancel)).toEqual([])
+  })
+
   test('a pause holds back what falls due after it, until somebody resumes', () => {
     const op = oneShot('a', 1000, 20_000)
     call(op.story as MeshStory, 'pause', 19_000, { answer: { paused: true, firm: true } })
