@@ -22,6 +22,7 @@ import type { Definition } from './task/definition.ts'
 import type { StatusView } from './task/views.ts'
 import type { CallRequest, EngineEvent } from './wire/calls.ts'
 import { wireError } from './wire/frame.ts'
+import { Audience } from './work/audience.ts'
 import { Calls } from './work/calls.ts'
 import { Creation, type Scheduled, unsynced } from './work/creation.ts'
 import { Dispatcher } from './work/dispatcher.ts'
@@ -46,8 +47,6 @@ export interface EnginePorts {
 
 /** How long a node that stops waits for others to take over, ms. */
 const HAND_OVER_MS = 3000
-/** Most events that wait for the first client; a start after a long time away can miss instants of many tasks. */
-const UNTOLD_MAX = 1000
 
 export class Engine implements SessionHost {
   readonly options: EngineOptions
@@ -65,9 +64,7 @@ export class Engine implements SessionHost {
   readonly #lifecycle: Lifecycle
   readonly #creation: Creation
   readonly #calls: Calls
-  readonly #sessions = new Set<Session>()
-  /** What happened before the first client was there to be told. */
-  #untold: EngineEvent[] | undefined = []
+  readonly #audience = new Audience()
   /** Answers that wait until the index has caught up with the journal. */
   readonly #heldBack: Array<() => void> = []
   #resolve!: () => void
@@ -111,7 +108,7 @@ export class Engine implements SessionHost {
     this.#space = new SpaceWatch(
       all,
       () => this.#store.space(),
-      event => this.#emit(event),
+      event => this.#audience.emit(event),
     )
     this.#scheduler = new Scheduler<LiveRun>({ clock }, all.scheduler, {
       due: (record, at) => {
@@ -119,7 +116,7 @@ export class Engine implements SessionHost {
         this.#lifecycle.settle(record)
       },
       slept: now => this.#slept(now),
-      clockJumped: byMs => this.#emit({ type: 'clock-jump', byMs }),
+      clockJumped: byMs => this.#audience.emit({ type: 'clock-jump', byMs }),
     })
     const now = (): number => this.#now()
     this.#residency = new Residency(
@@ -150,8 +147,8 @@ export class Engine implements SessionHost {
       now,
       rearm,
       defer: record => this.#residency.defer(record),
-      emit: event => this.#emit(event),
-      wantsRunEvents: () => this.#wantsRunEvents(),
+      emit: event => this.#audience.emit(event),
+      wantsRunEvents: () => this.#audience.wantsRunEvents,
       ended: (record, run) => this.#calls.ended(record, run),
       log: (run, json) => this.#calls.log(run, json),
       followUp: (definition, range) => this.#creation.followUp(definition, range),
@@ -190,8 +187,8 @@ export class Engine implements SessionHost {
       status: () => this.#status(),
       close: graceMs => this.#close(graceMs),
       ownership,
-      emit: event => this.#emit(event),
-      wantsRunEvents: () => this.#wantsRunEvents(),
+      emit: event => this.#audience.emit(event),
+      wantsRunEvents: () => this.#audience.wantsRunEvents,
       stir: () => this.stir(),
     })
   }
@@ -208,7 +205,7 @@ export class Engine implements SessionHost {
     await this.#space.look()
     await this.#residency.start()
     const startMs = this.#clock.monotonic() - from
-    this.#emit({
+    this.#audience.emit({
       type: 'started',
       replayed: started.replayedChanges,
       startMs,
@@ -229,9 +226,7 @@ export class Engine implements SessionHost {
   /** Takes a client on: calls, and runs of the handlers that it announces. */
   attach(channel: WorkerChannel): void {
     const session = new Session(channel, this.#dispatcher.attach(), this)
-    this.#sessions.add(session)
-    for (const event of this.#untold ?? []) session.event(event)
-    this.#untold = undefined
+    this.#audience.add(session)
     session.start()
   }
 
@@ -239,6 +234,12 @@ export class Engine implements SessionHost {
   stop(graceMs: number): Promise<void> {
     this.#stopping ??= this.#stop(graceMs)
     return this.#stopping
+  }
+
+  /** Something that its clients may want to know. */
+  tell(event: EngineEvent): void {
+    this.#audience.emit(event)
+    this.stir()
   }
 
   // --- SessionHost
@@ -264,7 +265,7 @@ export class Engine implements SessionHost {
   }
 
   closed(session: Session): void {
-    this.#sessions.delete(session)
+    this.#audience.remove(session)
     this.#calls.forget(session)
     session.connection.closed()
     this.stir()
@@ -284,11 +285,7 @@ export class Engine implements SessionHost {
     const why = error instanceof Error ? error.message : String(error)
     const code = isCarillonError(error) ? error.code : 'ENGINE_STOPPED'
     const known = isCarillonError(error) ? error : new CarillonError(code, why, { cause: error })
-    for (const session of this.#sessions) {
-      session.event({ type: 'stopped', error: wireError(known) })
-      session.close()
-    }
-    this.#sessions.clear()
+    this.#audience.close({ type: 'stopped', error: wireError(known) })
     this.#quit()
     this.#mesh?.stop().catch(() => undefined)
     this.#ports.store.close().catch(() => undefined)
@@ -318,7 +315,7 @@ export class Engine implements SessionHost {
       this.#duty.takeUp()
       this.#residency.takeBacklog()
       this.#dispatcher.flush()
-      for (const session of this.#sessions) session.flush()
+      this.#audience.flush()
       this.#mesh?.tasks.flush()
       this.#store.flush()
     } catch (error) {
@@ -360,6 +357,7 @@ export class Engine implements SessionHost {
       started,
       durable: this.#ports.store.durable,
       attach: (_node, _kind, channel) => this.attach(channel),
+      emit: event => this.#audience.emit(event),
       stir: () => this.stir(),
       failed: error => this.failed(error),
     })
@@ -385,17 +383,6 @@ export class Engine implements SessionHost {
   }
 
   // --- state
-
-  #emit(event: EngineEvent): void {
-    const ofRuns = event.type === 'run' || event.type === 'retry'
-    if (this.#untold !== undefined && this.#untold.length < UNTOLD_MAX && !ofRuns) this.#untold.push(event)
-    for (const session of this.#sessions) if (!ofRuns || session.connection.wantsEvents) session.event(event)
-  }
-
-  #wantsRunEvents(): boolean {
-    for (const session of this.#sessions) if (session.connection.wantsEvents) return true
-    return false
-  }
 
   #nextHlc(): number {
     this.#hlc = Math.max(this.#hlc + 1, this.#clock.now() * 1000)
@@ -442,11 +429,7 @@ export class Engine implements SessionHost {
   async #stop(graceMs: number): Promise<void> {
     if (this.#state === 'stopped' || this.#state === 'new') return
     await this.#beforeClose(graceMs)
-    for (const session of this.#sessions) {
-      session.event({ type: 'stopped', error: null })
-      session.close()
-    }
-    this.#sessions.clear()
+    this.#audience.close({ type: 'stopped', error: null })
     this.#store.stopWaiting()
     await this.#mesh?.stop()
     await this.#residency.stop()

@@ -17,6 +17,7 @@ import { Placement } from '../ring/placement.ts'
 import { renewAtNextStart } from '../store/meta.ts'
 import type { Started, TaskStore } from '../store/task-store.ts'
 import type { MeshView } from '../task/views.ts'
+import type { EngineEvent } from '../wire/calls.ts'
 import type { Creation } from '../work/creation.ts'
 import type { Duty } from '../work/duty.ts'
 import type { LiveRun } from '../work/live-run.ts'
@@ -47,6 +48,7 @@ export interface MeshHost {
   readonly durable: boolean
   /** A peer has opened a session with this engine. */
   readonly attach: (node: string, kind: SessionKind, channel: WorkerChannel) => void
+  readonly emit: (event: EngineEvent) => void
   readonly stir: () => void
   /** The engine has to stop. */
   readonly failed: (error: unknown) => void
@@ -73,6 +75,8 @@ export class Mesh {
   readonly tasks: MeshTasks
   readonly channels: PeerChannels
   readonly #refusals = new Map<string, string>()
+  /** The view before. */
+  #seen: View | undefined
   #placed: { readonly view: string; readonly placement: Placement } | undefined
 
   constructor(ports: MeshPorts, options: MeshOptions, host: MeshHost) {
@@ -96,6 +100,8 @@ export class Mesh {
       {
         viewChanged: view => {
           observer?.viewChanged(view)
+          for (const event of changesOf(this.#seen, view)) host.emit(event)
+          this.#seen = view
           const { quorum, isFounder } = this.membership
           this.tasks.viewChanged(view, this.placement, quorum, isFounder)
         },
@@ -107,6 +113,7 @@ export class Mesh {
         },
         refused: (code, line) => {
           this.#refusals.set(code, line)
+          host.emit({ type: 'refused', code, line })
           observer?.refused(code, line)
         },
         rolledBack: line => this.#rolledBack(line),
@@ -235,6 +242,19 @@ export class Mesh {
       this.#failed,
     )
   }
+}
+
+/** What a view says of its stores that the one before did not. */
+function changesOf(before: View | undefined, view: View): EngineEvent[] {
+  const events: EngineEvent[] = []
+  const known = new Map(before?.stores.map(each => [each.store, each]))
+  for (const { store, node, state, addresses } of view.stores) {
+    if (known.get(store)?.state !== state) events.push({ type: 'member', node, store, state, addresses })
+    known.delete(store)
+  }
+  for (const { store, node, addresses } of known.values())
+    events.push({ type: 'member', node, store, state: 'removed', addresses })
+  return events
 }
 
 function otherRanges(theirs: number, ours: number): CarillonError {
