@@ -37,7 +37,7 @@ function checkStarts(
   const from = (op.ackAt as number) + UNDER_WAY_MS
   // What is asked for later may start it again.
   const later = story.ops.slice(place + 1).find(({ method }) => method !== 'pause')
-  const to = later?.sentAt ?? Number.POSITIVE_INFINITY
+  const to = Math.min(later?.sentAt ?? Number.POSITIVE_INFINITY, carriedOutAt(story, op, place))
   const isFirm = op.answer?.firm === true
   const isSettled = settledBefore(history, story, op)
   for (const attempt of story.attempts) {
@@ -63,6 +63,23 @@ function checkStarts(
       `${attempt.runId} started on n${client} at ${seconds(startedAt)}, though a ${isFirm ? 'firm ' : ''}${op.method} was acknowledged at ${seconds(op.ackAt as number)}\n${told(history, story)}`,
     )
   }
+}
+
+/** When a call of before, which had been refused, was sent once more and then did something: it is asked for later, too. */
+function carriedOutAt(story: MeshStory, op: MeshOp, place: number): number {
+  let first = Number.POSITIVE_INFINITY
+  for (const { method, outcome, sends, answers } of story.ops.slice(0, place)) {
+    if (method === 'pause' || method === 'cancel' || outcome === undefined || !isRefusal(outcome)) continue
+    for (const { at } of sends) {
+      const mayAct = answers.some(each => each.at >= at && each.code !== outcome && each.code !== 'NOT_OWNER')
+      if (at >= op.sentAt && mayAct) first = Math.min(first, at)
+    }
+  }
+  return first
+}
+
+function isRefusal(outcome: string): boolean {
+  return !['done', 'created', 'replaced', 'exists'].includes(outcome)
 }
 
 /** It changed what all knew: a change that somebody else made meanwhile may beat it where two acted at once. */
