@@ -175,6 +175,7 @@ export class Engine implements SessionHost {
       ownership,
       now,
       endedElsewhere: (record, run) => this.#calls.endedElsewhere(record, run),
+      forgotten: (record, run) => this.#calls.forgotten(record, run),
       stir: () => this.stir(),
     })
     this.#calls = new Calls(all.calls, {

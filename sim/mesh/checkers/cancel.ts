@@ -66,17 +66,18 @@ function checkStarts(
 }
 
 /**
- * When an earlier call came again and may have had an effect: a refused one is not remembered, so it is a new one; one that was
- * carried out is known to who acts, unless so many were down that it acts unsure.
+ * When an earlier call came again and may have had an effect: a refused one is not remembered, so it is a new one that may be
+ * carried out; one that was carried out is known to who acts, unless so many were down that it acts unsure.
  */
 function repeatedAt(history: MeshHistory, story: MeshStory, op: MeshOp): number {
   let first = Number.POSITIVE_INFINITY
-  for (const { method, outcome, sends } of story.ops) {
+  for (const { method, outcome, sends, answers } of story.ops) {
     if (method === 'pause' || method === 'cancel') continue
-    const isRefused = !CARRIED_OUT.includes(outcome ?? '')
+    const isRefused = outcome !== undefined && !CARRIED_OUT.includes(outcome)
     for (const { at } of sends.slice(1)) {
-      if (at <= (op.ackAt as number) || at >= first) continue
-      if (isRefused || wereSeveralDown(history, at)) first = at
+      if (at < op.sentAt || at >= first) continue
+      const mayAct = answers.some(each => each.at >= at && each.code !== outcome && each.code !== 'NOT_OWNER')
+      if (isRefused ? mayAct : wereSeveralDown(history, at)) first = at
     }
   }
   return first

@@ -239,6 +239,24 @@ describe('cancel', () => {
     expect(judged(cancel)).toEqual([])
   })
 
+  test('a trigger that was refused, and is carried out when it is sent again after a pause, starts what it asked for', () => {
+    const { story } = oneShot('a', 1000, 200_000)
+    const trigger = call(story as MeshStory, 'trigger', 2000, { outcome: 'NOT_FOUND' })
+    call(story as MeshStory, 'pause', 3000, { answer: { paused: true, firm: true } })
+    ran(trigger, 5002, { instant: 5001 })
+    trigger.answers[0] = { at: 2005, node: 0, code: 'NOT_FOUND' }
+    trigger.sends.push({ at: 5000, node: 0 })
+    trigger.answers.push({ at: 5003, node: 0, code: 'NOT_FOUND' })
+    expect(judged(cancel)).toHaveLength(1)
+    trigger.answers[1] = { at: 5003, node: 0, code: 'done' }
+    expect(judged(cancel)).toEqual([])
+    // Not what started before, nor what an answered one asked for.
+    trigger.sends[1] = { at: 5003, node: 0 }
+    expect(judged(cancel)).toHaveLength(1)
+    Object.assign(trigger, { outcome: 'done', sends: [{ at: 5000, node: 0 }] })
+    expect(judged(cancel)).toHaveLength(1)
+  })
+
   test('a cancel that cancelled nothing forbids nothing', () => {
     const op = oneShot('a', 1000, 20_000)
     call(op.story as MeshStory, 'cancel', 19_000, { answer: { cancelled: false, firm: true } })
@@ -283,6 +301,7 @@ describe('cancel', () => {
     story.ops.unshift(...story.ops.splice(-1))
     expect(judged(cancel)).toHaveLength(1)
     refused.sends.push({ at: 19_600, node: 0 })
+    refused.answers.push({ at: 19_700, node: 0, code: 'done' })
     expect(judged(cancel)).toEqual([])
   })
 
