@@ -19,6 +19,7 @@ import type { MeshView } from '../task/views.ts'
 import type { Creation } from '../work/creation.ts'
 import type { Duty } from '../work/duty.ts'
 import type { LiveRun } from '../work/live-run.ts'
+import { isTallyFrame } from './tally-frames.ts'
 import { MeshTasks, type TasksOptions } from './tasks.ts'
 
 export interface MeshOptions extends Omit<MembershipOptions, 'ranges'> {
@@ -119,6 +120,7 @@ export class Mesh {
         durable,
         meshId: () => this.membership.meshId,
         heard: node => this.membership.heard(node),
+        renew: node => this.membership.renew(node),
         exchangeViews: id => this.membership.exchangeViews(id as StoreId),
         isRemoved: id => this.membership.isRemoved(id as StoreId),
         stir,
@@ -141,8 +143,9 @@ export class Mesh {
     },
     dialFailed: (address, why) => this.membership.events.dialFailed(address, why),
     frame: (node, plane, frame) => {
-      if (plane === 'liveness') return this.membership.events.frame(node, plane, frame)
-      this.#guard(() => this.tasks.frame(node, plane, frame))
+      if (plane !== 'liveness') this.#guard(() => this.tasks.frame(node, plane, frame))
+      else if (isTallyFrame(frame)) this.#guard(() => this.tasks.tallies(node, frame))
+      else this.membership.events.frame(node, plane, frame)
     },
     drained: (node, plane) => {
       if (plane !== 'liveness') this.#guard(() => this.tasks.drained(node, plane))
