@@ -22,6 +22,7 @@ import type { Creation } from '../work/creation.ts'
 import type { Duty } from '../work/duty.ts'
 import type { LiveRun } from '../work/live-run.ts'
 import { PeerChannels, type SessionKind } from './peer-channels.ts'
+import { isTallyFrame } from './tally-frames.ts'
 import { MeshTasks, type TasksOptions } from './tasks.ts'
 
 export interface MeshOptions extends Omit<MembershipOptions, 'ranges'> {
@@ -132,6 +133,7 @@ export class Mesh {
         durable,
         meshId: () => this.membership.meshId,
         heard: node => this.membership.heard(node),
+        renew: node => this.membership.renew(node),
         exchangeViews: id => this.membership.exchangeViews(id as StoreId),
         isRemoved: id => this.membership.isRemoved(id as StoreId),
         stir,
@@ -156,11 +158,10 @@ export class Mesh {
     },
     dialFailed: (address, why) => this.membership.events.dialFailed(address, why),
     frame: (node, plane, frame) => {
-      if (plane === 'liveness') return this.membership.events.frame(node, plane, frame)
-      this.#guard(() => {
-        if (plane === 'calls') this.channels.frame(node, frame)
-        else this.tasks.frame(node, plane, frame)
-      })
+      if (plane === 'calls') this.#guard(() => this.channels.frame(node, frame))
+      else if (plane !== 'liveness') this.#guard(() => this.tasks.frame(node, plane, frame))
+      else if (isTallyFrame(frame)) this.#guard(() => this.tasks.tallies(node, frame))
+      else this.membership.events.frame(node, plane, frame)
     },
     drained: (node, plane) => {
       if (plane === 'calls') this.#guard(() => this.channels.drained(node))
