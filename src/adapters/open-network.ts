@@ -5,6 +5,12 @@
 
 import { CarillonError } from '../errors.ts'
 import type { Network } from '../ports/network.ts'
+import { readToken } from './network/join-token.ts'
+import { MeshFiles } from './network/mesh-files.ts'
+import { freshSecret, type MeshAccess } from './network/mesh-secret.ts'
+import { freshNodeKey, nodeKey } from './network/node-key.ts'
+import { SystemClock } from './system-clock.ts'
+import { SystemRandom } from './system-random.ts'
 
 export interface NetworkSettings {
   /** Undefined: it dials, and can't be dialled. */
@@ -13,8 +19,8 @@ export interface NetworkSettings {
   readonly join: readonly string[]
   /** A join token, in place of secret and addresses. */
   readonly token: string | undefined
-  /** The mesh's. */
-  readonly name: string
+  /** The mesh's. Undefined: as the token or the data directory says, else `carillon`. */
+  readonly name: string | undefined
   /** The newest first. Undefined: the data directory has it, or it is made. */
   readonly secrets: readonly string[] | undefined
 }
@@ -23,12 +29,61 @@ export interface OpenedNetwork {
   readonly network: Network
   /** Addresses to hold connections to. */
   readonly join: readonly string[]
+  /** A token for one node that joins, good for ttlMs. Throws INVALID if this node can't be dialled. */
+  makeToken(ttlMs?: number): string
 }
 
+const NAME = 'carillon'
+
+/**
+ * A network that is not started; the data directory must have been opened. Rejects with INVALID for what can't be used, with
+ * STORE_FAILED or STORE_FULL if the files of the data directory can't be read or written.
+ */
 export async function openNetwork(
-  _settings: NetworkSettings,
-  _dataDir: string | undefined,
-  _refused: (code: string, line: string) => void,
+  settings: NetworkSettings,
+  dataDir: string | undefined,
+  refused: (code: string, line: string) => void,
 ): Promise<OpenedNetwork> {
-  throw new CarillonError('UNSUPPORTED', 'this version has no network yet')
+  const { listen, advertise } = settings
+  const files = dataDir === undefined ? undefined : new MeshFiles(dataDir)
+  const known = settings.secrets === undefined ? await files?.access() : undefined
+  const token = known === undefined ? settings.token : undefined
+  const mesh = known ?? (token === undefined ? await accessOf(settings, files) : undefined)
+  const key = dataDir === undefined ? freshNodeKey() : await nodeKey(dataDir)
+  const { Libp2pNetwork } = await import('./network/libp2p-network.ts')
+  const network = await Libp2pNetwork.open(
+    { clock: new SystemClock(), random: new SystemRandom() },
+    {
+      key,
+      mesh,
+      token,
+      listen,
+      advertise,
+      usedTokens: files?.usedTokens,
+      refused: ({ code, line }) => refused(code, line),
+      gotSecret: access => void files?.keep(access).catch(error => refused('STORE_FAILED', String(error))),
+    },
+  )
+  // A token that was used up still says where its issuer is.
+  const joined = settings.token === undefined ? settings.join : readToken(settings.token).addresses
+  return {
+    network,
+    join: joined,
+    makeToken: ttlMs => network.makeToken(ttlMs === undefined ? {} : { ttlMs }),
+  }
+}
+
+/** As it was given; who starts a mesh without a secret makes one. */
+async function accessOf(settings: NetworkSettings, files: MeshFiles | undefined): Promise<MeshAccess> {
+  const { name = NAME, secrets, join } = settings
+  if (secrets !== undefined) return { name, secrets }
+  if (join.length > 0)
+    throw new CarillonError(
+      'INVALID',
+      'join is given without a secret: give mesh.secret (the file MESH_SECRET of a member has it), or join with a token (`carillon token` on a member prints one)',
+      { field: 'mesh.secret' },
+    )
+  const access = { name, secrets: [freshSecret()] }
+  await files?.keep(access)
+  return access
 }

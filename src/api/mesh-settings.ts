@@ -35,7 +35,7 @@ export function meshSettings(options: CreateNodeOptions<Handlers>): MeshSettings
     advertise,
     join: token === undefined ? join : [],
     token,
-    name: mesh.name ?? 'carillon',
+    name: mesh.name,
     secrets,
     expect: mesh.expect,
     replicas: mesh.replicas ?? 3,
