@@ -147,7 +147,7 @@ const NODE = object(
     advertise: Type.String({ minLength: 1, maxLength: 300, description: MESH_ADDRESS_TEXT }),
     join: Type.Array(
       Type.String({ minLength: 1, maxLength: 4096, description: `${MESH_ADDRESS_TEXT}; or a join token` }),
-      { minItems: 1, maxItems: 100, description: 'an array of 1 to 100 addresses, or of one join token' },
+      { maxItems: 100, description: 'an array of at most 100 addresses, or of one join token' },
     ),
     mesh: object(
       {
