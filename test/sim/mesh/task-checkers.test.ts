@@ -150,6 +150,14 @@ describe('durability', () => {
     expect(judged(durability)).toEqual([])
   })
 
+  test('a worker that was lost with the last of all attempts leaves none', () => {
+    const op = oneShot('a', 1000, 20_000)
+    ran(op, 20_001, { end: 'orphaned', attempt: DEFAULT_POLICY.retry.max - 1 })
+    expect(judged(durability)).toHaveLength(1)
+    ran(op, 22_000, { end: 'orphaned', attempt: DEFAULT_POLICY.retry.max })
+    expect(judged(durability)).toEqual([])
+  })
+
   test('asks nothing of what was cancelled, refused, not answered, or due in the last moment', () => {
     call(oneShot('a', 1000, 20_000).story as MeshStory, 'cancel', 2000, { answer: { cancelled: true } })
     oneShot('b', 1000, 20_000, { outcome: 'INVALID' })
