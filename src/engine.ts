@@ -174,6 +174,7 @@ export class Engine implements SessionHost {
       store: this.#store,
       lifecycle: this.#lifecycle,
       dispatcher: this.#dispatcher,
+      running: () => this.#dispatcher.runningRuns(),
       residency: this.#residency,
       ownership,
       now,
