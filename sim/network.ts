@@ -26,8 +26,8 @@ export interface NetworkOptions {
   readonly creditBytes?: Readonly<Record<Plane, number>>
 }
 
-const FRAME_BYTES_MAX = { liveness: 65_536, replication: 65_536, bulk: 262_144 } as const
-const CREDIT_BYTES = { liveness: 131_072, replication: 1_048_576, bulk: 4_194_304 } as const
+const FRAME_BYTES_MAX = { liveness: 65_536, replication: 65_536, bulk: 262_144, calls: 262_144 } as const
+const CREDIT_BYTES = { liveness: 131_072, replication: 1_048_576, bulk: 4_194_304, calls: 4_194_304 } as const
 
 export class SimulatedNetwork implements Network, DiallerHolder {
   readonly self: string
@@ -55,7 +55,7 @@ export class SimulatedNetwork implements Network, DiallerHolder {
     this.frameBytesMax = options.frameBytesMax ?? FRAME_BYTES_MAX
     this.creditBytes = options.creditBytes ?? CREDIT_BYTES
     this.#listens = options.listens ?? true
-    for (const plane of ['liveness', 'replication', 'bulk'] as const) {
+    for (const plane of ['liveness', 'replication', 'bulk', 'calls'] as const) {
       invariant(
         this.creditBytes[plane] >= 2 * this.frameBytesMax[plane],
         `the credit of ${plane} is at least two frames`,

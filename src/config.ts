@@ -81,6 +81,8 @@ export const DEFAULT_OPTIONS: EngineOptions = {
       firmMs: 500,
       tickMs: 50,
       orphanMs: 5000,
+      /** With these a connection that is stuck is cut within 5 s of when the liveness plane works. */
+      stall: { quietMs: 2000, askMs: 1000, stallMs: 2500, againMs: 15_000 },
     },
   },
   calls: { logTasksMax: 1000, logLinesMax: 200, waitersMax: 100_000 },

@@ -9,7 +9,6 @@
 
 import { DEFAULT_OPTIONS, type EngineOptions } from './config.ts'
 import { CarillonError, isCarillonError } from './errors.ts'
-import { Events } from './events.ts'
 import { GuardedClock } from './guarded-clock.ts'
 import { Mesh, type MeshObserver } from './mesh/mesh.ts'
 import type { Clock } from './ports/clock.ts'
@@ -21,8 +20,9 @@ import { Scheduler } from './schedule/scheduler.ts'
 import { type Started, TaskStore } from './store/task-store.ts'
 import type { Definition } from './task/definition.ts'
 import type { StatusView } from './task/views.ts'
-import type { CallRequest } from './wire/calls.ts'
+import type { CallRequest, EngineEvent } from './wire/calls.ts'
 import { wireError } from './wire/frame.ts'
+import { Audience } from './work/audience.ts'
 import { Calls } from './work/calls.ts'
 import { Creation, type Scheduled, unsynced } from './work/creation.ts'
 import { Dispatcher } from './work/dispatcher.ts'
@@ -69,8 +69,7 @@ export class Engine implements SessionHost {
   readonly #lifecycle: Lifecycle
   readonly #creation: Creation
   readonly #calls: Calls
-  readonly #sessions = new Set<Session>()
-  readonly #events = new Events(this.#sessions)
+  readonly #audience = new Audience()
   /** Answers that wait until the index has caught up with the journal. */
   readonly #heldBack: Array<() => void> = []
   #resolve!: () => void
@@ -114,7 +113,7 @@ export class Engine implements SessionHost {
     this.#space = new SpaceWatch(
       all,
       () => this.#store.space(),
-      event => this.#events.emit(event),
+      event => this.#audience.emit(event),
     )
     this.#scheduler = new Scheduler<LiveRun>({ clock }, all.scheduler, {
       due: (record, at) => {
@@ -122,7 +121,7 @@ export class Engine implements SessionHost {
         this.#lifecycle.settle(record)
       },
       slept: now => this.#slept(now),
-      clockJumped: byMs => this.#events.emit({ type: 'clock-jump', byMs }),
+      clockJumped: byMs => this.#audience.emit({ type: 'clock-jump', byMs }),
     })
     const now = (): number => this.#now()
     this.#residency = new Residency(
@@ -153,8 +152,8 @@ export class Engine implements SessionHost {
       now,
       rearm,
       defer: record => this.#residency.defer(record),
-      emit: event => this.#events.emit(event),
-      wantsRunEvents: () => this.#events.runsAreWanted,
+      emit: event => this.#audience.emit(event),
+      wantsRunEvents: () => this.#audience.wantsRunEvents,
       ended: (record, run) => this.#calls.ended(record, run),
       log: (run, json) => this.#calls.log(run, json),
       followUp: (definition, range) => this.#creation.followUp(definition, range),
@@ -189,6 +188,7 @@ export class Engine implements SessionHost {
       ownership,
       now,
       endedElsewhere: (record, run) => this.#calls.endedElsewhere(record, run),
+      forgotten: (record, run) => this.#calls.forgotten(record, run),
       stir: () => this.stir(),
     })
     this.#calls = new Calls(all.calls, {
@@ -201,8 +201,8 @@ export class Engine implements SessionHost {
       status: () => this.#status(),
       close: graceMs => this.#close(graceMs),
       ownership,
-      emit: event => this.#events.emit(event),
-      wantsRunEvents: () => this.#events.runsAreWanted,
+      emit: event => this.#audience.emit(event),
+      wantsRunEvents: () => this.#audience.wantsRunEvents,
       stir: () => this.stir(),
     })
   }
@@ -219,7 +219,7 @@ export class Engine implements SessionHost {
     await this.#space.look()
     await this.#residency.start()
     const startMs = this.#clock.monotonic() - from
-    this.#events.emit({
+    this.#audience.emit({
       type: 'started',
       replayed: started.replayedChanges,
       startMs,
@@ -243,8 +243,7 @@ export class Engine implements SessionHost {
    */
   attach(channel: WorkerChannel, { far }: { readonly far?: boolean | undefined } = {}): void {
     const session = new Session(channel, this.#dispatcher.attach({ far }), this)
-    this.#sessions.add(session)
-    this.#events.joined(session)
+    this.#audience.add(session)
     session.start()
   }
 
@@ -252,6 +251,12 @@ export class Engine implements SessionHost {
   stop(graceMs: number): Promise<void> {
     this.#stopping ??= this.#stop(graceMs)
     return this.#stopping
+  }
+
+  /** Something that its clients may want to know. */
+  tell(event: EngineEvent): void {
+    this.#audience.emit(event)
+    this.stir()
   }
 
   // --- SessionHost
@@ -277,7 +282,7 @@ export class Engine implements SessionHost {
   }
 
   closed(session: Session): void {
-    this.#sessions.delete(session)
+    this.#audience.remove(session)
     this.#calls.forget(session)
     session.connection.closed()
     this.stir()
@@ -297,11 +302,7 @@ export class Engine implements SessionHost {
     const why = error instanceof Error ? error.message : String(error)
     const code = isCarillonError(error) ? error.code : 'ENGINE_STOPPED'
     const known = isCarillonError(error) ? error : new CarillonError(code, why, { cause: error })
-    for (const session of this.#sessions) {
-      session.event({ type: 'stopped', error: wireError(known) })
-      session.close()
-    }
-    this.#sessions.clear()
+    this.#audience.close({ type: 'stopped', error: wireError(known) })
     this.#quit()
     this.#mesh?.stop().catch(() => undefined)
     this.#ports.store.close().catch(() => undefined)
@@ -333,7 +334,7 @@ export class Engine implements SessionHost {
       this.guests.settle()
       this.#dispatcher.flush()
       this.guests.flush()
-      for (const session of this.#sessions) session.flush()
+      this.#audience.flush()
       this.#mesh?.tasks.flush()
       this.#store.flush()
     } catch (error) {
@@ -374,6 +375,8 @@ export class Engine implements SessionHost {
       creation: this.#creation,
       started,
       durable: this.#ports.store.durable,
+      attach: (_node, _kind, channel) => this.attach(channel),
+      emit: event => this.#audience.emit(event),
       stir: () => this.stir(),
       failed: error => this.failed(error),
     })
@@ -445,11 +448,7 @@ export class Engine implements SessionHost {
   async #stop(graceMs: number): Promise<void> {
     if (this.#state === 'stopped' || this.#state === 'new') return
     await this.#beforeClose(graceMs)
-    for (const session of this.#sessions) {
-      session.event({ type: 'stopped', error: null })
-      session.close()
-    }
-    this.#sessions.clear()
+    this.#audience.close({ type: 'stopped', error: null })
     this.#store.stopWaiting()
     await this.#mesh?.stop()
     await this.#residency.stop()

@@ -40,7 +40,7 @@ export class ConnectionEnd {
   #wireFreeAt = 0
   #link: LinkState | undefined
   #linkVersion = -1
-  readonly #ways: { liveness?: Datagrams; replication?: Pipe; bulk?: Pipe } = {}
+  readonly #ways: { liveness?: Datagrams; replication?: Pipe; bulk?: Pipe; calls?: Pipe } = {}
   #silence: { cancel(): void } | undefined
   #isGhost = false
 
@@ -100,7 +100,9 @@ export class ConnectionEnd {
     if (this.state === 'closed') return
     this.state = 'closed'
     this.#silence?.cancel()
-    const pipes = [this.#ways.replication, this.#ways.bulk].filter(pipe => pipe !== undefined)
+    const pipes = [this.#ways.replication, this.#ways.bulk, this.#ways.calls].filter(
+      pipe => pipe !== undefined,
+    )
     for (const pipe of pipes) pipe.close()
     this.#ways.liveness?.close()
     for (const watcher of this.watchers) watcher.connectionEnded()
@@ -163,5 +165,6 @@ export class ConnectionEnd {
     this.#ways.liveness?.flush()
     this.#ways.replication?.flush()
     this.#ways.bulk?.flush()
+    this.#ways.calls?.flush()
   }
 }

@@ -23,6 +23,7 @@ export class Traffic {
     liveness: none(),
     replication: none(),
     bulk: none(),
+    calls: none(),
   }
   /** Dials that were begun from here. */
   dials = 0

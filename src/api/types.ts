@@ -71,8 +71,38 @@ export interface CreateNodeOptions<H> {
    * directory's file TOKEN has it, made at the first start. Default: no API.
    */
   readonly http?: string | { readonly listen: string; readonly token?: string | undefined } | undefined
+  /**
+   * Where other nodes reach this one, like '0.0.0.0:7400' or '[::]:7400'; port 0 takes any. Given, or with `join`, the node
+   * is one of a mesh; else it is alone.
+   */
+  readonly listen?: string | undefined
+  /** Where others can dial this node, if that is not where it listens: 'host:port', behind NAT or by a name. */
+  readonly advertise?: string | undefined
+  /** Any members: 'host:port', 'host' (port 7400), a DNS name with several records, or one join token. */
+  readonly join?: readonly string[] | undefined
+  readonly mesh?: MeshOptions | undefined
+  /** How far the nodes are from each other: it sets the times of failure detection. Default: `lan`. */
+  readonly network?: 'local' | 'lan' | 'wan' | undefined
   /** Let tasks run shell commands on this machine: all of them, or those listed (a trailing `*` stands for anything). Default: false. */
   readonly commands?: boolean | readonly string[] | undefined
+}
+
+export interface MeshOptions {
+  /** Tells meshes apart. Default: 'carillon'. */
+  readonly name?: string | undefined
+  /**
+   * Who has it is let in: 16 characters to 256 bytes, the same on all nodes; while it is changed, the new one and the old
+   * one. Left out (not undefined): what the data directory keeps in MESH_SECRET, made at the first start of who joins nobody.
+   */
+  readonly secret?: string | readonly string[] | undefined
+  /** How many nodes found the mesh together. Needed where each joins the others; left out, who joins nobody founds it alone. */
+  readonly expect?: number | undefined
+  /** R: on how many nodes each task is kept; fixed when the mesh is founded. Default: 3. */
+  readonly replicas?: number | undefined
+  /** Where this node stands: the copies of a task go to distinct zones first. */
+  readonly zone?: string | undefined
+  /** The share of the tasks that this node takes, relative to others. Default: 1. */
+  readonly weight?: number | undefined
 }
 
 /** An open HTTP API: where it is called, and the token that it wants. */

@@ -7,7 +7,7 @@
  * - `connect` keeps trying to hold a connection to whoever is at the address, with a backoff of its own, until
  *   `forget`. Between two nodes there is at most one connection, whoever dialled; `connected` and `disconnected` are
  *   told in turn. Each dial that fails is told, too.
- * - Planes `replication` and `bulk`: frames arrive whole and in the order they were sent, each once, or the connection
+ * - Planes `replication`, `bulk` and `calls`: frames arrive whole and in the order they were sent, each once, or the connection
  *   closes. Any close is a loss: what was in flight may or may not have arrived.
  * - Plane `liveness`: best effort. A frame may be lost, late, twice, or out of order; nobody may rely on more.
  * - `send` never blocks. It returns false, and has not taken the frame, if there is no connection or the plane's
@@ -17,7 +17,7 @@
  * - Events are never told inside a call of this interface, and none after `stop` has resolved.
  */
 
-export type Plane = 'liveness' | 'replication' | 'bulk'
+export type Plane = 'liveness' | 'replication' | 'bulk' | 'calls'
 
 /** `reset`: the far side's process is gone, or cut the connection; `timeout`: it no longer answers. */
 export type DisconnectReason = 'closed' | 'reset' | 'timeout'

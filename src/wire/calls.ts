@@ -88,6 +88,16 @@ export type EngineEvent =
       readonly to: number
     }
   | { readonly type: 'clock-jump'; readonly byMs: number }
+  /** Another state of a node of the mesh, as this one sees it; `removed`: it left, or was forgotten. */
+  | {
+      readonly type: 'member'
+      readonly node: string
+      readonly store: string
+      readonly state: 'live' | 'away' | 'gone' | 'removed'
+      readonly addresses: readonly string[]
+    }
+  /** Somebody did not let this node in, or this one somebody else. */
+  | { readonly type: 'refused'; readonly code: string; readonly line: string }
   | { readonly type: 'store-full'; readonly full: boolean; readonly freeBytes: number }
   | {
       readonly type: 'started'

@@ -136,6 +136,17 @@ export class Calls {
     })
   }
 
+  /** A run has ended at another node, and nobody says how: who waits for it is told what is known, or waits on. */
+  forgotten(record: LiveRecord, run: LiveRun): void {
+    if (this.#waiters.size === 0) return
+    for (const id of [this.#parts.lifecycle.runId(run), record.id]) {
+      for (const { owner, call } of this.#waiters.take(id)) {
+        const session = owner as Session
+        this.#result(session, call, id, true).catch((error: unknown) => session.refuse(call, error))
+      }
+    }
+  }
+
   /** What a handler logged: JSON of { at, line }. */
   log(run: LiveRun, json: string): void {
     const { at, line } = JSON.parse(json) as { at: number; line: string }

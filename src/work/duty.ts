@@ -28,6 +28,8 @@ export interface DutyParts {
   readonly now: () => number
   /** A run has ended at another node: who waits for it here is told. */
   readonly endedElsewhere: (record: LiveRecord, run: LiveRun) => void
+  /** The same, and its end is no longer kept where this was heard from. */
+  readonly forgotten: (record: LiveRecord, run: LiveRun) => void
   readonly stir: () => void
 }
 
@@ -106,7 +108,7 @@ export class Duty {
   }
 
   /** A change of another node, or a record that was copied, has been applied. */
-  applied({ record, before, ended }: Applied<LiveRun>): void {
+  applied({ record, before, ended, forgotten }: Applied<LiveRun>): void {
     const { endedElsewhere } = this.#parts
     if (before !== undefined && before !== record) this.letGo(before)
     if (record === undefined) return
@@ -122,10 +124,18 @@ export class Duty {
         run.returned++
       }
     }
+    for (const run of forgotten) this.#forget(record, run)
     for (const run of ended) endedElsewhere(record, run)
     // What follows is written after the change that it follows from: at the end of the turn.
     this.#changed.set(record, ended.length > 0 || this.#changed.get(record) === true)
     this.#parts.stir()
+  }
+
+  /** The run is no longer in its record: nothing is to be written of it. */
+  #forget(record: LiveRecord, run: LiveRun): void {
+    this.#takeBack(run, 'elsewhere')
+    run.state = 'unknown'
+    this.#parts.forgotten(record, run)
   }
 
   /** The record was dropped: all others have its end. */

@@ -18,7 +18,9 @@ networkConformance(
       return new SimulatedNetwork(host, new SimulatedProcess(clock, trace), {
         self: `node-${at}`,
         secret: stranger === at ? 'another' : 'secret',
-        ...(most === undefined ? {} : { frameBytesMax: { liveness: most, replication: most, bulk: most } }),
+        ...(most === undefined
+          ? {}
+          : { frameBytesMax: { liveness: most, replication: most, bulk: most, calls: most } }),
       })
     })
     return {

@@ -40,7 +40,7 @@ interface Flow {
   readonly frames: readonly Uint8Array[]
 }
 
-const ORDERED = ['replication', 'bulk'] as const
+const ORDERED = ['replication', 'bulk', 'calls'] as const
 const PLANES = ['liveness', ...ORDERED] as const
 /** Within this all that is about to happen on a good network has happened; ms. */
 const SOON_MS = 20_000

@@ -7,7 +7,7 @@ import { FRAME_OVERHEAD_BYTES } from '../../sim/network/traffic.ts'
 import type { Plane } from '../../src/ports/network.ts'
 import { type NetOfTest, SimulatedNets } from '../support/simulated-nets.ts'
 
-const ORDERED = ['replication', 'bulk'] as const
+const ORDERED = ['replication', 'bulk', 'calls'] as const
 
 function frame(number: number, length = 4): Uint8Array {
   const bytes = new Uint8Array(length)

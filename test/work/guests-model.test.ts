@@ -146,7 +146,11 @@ const holder = (ledger: Ledger, at: number, which: number): [FakeWorker, number]
 }
 
 const ends = fc
-  .tuple(fc.nat(), fc.nat(), fc.constantFrom<OutcomeKind>('completed', 'failed', 'fatal', 'unstarted', 'lost'))
+  .tuple(
+    fc.nat(),
+    fc.nat(),
+    fc.constantFrom<OutcomeKind>('completed', 'failed', 'fatal', 'unstarted', 'lost'),
+  )
   .map(
     ([at, which, kind]): Step =>
       ledger => {
@@ -192,8 +196,22 @@ const steps = fc.array(
     { weight: 5, arbitrary: fc.constant<Step>(({ world }) => void world.deliverToHelper()) },
     { weight: 5, arbitrary: fc.constant<Step>(({ world }) => void world.deliverToOwner()) },
     { weight: 6, arbitrary: fc.constant<Step>(({ world }) => world.settle()) },
-    { weight: 2, arbitrary: fc.constantFrom(1, 20, 60).map((ms): Step => ({ world }) => world.advance(ms)) },
-    { weight: 1, arbitrary: fc.boolean().map((now): Step => ({ world }) => world.cut(now)) },
+    {
+      weight: 2,
+      arbitrary: fc.constantFrom(1, 20, 60).map(
+        (ms): Step =>
+          ({ world }) =>
+            world.advance(ms),
+      ),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.boolean().map(
+        (now): Step =>
+          ({ world }) =>
+            world.cut(now),
+      ),
+    },
     { weight: 2, arbitrary: fc.constant<Step>(({ world }) => world.open()) },
   ),
   { maxLength: 150, size: 'max' },

@@ -7,7 +7,13 @@
 import { expect } from 'vitest'
 import { ByteReader, ByteWriter } from '../../src/lib/bytes.ts'
 import { MESSAGE } from '../../src/wire/frame.ts'
-import { type Hello, type OutcomeKind, type OutcomeMessage, readOutcome, readRun } from '../../src/wire/work.ts'
+import {
+  type Hello,
+  type OutcomeKind,
+  type OutcomeMessage,
+  readOutcome,
+  readRun,
+} from '../../src/wire/work.ts'
 import type { DispatcherHost } from '../../src/work/due-run.ts'
 import type { LinkWorker } from '../../src/work/guest-link.ts'
 import { type GuestDesk, Guests, type GuestsOptions } from '../../src/work/guests.ts'
@@ -162,7 +168,9 @@ export class GuestsWorld {
   /** The windows that the owner knows of now. */
   get windows(): Record<string, number | 'gone'> {
     const handlers = this.hellos.at(-1)?.handlers ?? []
-    return Object.fromEntries(handlers.map(({ name, window, gone }) => [name, gone === true ? 'gone' : window]))
+    return Object.fromEntries(
+      handlers.map(({ name, window, gone }) => [name, gone === true ? 'gone' : window]),
+    )
   }
 
   #lookAtRuns(reader: ByteReader): void {
