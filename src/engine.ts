@@ -27,10 +27,12 @@ import { Calls } from './work/calls.ts'
 import { Creation, type Scheduled, unsynced } from './work/creation.ts'
 import { Dispatcher } from './work/dispatcher.ts'
 import { Duty } from './work/duty.ts'
+import { Guests } from './work/guests.ts'
 import { Lifecycle } from './work/lifecycle.ts'
 import { LiveRun } from './work/live-run.ts'
 import { Alone, type Ownership } from './work/ownership.ts'
 import { Residency } from './work/residency.ts'
+import { type AnyRun, RunHost } from './work/run-host.ts'
 import { Session, type SessionHost } from './work/session.ts'
 import { SpaceWatch } from './work/space.ts'
 
@@ -60,7 +62,10 @@ export class Engine implements SessionHost {
   readonly #duty: Duty
   readonly #alone: Ownership
   #mesh: Mesh | undefined
-  readonly #dispatcher: Dispatcher<LiveRun>
+  readonly #dispatcher: Dispatcher<AnyRun>
+  readonly #runs: RunHost
+  /** Runs of other engines' tasks, and the links that they come over. */
+  readonly guests: Guests
   readonly #lifecycle: Lifecycle
   readonly #creation: Creation
   readonly #calls: Calls
@@ -157,7 +162,14 @@ export class Engine implements SessionHost {
       passedBy: record => this.#duty.passedBy(record),
       isElsewhere: run => this.#duty.isElsewhere(run),
     })
-    this.#dispatcher = new Dispatcher<LiveRun>({ clock }, all.dispatcher, this.#lifecycle)
+    this.guests = new Guests(all.guests, {
+      clock,
+      dispatcher: () => this.#dispatcher,
+      worker: () => `${this.#store.identity.meta.store}/${this.#store.identity.meta.boot}`,
+      stir: () => this.stir(),
+    })
+    this.#runs = new RunHost(this.#lifecycle, this.guests)
+    this.#dispatcher = new Dispatcher<AnyRun>({ clock }, all.dispatcher, this.#runs)
     this.#lifecycle.dispatcher = this.#dispatcher
     this.#creation = new Creation({
       store: this.#store,
@@ -171,6 +183,7 @@ export class Engine implements SessionHost {
       store: this.#store,
       lifecycle: this.#lifecycle,
       dispatcher: this.#dispatcher,
+      running: () => this.#dispatcher.runningRuns().filter(run => !run.isGuest),
       residency: this.#residency,
       ownership,
       now,
@@ -224,9 +237,12 @@ export class Engine implements SessionHost {
     return this.#mesh?.tasks ?? this.#alone
   }
 
-  /** Takes a client on: calls, and runs of the handlers that it announces. */
-  attach(channel: WorkerChannel): void {
-    const session = new Session(channel, this.#dispatcher.attach(), this)
+  /**
+   * Takes a client on: calls, and runs of the handlers that it announces. A far one is another engine: it gets the runs
+   * for which no near one has room, and is not told what happens here.
+   */
+  attach(channel: WorkerChannel, { far }: { readonly far?: boolean | undefined } = {}): void {
+    const session = new Session(channel, this.#dispatcher.attach({ far }), this)
     this.#audience.add(session)
     session.start()
   }
@@ -315,7 +331,9 @@ export class Engine implements SessionHost {
         for (const tell of this.#heldBack.splice(0)) tell()
       this.#duty.takeUp()
       this.#residency.takeBacklog()
+      this.guests.settle()
       this.#dispatcher.flush()
+      this.guests.flush()
       this.#audience.flush()
       this.#mesh?.tasks.flush()
       this.#store.flush()
@@ -451,6 +469,7 @@ export class Engine implements SessionHost {
     if (this.#state !== 'running') return
     this.#state = 'closing'
     this.#dispatcher.pause()
+    this.guests.close()
     // The others go on at once. What runs here ends here all the same.
     await this.#mesh?.tasks.handOver(HAND_OVER_MS)
     this.#scheduler.stop()
@@ -459,7 +478,7 @@ export class Engine implements SessionHost {
       await this.#sleep(Math.min(20, graceMs))
     for (const run of [...this.#dispatcher.runningRuns()]) {
       this.#dispatcher.abort(run, 'closing')
-      this.#lifecycle.lost(run)
+      this.#runs.lost(run)
     }
     this.stir()
     await this.#sleep(0)
@@ -475,5 +494,6 @@ export class Engine implements SessionHost {
     this.#scheduler.stop()
     this.#lifecycle.stop()
     this.#dispatcher.stop()
+    this.guests.stop()
   }
 }

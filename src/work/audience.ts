@@ -1,4 +1,7 @@
-/** The clients of an engine: what happened is told to those whom it concerns. */
+/**
+ * The clients of an engine: what happened is told to those whom it concerns. Other engines are no clients in this sense:
+ * each has its own events, and they are told nothing but the end.
+ */
 
 import type { EngineEvent } from '../wire/calls.ts'
 import type { Session } from './session.ts'
@@ -13,6 +16,7 @@ export class Audience {
 
   add(session: Session): void {
     this.#sessions.add(session)
+    if (session.connection.isFar) return
     for (const event of this.#untold ?? []) session.event(event)
     this.#untold = undefined
   }
@@ -25,11 +29,14 @@ export class Audience {
   emit(event: EngineEvent): void {
     const ofRuns = event.type === 'run' || event.type === 'retry'
     if (this.#untold !== undefined && this.#untold.length < UNTOLD_MAX && !ofRuns) this.#untold.push(event)
-    for (const session of this.#sessions) if (!ofRuns || session.connection.wantsEvents) session.event(event)
+    for (const session of this.#sessions) {
+      const { isFar, wantsEvents } = session.connection
+      if (!isFar && (!ofRuns || wantsEvents)) session.event(event)
+    }
   }
 
   get wantsRunEvents(): boolean {
-    for (const session of this.#sessions) if (session.connection.wantsEvents) return true
+    for (const { connection } of this.#sessions) if (!connection.isFar && connection.wantsEvents) return true
     return false
   }
 

@@ -10,7 +10,7 @@
  */
 
 import type { Applied, TaskStore } from '../store/task-store.ts'
-import type { Dispatcher } from './dispatcher.ts'
+import type { Desk } from './dispatcher.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { LiveRecord, LiveRun } from './live-run.ts'
 import type { Ownership } from './ownership.ts'
@@ -19,7 +19,9 @@ import { type Residency, startOf } from './residency.ts'
 export interface DutyParts {
   readonly store: TaskStore<LiveRun>
   readonly lifecycle: Lifecycle
-  readonly dispatcher: Dispatcher<LiveRun>
+  readonly dispatcher: Desk<LiveRun>
+  /** Runs of this node's tasks that are with a worker. */
+  readonly running: () => LiveRun[]
   readonly residency: Residency
   readonly ownership: () => Ownership
   /** Epoch ms with a fraction. */
@@ -188,6 +190,6 @@ export class Duty {
 
   /** Something of the range runs here. */
   isBusy(range: number): boolean {
-    return this.#parts.dispatcher.runningRuns().some(({ record }) => record.range === range)
+    return this.#parts.running().some(({ record }) => record.range === range)
   }
 }
