@@ -8,13 +8,10 @@
  */
 
 import { DEFAULT_OPTIONS, type EngineOptions } from './config.ts'
+import type { EnginePorts } from './engine-ports.ts'
 import { CarillonError, isCarillonError } from './errors.ts'
 import { GuardedClock } from './guarded-clock.ts'
-import { Mesh, type MeshObserver } from './mesh/mesh.ts'
-import type { Clock } from './ports/clock.ts'
-import type { Network } from './ports/network.ts'
-import type { Random } from './ports/random.ts'
-import type { Store } from './ports/store.ts'
+import { Mesh } from './mesh/mesh.ts'
 import type { WorkerChannel } from './ports/worker-channel.ts'
 import { Scheduler } from './schedule/scheduler.ts'
 import { type Started, TaskStore } from './store/task-store.ts'
@@ -35,17 +32,6 @@ import { Residency } from './work/residency.ts'
 import { type AnyRun, RunHost } from './work/run-host.ts'
 import { Session, type SessionHost } from './work/session.ts'
 import { SpaceWatch } from './work/space.ts'
-
-export interface EnginePorts {
-  readonly clock: Clock
-  readonly random: Random
-  /** Opened by the caller; the engine closes it when it stops. */
-  readonly store: Store
-  /** Not started yet; the engine starts and stops it. Without one the node is alone. */
-  readonly network?: Network | undefined
-  /** What happens in the mesh, for who assembled the engine. */
-  readonly observer?: MeshObserver | undefined
-}
 
 /** How long a node that stops waits for others to take over, ms. */
 const HAND_OVER_MS = 3000
@@ -199,6 +185,7 @@ export class Engine implements SessionHost {
       refusal: () => this.#refusal(),
       rearm,
       status: () => this.#status(),
+      token: ttlMs => this.#ports.makeToken?.(ttlMs),
       close: graceMs => this.#close(graceMs),
       ownership,
       emit: event => this.#audience.emit(event),

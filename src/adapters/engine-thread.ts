@@ -61,7 +61,13 @@ async function run(data: EngineThreadData): Promise<void> {
     const refused = (code: string, line: string): void => engine.tell({ type: 'refused', code, line })
     if (data.mesh !== undefined) network = await openNetwork(data.mesh, data.dataDir, refused)
     engine = new Engine(
-      { clock, random: new SystemRandom(), store: open.store, network: network?.network },
+      {
+        clock,
+        random: new SystemRandom(),
+        store: open.store,
+        network: network?.network,
+        makeToken: network?.makeToken,
+      },
       optionsOf(data, network?.join ?? []),
     )
     await engine.start()

@@ -29,8 +29,8 @@ export interface OpenedNetwork {
   readonly network: Network
   /** Addresses to hold connections to. */
   readonly join: readonly string[]
-  /** A token for one node that joins, good for ttlMs. Throws INVALID if this node can't be dialled. */
-  makeToken(ttlMs?: number): string
+  /** A token for one node that joins, good for ttlMs (undefined: ten minutes). Throws CONFLICT while it has no secret itself. */
+  readonly makeToken: (ttlMs: number | undefined) => string
 }
 
 const NAME = 'carillon'

@@ -3,7 +3,7 @@
  * handler; a name without a handler stays possible, untyped. None of them names a type of a dependency.
  */
 
-import type { CommandOptions, TaskOptions } from '../task/options.ts'
+import type { CommandOptions, Duration, TaskOptions } from '../task/options.ts'
 import type { Profile } from '../task/profile.ts'
 import type { OccurrenceSpec } from '../task/recurrence.ts'
 import type { TaskState } from '../task/task.ts'
@@ -116,6 +116,11 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+export interface TokenOptions extends CallOptions {
+  /** How long the token is good, at most 7 days. Default: ten minutes. */
+  readonly ttl?: Duration | undefined
+}
+
 /** A task that was scheduled. */
 export interface Task<Result = unknown> {
   readonly id: string
@@ -195,6 +200,11 @@ export interface Node<H = NoHandlers> {
   /** The next `count` instants of a schedule from now, epoch ms. Nothing is scheduled. */
   preview(schedule: OccurrenceSpec, count?: number): readonly number[]
   status(options?: CallOptions): Promise<StatusView>
+  /**
+   * A join token: lets one other node in that has no secret, and tells it the secret and where this node is. Rejects with
+   * CONFLICT if this node is alone.
+   */
+  token(options?: TokenOptions): Promise<string>
   /** Calls the listener at each such event. `run` and `retry` events cost something only while somebody listens. */
   on<Type extends keyof NodeEvents>(type: Type, listener: NodeEvents[Type]): this
   off<Type extends keyof NodeEvents>(type: Type, listener: NodeEvents[Type]): this

@@ -170,6 +170,29 @@ describe('a stranger', { timeout: 60_000 }, () => {
   })
 })
 
+describe('a join token', { timeout: 60_000 }, () => {
+  test('lets one node in, tells it the secret for its next start, and is used up then', async () => {
+    const member = await start({ name: 'a' })
+    const token = await member.node.token({ ttl: '1m' })
+    const joined = await start({ name: 'b', to: [token], secret: undefined })
+    await eventually(async () => (await liveOf(joined)) === 2, 'two live nodes')
+    const { secrets } = JSON.parse(await readFile(join(directory, 'b', 'MESH_SECRET'), 'utf8'))
+    expect(secrets).toEqual([SECRET])
+    await stop(joined)
+    const again = await start({ name: 'b', to: [token], secret: undefined })
+    await eventually(async () => (await liveOf(again)) === 2, 'two live nodes again')
+    const late = await start({ name: 'c', to: [token], secret: undefined })
+    await eventually(() => late.refusals.includes('TOKEN_REFUSED'), 'the second to use it is refused')
+  })
+
+  test('of a node that is alone there is none, and none for longer than a week', async () => {
+    const alone = await createNode({ handlers: { work: (_: Run<unknown>) => '' } })
+    open.add(alone)
+    await expect(alone.token()).rejects.toMatchObject({ code: 'CONFLICT' })
+    await expect(alone.token({ ttl: '8d' })).rejects.toMatchObject({ code: 'INVALID', field: 'ttl' })
+  })
+})
+
 describe('a mesh whose first node was given no secret', { timeout: 60_000 }, () => {
   test('makes one, keeps it for its owner alone, and takes it up at the next start', async () => {
     const path = join(directory, 'a', 'MESH_SECRET')
