@@ -15,11 +15,9 @@ import { checkNodeShape, invalid } from '../task/schema.ts'
 import { checkName } from '../task/validate.ts'
 import { rebuiltError } from '../wire/frame.ts'
 import { LocalNode } from './local-node.ts'
+import { meshSettings } from './mesh-settings.ts'
 import { closeOnSignals } from './signals.ts'
 import type { CreateNodeOptions, Handlers, Node, NoHandlers } from './types.ts'
-
-/** Options that belong to the mesh, which this version does not have. */
-const MESH_OPTIONS = ['listen', 'join', 'mesh', 'advertise', 'network'] as const
 
 /**
  * Starts a node: an engine in a thread of its own, and the handlers in this one.
@@ -38,6 +36,7 @@ export async function createNode<const H extends Handlers = NoHandlers>(
     dataDir: options.dataDir,
     durability: options.durability ?? 'sync',
     repair: options.repair ?? false,
+    mesh: meshSettings(options),
   })
   const started = ready(port1, thread)
   const died = new Promise<never>((_, reject) => {
@@ -69,14 +68,6 @@ export async function createNode<const H extends Handlers = NoHandlers>(
 function checkOptions(options: CreateNodeOptions<Handlers>): void {
   if (typeof options !== 'object' || options === null)
     throw invalid('options', options, 'an object of node options')
-  for (const option of MESH_OPTIONS) {
-    if ((options as Record<string, unknown>)[option] === undefined) continue
-    throw new CarillonError(
-      'UNSUPPORTED',
-      `${option} is not there yet: this version runs one node by itself`,
-      { field: option },
-    )
-  }
   checkNodeShape(options)
   for (const [name, handler] of Object.entries(options.handlers ?? {})) {
     checkName(name, `handlers["${name}"]`)

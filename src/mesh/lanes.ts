@@ -4,34 +4,38 @@
  * something is under way or waits, so in the usual case this costs a look into an empty map.
  */
 
-import type { RoutedCall, Stretch } from './routed-call.ts'
+/** What waits: a part of a call, about one range. */
+export interface Part<Call> {
+  readonly call: Call
+  readonly range: number
+}
 
-export interface Lane {
+export interface Lane<Waiting> {
   readonly range: number
   /** Where what is under way went to. */
   node: string
   /** Parcels under way that have changes of the range. */
   underWay: number
   /** In the order of the calls. */
-  readonly waiting: Stretch[]
+  readonly waiting: Waiting[]
 }
 
 /** What one client has under way. */
-export class Lanes {
-  readonly #byRange = new Map<number, Lane>()
-  readonly calls = new Set<RoutedCall>()
+export class Lanes<Call extends { readonly seq: number }, Waiting extends Part<Call>> {
+  readonly #byRange = new Map<number, Lane<Waiting>>()
+  readonly calls = new Set<Call>()
   /** Calls that wait for a result, by their number: those can be given up. */
-  readonly waits = new Map<number, RoutedCall>()
+  readonly waits = new Map<number, Call>()
 
   get isEmpty(): boolean {
     return this.#byRange.size === 0
   }
 
-  get all(): Iterable<Lane> {
+  get all(): Iterable<Lane<Waiting>> {
     return this.#byRange.values()
   }
 
-  get(range: number): Lane | undefined {
+  get(range: number): Lane<Waiting> | undefined {
     return this.#byRange.get(range)
   }
 
@@ -49,7 +53,7 @@ export class Lanes {
   }
 
   /** Returns the lane if something waits in it that may be looked at now. */
-  ended(range: number): Lane | undefined {
+  ended(range: number): Lane<Waiting> | undefined {
     const lane = this.#byRange.get(range)
     if (lane === undefined) return undefined
     lane.underWay--
@@ -59,24 +63,24 @@ export class Lanes {
     return undefined
   }
 
-  wait(stretch: Stretch): Lane {
-    const lane = this.#make(stretch.range)
+  wait(part: Waiting): Lane<Waiting> {
+    const lane = this.#make(part.range)
     const { waiting } = lane
     let at = waiting.length
-    while (at > 0 && (waiting[at - 1] as Stretch).call.seq > stretch.call.seq) at--
-    waiting.splice(at, 0, stretch)
+    while (at > 0 && (waiting[at - 1] as Waiting).call.seq > part.call.seq) at--
+    waiting.splice(at, 0, part)
     return lane
   }
 
   /** All that waits there goes on. */
-  take(lane: Lane): Stretch[] {
+  take(lane: Lane<Waiting>): Waiting[] {
     const taken = lane.waiting.splice(0)
     if (lane.underWay === 0) this.#byRange.delete(lane.range)
     return taken
   }
 
   /** What a call that is over has waiting goes. */
-  drop(call: RoutedCall): void {
+  drop(call: Call): void {
     for (const lane of [...this.#byRange.values()]) {
       const { waiting } = lane
       for (let i = waiting.length - 1; i >= 0; i--) if (waiting[i]?.call === call) waiting.splice(i, 1)
@@ -84,7 +88,7 @@ export class Lanes {
     }
   }
 
-  #make(range: number): Lane {
+  #make(range: number): Lane<Waiting> {
     let lane = this.#byRange.get(range)
     if (lane === undefined) {
       lane = { range, node: '', underWay: 0, waiting: [] }

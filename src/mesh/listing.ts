@@ -142,7 +142,8 @@ export class Listing {
     return new Promise((resolve, reject) => {
       const peer = link(node)
       if (peer === undefined) return reject(unanswered(node))
-      if (peer.isFull) return reject(new CarillonError('TOO_MANY', `node ${node} has too many calls unanswered`))
+      if (peer.isFull)
+        return reject(new CarillonError('TOO_MANY', `node ${node} has too many calls unanswered`))
       let call = 0
       const timer = clock.setTimer(withinMs, () => {
         peer.forget(call)

@@ -20,7 +20,7 @@ import {
   type WireError,
 } from '../wire/frame.ts'
 import type { Results } from '../work/creation.ts'
-import type { LinkWorker } from '../work/link-worker.ts'
+import type { LinkWorker } from '../work/guest-link.ts'
 
 /** Who asked, and is told once. Never inside the call that asked. */
 export interface LinkAsker {

@@ -6,7 +6,7 @@
 import type { View } from '../membership/view.ts'
 import type { Clock, Timer } from '../ports/clock.ts'
 import type { WorkerChannel } from '../ports/worker-channel.ts'
-import type { LinkWorker } from '../work/link-worker.ts'
+import type { LinkWorker } from '../work/guest-link.ts'
 import { type LinkLimits, PeerLink } from './peer-link.ts'
 
 export interface PeerLinksParts {

@@ -4,11 +4,13 @@
  * all are.
  */
 
-import { CarillonError } from '../errors.ts'
+import { CarillonError, isCarillonError } from '../errors.ts'
 import type { Definition } from '../task/definition.ts'
 import type { CallRequest } from '../wire/calls.ts'
-import type { ScheduleResult } from '../work/creation.ts'
-import type { Parcel } from './router.ts'
+import type { Asker } from '../work/calls.ts'
+import type { Results, ScheduleResult } from '../work/creation.ts'
+import type { Lanes } from './lanes.ts'
+import type { LinkAsker, PeerLink } from './peer-link.ts'
 
 /** Who is told what became of a call: a session. */
 export interface Client {
@@ -43,8 +45,12 @@ export interface Stretch {
   refusal: CarillonError | undefined
 }
 
+/** What one client has under way. */
+export type ClientLanes = Lanes<RoutedCall, Stretch>
+
 export interface RoutedCallInit {
   readonly client: Client
+  readonly lanes: ClientLanes
   readonly number: number
   /** Calls of one router in the order in which they came. */
   readonly seq: number
@@ -54,6 +60,7 @@ export interface RoutedCallInit {
 
 export class RoutedCall {
   readonly client: Client
+  readonly lanes: ClientLanes
   readonly number: number
   readonly seq: number
   readonly batch: { readonly definitions: readonly Definition[]; readonly mark: number } | undefined
@@ -74,8 +81,9 @@ export class RoutedCall {
   #left: number
   #copies = Number.POSITIVE_INFINITY
 
-  constructor({ client, number, seq, batch, request }: RoutedCallInit) {
+  constructor({ client, lanes, number, seq, batch, request }: RoutedCallInit) {
     this.client = client
+    this.lanes = lanes
     this.number = number
     this.seq = seq
     this.batch = batch
@@ -158,3 +166,105 @@ export class RoutedCall {
 }
 
 const ALL_CREATED: ReadonlyArray<ScheduleResult | undefined> = Object.freeze([])
+
+/** Who is told what became of a parcel. */
+export interface ParcelHost {
+  scheduled(parcel: Parcel, results: Results, copies: number): void
+  answered(parcel: Parcel, json: string): void
+  refused(parcel: Parcel, error: CarillonError): void
+  lost(parcel: Parcel): void
+}
+
+/** What went to one node together. It is told by whoever carries it out, here or over a link. */
+export class Parcel implements LinkAsker, Asker {
+  readonly #host: ParcelHost
+  readonly call: RoutedCall
+  readonly node: string
+  readonly stretches: readonly Stretch[]
+  /** What comes after it waits for it, if that would go elsewhere. */
+  isUnderWay = false
+  #sent: { readonly link: PeerLink; readonly number: number } | undefined
+
+  constructor(host: ParcelHost, call: RoutedCall, node: string, stretches: readonly Stretch[]) {
+    this.#host = host
+    this.call = call
+    this.node = node
+    this.stretches = stretches
+  }
+
+  definitions(): Definition[] {
+    const all = this.call.batch?.definitions ?? NOTHING
+    const list: Definition[] = []
+    for (const { indexes } of this.stretches)
+      for (const index of indexes ?? NOTHING) list.push(all[index] as Definition)
+    return list
+  }
+
+  sent(link: PeerLink, number: number): void {
+    this.#sent = { link, number }
+  }
+
+  forget(): void {
+    this.#sent?.link.forget(this.#sent.number)
+  }
+
+  scheduled(results: Results, copies: number): void {
+    this.#host.scheduled(this, results, copies)
+  }
+
+  answered(json: string): void {
+    this.#host.answered(this, json)
+  }
+
+  answer(_: number, answer: object): void {
+    this.#host.answered(this, JSON.stringify(answer))
+  }
+
+  refused(error: CarillonError): void {
+    this.#host.refused(this, error)
+  }
+
+  refuse(_: number, error: unknown): void {
+    this.#host.refused(
+      this,
+      isCarillonError(error) ? error : new CarillonError('ENGINE_STOPPED', String(error)),
+    )
+  }
+
+  lost(): void {
+    this.#host.lost(this)
+  }
+}
+
+export const NOTHING: readonly never[] = Object.freeze([])
+
+export function newStretch(call: RoutedCall, range: number): Stretch {
+  return {
+    call,
+    range,
+    indexes: undefined,
+    attempts: 0,
+    at: 0,
+    isUnknown: false,
+    asked: undefined,
+    refusal: undefined,
+  }
+}
+
+/** Results of a whole batch, in the order of its stretches. */
+export function inOrder(results: Results, { stretches }: Parcel): Results {
+  if (results.length === 0) return results
+  const list: Array<ScheduleResult | undefined> = []
+  for (const { indexes } of stretches) for (const index of indexes ?? NOTHING) list.push(results[index])
+  return list
+}
+
+export function bytesOf({ batch }: RoutedCall): number {
+  let bytes = 0
+  for (const { start, end } of batch?.definitions ?? []) bytes += end - start
+  return bytes
+}
+
+export function isAlike(a: Stretch, b: Stretch): boolean {
+  return a.asked === b.asked && a.refusal === b.refusal && a.isUnknown === b.isUnknown
+}

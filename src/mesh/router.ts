@@ -14,26 +14,34 @@
  * link is full.
  */
 
-import { CarillonError, isCarillonError } from '../errors.ts'
-import type { Clock, Timer } from '../ports/clock.ts'
+import { CarillonError } from '../errors.ts'
+import type { Clock } from '../ports/clock.ts'
 import type { Definition } from '../task/definition.ts'
 import type { Asker } from '../work/calls.ts'
 import { idOf } from '../work/commands.ts'
-import type { Results, ScheduleResult } from '../work/creation.ts'
-import { type Lane, Lanes } from './lanes.ts'
-import type { LinkAsker, PeerLink } from './peer-link.ts'
-import { type Client, RoutedCall, type Stretch, type TaskRequest } from './routed-call.ts'
+import type { Results } from '../work/creation.ts'
+import { Lanes } from './lanes.ts'
+import type { PeerLink } from './peer-link.ts'
+import {
+  type Client,
+  type ClientLanes,
+  inOrder,
+  isAlike,
+  NOTHING,
+  newStretch,
+  Parcel,
+  type ParcelHost,
+  RoutedCall,
+  type Stretch,
+  type TaskRequest,
+} from './routed-call.ts'
+import { UnderWay, type UnderWayOptions } from './under-way.ts'
+import { WaitingCalls } from './waiting-calls.ts'
 
-export interface RouterOptions {
-  /** How long a call is asked again that nobody takes or answers, ms. Longer: fewer errors in a take-over, later ones in a cut. */
-  readonly callDeadlineMs: number
+export interface RouterOptions extends UnderWayOptions {
   /** Between two tries, ms: doubled from the one to the other. Shorter: sooner at the new owner, more questions in vain. */
   readonly againMsMin: number
   readonly againMsMax: number
-  /** Most tasks and other calls that are under way to other nodes. */
-  readonly callsMax: number
-  /** Of definitions under way, bytes. */
-  readonly bytesMax: number
 }
 
 export interface RouterParts {
@@ -57,30 +65,26 @@ export interface HereAsker {
   scheduled(results: Results, copies: number): void
 }
 
-export class Router {
+export class Router implements ParcelHost {
   readonly #parts: RouterParts
   readonly #options: RouterOptions
-  readonly #clients = new Map<Client, Lanes>()
-  /** Lanes in which something waits, with whose they are. */
-  readonly #waiting = new Map<Lane, Lanes>()
-  /** Those with a deadline that have left this node or wait, by deadline. */
-  readonly #watched = new Set<RoutedCall>()
+  readonly #clients = new Map<Client, ClientLanes>()
+  readonly #waiting: WaitingCalls
+  readonly #underWay: UnderWay
   /** By range: who acts, as another node has said last. */
   readonly #hints = new Map<number, string>()
   #seq = 0
-  #calls = 0
-  #bytes = 0
-  #timer: Timer | undefined
-  #timerAt = Number.POSITIVE_INFINITY
-  #isPumping = false
-  #pumpsAgain = false
-  #isStopped = false
   /** Calls that were asked again. */
   repeated = 0
 
   constructor(parts: RouterParts, options: RouterOptions) {
     this.#parts = parts
     this.#options = options
+    this.#underWay = new UnderWay(options)
+    this.#waiting = new WaitingCalls(parts.clock, {
+      route: stretches => this.#route(stretches),
+      tick: now => this.#tick(now),
+    })
   }
 
   /** Calls that have no answer yet. */
@@ -92,57 +96,56 @@ export class Router {
 
   schedule(client: Client, number: number, definitions: readonly Definition[], mark: number): void {
     const lanes = this.#lanesOf(client)
-    const call = new RoutedCall({ client, number, seq: ++this.#seq, batch: { definitions, mark } })
+    const call = new RoutedCall({ client, lanes, number, seq: ++this.#seq, batch: { definitions, mark } })
     lanes.calls.add(call)
-    if (this.#isAllHere(lanes, definitions)) return this.#allHere(lanes, call, definitions, mark)
-    this.#route(lanes, this.#stretchesOf(call, definitions))
+    if (this.#isAllHere(lanes, definitions)) return this.#allHere(call, definitions, mark)
+    this.#route(this.#stretchesOf(call, definitions))
   }
 
   call(client: Client, number: number, request: TaskRequest): void {
     const lanes = this.#lanesOf(client)
-    const call = new RoutedCall({ client, number, seq: ++this.#seq, request })
+    const call = new RoutedCall({ client, lanes, number, seq: ++this.#seq, request })
     if (call.waits) {
-      if (this.#calls >= this.#options.callsMax) return call.refuse(this.#tooMany())
-      this.#calls++
+      if (this.#underWay.isFull(call)) return call.refuse(this.#underWay.tooMany())
+      this.#underWay.add(call)
       lanes.waits.set(number, call)
     }
     lanes.calls.add(call)
-    this.#route(lanes, [newStretch(call, this.#parts.rangeOf(idOf(request.id)))])
+    this.#route([newStretch(call, this.#parts.rangeOf(idOf(request.id)))])
   }
 
   /** The client no longer waits for this result. */
   forget(client: Client, number: number): void {
     const lanes = this.#clients.get(client)
     const call = lanes?.waits.get(number)
-    if (lanes !== undefined && call !== undefined) this.#drop(lanes, call)
+    if (call !== undefined) this.#drop(call)
   }
 
   /** The client is gone. */
   gone(client: Client): void {
     const lanes = this.#clients.get(client)
     if (lanes === undefined) return
-    for (const call of [...lanes.calls]) this.#drop(lanes, call)
-    for (const lane of lanes.all) this.#waiting.delete(lane)
+    for (const call of [...lanes.calls]) this.#drop(call)
+    this.#waiting.remove(lanes)
     this.#clients.delete(client)
   }
 
   /** Others act now, or others are there: what waits is tried at once. */
   viewChanged(): void {
     this.#hints.clear()
-    this.#hurry()
+    this.hurry()
   }
 
-  /** This node has begun to act for the range. */
-  begun(): void {
-    if (this.#waiting.size > 0) this.#hurry()
+  /** Somebody can be asked who could not: this node, or one that a link was opened to. */
+  hurry(): void {
+    this.#waiting.hurry()
   }
 
   stop(): void {
-    this.#isStopped = true
-    this.#timer?.cancel()
+    this.#waiting.stop()
   }
 
-  #lanesOf(client: Client): Lanes {
+  #lanesOf(client: Client): ClientLanes {
     let lanes = this.#clients.get(client)
     if (lanes === undefined) {
       lanes = new Lanes()
@@ -153,7 +156,7 @@ export class Router {
 
   // --- here
 
-  #isAllHere(lanes: Lanes, definitions: readonly Definition[]): boolean {
+  #isAllHere(lanes: ClientLanes, definitions: readonly Definition[]): boolean {
     const { rangeOf, isOpen, self } = this.#parts
     for (const { id } of definitions) {
       const range = rangeOf(id)
@@ -162,28 +165,28 @@ export class Router {
     return true
   }
 
-  #allHere(lanes: Lanes, call: RoutedCall, definitions: readonly Definition[], mark: number): void {
+  #allHere(call: RoutedCall, definitions: readonly Definition[], mark: number): void {
     let parcel: Parcel | undefined
     let told: { readonly results: Results; readonly copies: number } | undefined
     const isCarriedOut = this.#parts.scheduleHere(definitions, mark, {
       scheduled: (results, copies) => {
         if (parcel !== undefined) return parcel.scheduled(inOrder(results, parcel), copies)
         told = { results, copies }
-        if (results.length === 0) return this.#allCreated(lanes, call, definitions, copies)
-        parcel = new Parcel(this, lanes, call, this.#parts.self, this.#stretchesOf(call, definitions))
+        if (results.length === 0) return this.#allCreated(call, definitions, copies)
+        parcel = new Parcel(this, call, this.#parts.self, this.#stretchesOf(call, definitions))
         parcel.scheduled(inOrder(results, parcel), copies)
       },
     })
     if (isCarriedOut || told !== undefined) return
     // It waits for the disk, and what comes after it must not be carried out elsewhere before it.
-    parcel = new Parcel(this, lanes, call, this.#parts.self, this.#stretchesOf(call, definitions))
+    parcel = new Parcel(this, call, this.#parts.self, this.#stretchesOf(call, definitions))
     this.#begin(parcel)
   }
 
-  #allCreated(lanes: Lanes, call: RoutedCall, definitions: readonly Definition[], copies: number): void {
+  #allCreated(call: RoutedCall, definitions: readonly Definition[], copies: number): void {
     for (let i = 0; i < definitions.length; i++) call.item(i, undefined)
     call.counted(copies)
-    this.#tell(lanes, call)
+    this.#tell(call)
   }
 
   #stretchesOf(call: RoutedCall, definitions: readonly Definition[]): Stretch[] {
@@ -200,21 +203,21 @@ export class Router {
   // --- on the way
 
   /** Sends what may go, and has the rest wait; all of one call. */
-  #route(lanes: Lanes, stretches: readonly Stretch[]): void {
+  #route(stretches: readonly Stretch[]): void {
     const parcels = new Map<string, Stretch[]>()
     for (const stretch of stretches) {
       const { range, call } = stretch
       if (call.isOver) continue
       const node = this.#target(range)
-      if (node === undefined) this.#notNow(lanes, stretch, this.#known(range))
-      else if (!lanes.isFree(range, node)) this.#wait(lanes, stretch)
+      if (node === undefined) this.#notNow(stretch, this.#known(range))
+      else if (!call.lanes.isFree(range, node)) this.#wait(stretch)
       else {
         const known = parcels.get(node)
         if (known === undefined) parcels.set(node, [stretch])
         else known.push(stretch)
       }
     }
-    for (const [node, each] of parcels) this.#send(lanes, node, each)
+    for (const [node, each] of parcels) this.#send(node, each)
   }
 
   /** Who is to be asked now; undefined: nobody can be. */
@@ -233,22 +236,22 @@ export class Router {
     return node === this.#parts.self ? undefined : node
   }
 
-  #send(lanes: Lanes, node: string, stretches: readonly Stretch[]): void {
+  #send(node: string, stretches: readonly Stretch[]): void {
     const { call } = stretches[0] as Stretch
     const { self, link } = this.#parts
-    const parcel = new Parcel(this, lanes, call, node, stretches)
+    const parcel = new Parcel(this, call, node, stretches)
     if (node === self) {
       this.#begin(parcel)
       return this.#carryOutHere(parcel)
     }
     const peer = link(node)
     if (peer === undefined) {
-      for (const stretch of stretches) this.#notNow(lanes, stretch, node)
+      for (const stretch of stretches) this.#notNow(stretch, node)
       return
     }
-    if (peer.isFull || this.#isFull(call)) {
-      const full = peer.isFull ? fullLink(node) : this.#tooMany()
-      return this.#refuse(lanes, call, stretches, full)
+    if (peer.isFull || this.#underWay.isFull(call)) {
+      const full = peer.isFull ? fullLink(node) : this.#underWay.tooMany()
+      return this.#refuse(call, stretches, full)
     }
     this.#begin(parcel)
     this.#watch(call)
@@ -268,7 +271,7 @@ export class Router {
     parcel.call.parcels.add(parcel)
     if (!parcel.call.isChange) return
     parcel.isUnderWay = true
-    for (const { range } of parcel.stretches) parcel.lanes.began(range, parcel.node)
+    for (const { range } of parcel.stretches) parcel.call.lanes.began(range, parcel.node)
   }
 
   /** What it has is carried out, or not; what waits behind it may go on. */
@@ -276,8 +279,8 @@ export class Router {
     if (!parcel.isUnderWay) return
     parcel.isUnderWay = false
     let isFree = false
-    for (const { range } of parcel.stretches) if (parcel.lanes.ended(range) !== undefined) isFree = true
-    if (isFree) this.#pump()
+    for (const { range } of parcel.stretches) if (parcel.call.lanes.ended(range) !== undefined) isFree = true
+    if (isFree) this.#waiting.pump()
   }
 
   /** An answer is here. False: nobody waits for it any more. */
@@ -290,7 +293,7 @@ export class Router {
 
   scheduled(parcel: Parcel, results: Results, copies: number): void {
     if (!this.#end(parcel)) return this.#release(parcel)
-    const { call, lanes, node } = parcel
+    const { call, node } = parcel
     let at = 0
     let counts = false
     for (const stretch of parcel.stretches) {
@@ -307,29 +310,29 @@ export class Router {
         call.item(index, result)
         if (!(result instanceof CarillonError)) counts = true
       }
-      if (again !== undefined) this.#again(lanes, { ...stretch, indexes: again }, node, why)
+      if (again !== undefined) this.#again({ ...stretch, indexes: again }, node, why)
     }
     if (counts) call.counted(copies)
     this.#release(parcel)
-    this.#tell(lanes, call)
+    this.#tell(call)
   }
 
   answered(parcel: Parcel, json: string): void {
     if (this.#end(parcel)) {
       parcel.call.answer(json)
-      this.#over(parcel.lanes, parcel.call)
+      this.#over(parcel.call)
     }
     this.#release(parcel)
   }
 
   refused(parcel: Parcel, error: CarillonError): void {
-    const { lanes, call, node } = parcel
+    const { call, node } = parcel
     if (this.#end(parcel)) {
       if (this.#isAskedAgain(call, error, node)) {
-        for (const stretch of parcel.stretches) this.#again(lanes, stretch, node, error)
+        for (const stretch of parcel.stretches) this.#again(stretch, node, error)
       } else {
         call.refuse(error)
-        this.#over(lanes, call)
+        this.#over(call)
       }
     }
     this.#release(parcel)
@@ -337,7 +340,7 @@ export class Router {
 
   lost(parcel: Parcel): void {
     if (this.#end(parcel)) {
-      for (const stretch of parcel.stretches) this.#again(parcel.lanes, stretch, parcel.node, undefined)
+      for (const stretch of parcel.stretches) this.#again(stretch, parcel.node, undefined)
     }
     this.#release(parcel)
   }
@@ -354,7 +357,7 @@ export class Router {
   }
 
   /** `error` undefined: there was no answer. */
-  #again(lanes: Lanes, stretch: Stretch, node: string, error: CarillonError | undefined): void {
+  #again(stretch: Stretch, node: string, error: CarillonError | undefined): void {
     const { range } = stretch
     const { againMsMin, againMsMax } = this.#options
     const hint = error?.owner
@@ -365,7 +368,7 @@ export class Router {
     // Who was sent elsewhere goes there at once, but not from one to the other and back without end.
     const isAtOnce = isNews && stretch.attempts === 0
     this.repeated++
-    this.#wait(lanes, {
+    this.#wait({
       ...stretch,
       attempts: stretch.attempts + 1,
       at: this.#now() + (isAtOnce ? 0 : pauseMs),
@@ -376,11 +379,11 @@ export class Router {
   }
 
   /** Nobody can be asked now. */
-  #notNow(lanes: Lanes, stretch: Stretch, known: string | undefined): void {
+  #notNow(stretch: Stretch, known: string | undefined): void {
     const { againMsMin, againMsMax } = this.#options
     const pauseMs = Math.min(againMsMax, againMsMin * 2 ** stretch.attempts)
     const refusal = known === undefined ? undefined : notConnected(known)
-    this.#wait(lanes, {
+    this.#wait({
       ...stretch,
       attempts: stretch.attempts + 1,
       at: this.#now() + pauseMs,
@@ -389,113 +392,28 @@ export class Router {
     })
   }
 
-  #wait(lanes: Lanes, stretch: Stretch): void {
+  #wait(stretch: Stretch): void {
     const { call } = stretch
-    if (call.request === undefined && this.#isFull(call))
-      return this.#refuse(lanes, call, [stretch], this.#tooMany())
+    if (call.request === undefined && this.#underWay.isFull(call))
+      return this.#refuse(call, [stretch], this.#underWay.tooMany())
     this.#watch(call)
-    const lane = lanes.wait(stretch)
-    this.#waiting.set(lane, lanes)
-    if (lane.waiting[0] === stretch && lane.underWay === 0) this.#arm(stretch.at)
-  }
-
-  // --- what waits
-
-  #hurry(): void {
-    const now = this.#now()
-    for (const lane of this.#waiting.keys()) for (const stretch of lane.waiting) stretch.at = now
-    this.#arm(now)
-  }
-
-  /** Sends what is due, in the order in which it came. */
-  #pump(): void {
-    if (this.#isStopped) return
-    if (this.#isPumping) {
-      this.#pumpsAgain = true
-      return
-    }
-    this.#isPumping = true
-    let nextAt: number
-    do {
-      this.#pumpsAgain = false
-      nextAt = this.#sendDue()
-    } while (this.#pumpsAgain)
-    this.#isPumping = false
-    this.#arm(nextAt)
-  }
-
-  /** Returns when the next is due. */
-  #sendDue(): number {
-    const now = this.#now()
-    const due: Array<{ readonly lanes: Lanes; readonly stretch: Stretch }> = []
-    let nextAt = Number.POSITIVE_INFINITY
-    for (const [lane, lanes] of [...this.#waiting]) {
-      const head = lane.waiting[0]
-      if (head === undefined) this.#waiting.delete(lane)
-      else if (lane.underWay > 0) continue
-      else if (head.at > now) nextAt = Math.min(nextAt, head.at)
-      else {
-        this.#waiting.delete(lane)
-        for (const stretch of lanes.take(lane)) due.push({ lanes, stretch })
-      }
-    }
-    due.sort((a, b) => a.stretch.call.seq - b.stretch.call.seq)
-    for (let from = 0; from < due.length; ) {
-      const { lanes, stretch } = due[from] as (typeof due)[number]
-      let to = from + 1
-      while (due[to]?.stretch.call === stretch.call) to++
-      this.#route(
-        lanes,
-        due.slice(from, to).map(each => each.stretch),
-      )
-      from = to
-    }
-    return nextAt
-  }
-
-  #arm(at: number): void {
-    if (this.#isStopped || at >= this.#timerAt) return
-    this.#timer?.cancel()
-    this.#timerAt = at
-    this.#timer = this.#parts.clock.setTimer(Math.max(0, at - this.#now()), () => this.#tick())
-  }
-
-  #tick(): void {
-    this.#timerAt = Number.POSITIVE_INFINITY
-    const now = this.#now()
-    for (const call of this.#watched) {
-      if (call.until > now) break
-      this.#giveUp(call)
-    }
-    this.#pump()
-    for (const call of this.#watched) {
-      this.#arm(call.until)
-      break
-    }
+    this.#waiting.add(stretch)
   }
 
   // --- ends
 
   #watch(call: RoutedCall): void {
-    if (call.waits || this.#watched.has(call)) return
-    call.until = this.#now() + this.#options.callDeadlineMs
-    this.#watched.add(call)
-    call.counts = call.left
-    call.bytes = bytesOf(call)
-    this.#calls += call.counts
-    this.#bytes += call.bytes
-    this.#arm(call.until)
+    if (this.#underWay.watch(call, this.#now())) this.#waiting.arm(call.until)
   }
 
-  #isFull(call: RoutedCall): boolean {
-    if (this.#watched.has(call)) return false
-    return this.#calls >= this.#options.callsMax || this.#bytes >= this.#options.bytesMax
+  #tick(now: number): number {
+    for (const call of this.#underWay.expired(now)) this.#giveUp(call)
+    return this.#underWay.nextAt
   }
 
   /** Its time is over. */
   #giveUp(call: RoutedCall): void {
-    const lanes = this.#clients.get(call.client)
-    if (lanes === undefined) return this.#forget(call)
+    const { lanes } = call
     const { callDeadlineMs } = this.#options
     let before: { readonly stretch: Stretch; readonly error: CarillonError } | undefined
     const errorOf = (stretch: Stretch): CarillonError => {
@@ -516,34 +434,34 @@ export class Router {
       call.tell()
     }
     lanes.drop(call)
-    this.#over(lanes, call)
+    this.#over(call)
   }
 
-  #refuse(lanes: Lanes, call: RoutedCall, stretches: readonly Stretch[], error: CarillonError): void {
+  #refuse(call: RoutedCall, stretches: readonly Stretch[], error: CarillonError): void {
     if (call.request !== undefined) {
       call.refuse(error)
-      return this.#over(lanes, call)
+      return this.#over(call)
     }
     for (const { indexes } of stretches) call.refuseLeft(indexes ?? NOTHING, error)
-    this.#tell(lanes, call)
+    this.#tell(call)
   }
 
-  #tell(lanes: Lanes, call: RoutedCall): void {
-    if (call.tell()) this.#over(lanes, call)
+  #tell(call: RoutedCall): void {
+    if (call.tell()) this.#over(call)
   }
 
   /** Nobody wants its answer. */
-  #drop(lanes: Lanes, call: RoutedCall): void {
+  #drop(call: RoutedCall): void {
     call.isOver = true
     for (const parcel of [...call.parcels]) {
       call.parcels.delete(parcel)
       if (call.waits) this.#unask(parcel)
       this.#release(parcel)
     }
-    lanes.drop(call)
-    this.#over(lanes, call)
+    call.lanes.drop(call)
+    this.#over(call)
     // What waited behind it is the first now.
-    if (this.#waiting.size > 0) this.#arm(this.#now())
+    if (!this.#waiting.isEmpty) this.#waiting.arm(this.#now())
   }
 
   #unask(parcel: Parcel): void {
@@ -551,125 +469,16 @@ export class Router {
     else parcel.forget()
   }
 
-  #over(lanes: Lanes, call: RoutedCall): void {
+  #over(call: RoutedCall): void {
+    const { lanes } = call
     if (!lanes.calls.delete(call)) return
     if (call.waits && lanes.waits.get(call.number) === call) lanes.waits.delete(call.number)
-    if (call.waits) this.#calls--
-    this.#forget(call)
-  }
-
-  #forget(call: RoutedCall): void {
-    if (!this.#watched.delete(call)) return
-    this.#calls -= call.counts
-    this.#bytes -= call.bytes
-  }
-
-  #tooMany(): CarillonError {
-    return new CarillonError(
-      'TOO_MANY',
-      `${this.#calls} calls are under way to other nodes, at most ${this.#options.callsMax} (or ${this.#options.bytesMax} bytes) may be: await earlier ones first`,
-    )
+    this.#underWay.forget(call)
   }
 
   #now(): number {
     return this.#parts.clock.monotonic()
   }
-}
-
-/** What went to one node together. It is told by whoever carries it out, here or over a link. */
-export class Parcel implements LinkAsker, Asker {
-  readonly #router: Router
-  readonly lanes: Lanes
-  readonly call: RoutedCall
-  readonly node: string
-  readonly stretches: readonly Stretch[]
-  /** What comes after it waits for it, if that would go elsewhere. */
-  isUnderWay = false
-  #sent: { readonly link: PeerLink; readonly number: number } | undefined
-
-  constructor(router: Router, lanes: Lanes, call: RoutedCall, node: string, stretches: readonly Stretch[]) {
-    this.#router = router
-    this.lanes = lanes
-    this.call = call
-    this.node = node
-    this.stretches = stretches
-  }
-
-  definitions(): Definition[] {
-    const all = this.call.batch?.definitions ?? NOTHING
-    const list: Definition[] = []
-    for (const { indexes } of this.stretches)
-      for (const index of indexes ?? NOTHING) list.push(all[index] as Definition)
-    return list
-  }
-
-  sent(link: PeerLink, number: number): void {
-    this.#sent = { link, number }
-  }
-
-  forget(): void {
-    this.#sent?.link.forget(this.#sent.number)
-  }
-
-  scheduled(results: Results, copies: number): void {
-    this.#router.scheduled(this, results, copies)
-  }
-
-  answered(json: string): void {
-    this.#router.answered(this, json)
-  }
-
-  answer(_: number, answer: object): void {
-    this.#router.answered(this, JSON.stringify(answer))
-  }
-
-  refused(error: CarillonError): void {
-    this.#router.refused(this, error)
-  }
-
-  refuse(_: number, error: unknown): void {
-    this.#router.refused(
-      this,
-      isCarillonError(error) ? error : new CarillonError('ENGINE_STOPPED', String(error)),
-    )
-  }
-
-  lost(): void {
-    this.#router.lost(this)
-  }
-}
-
-const NOTHING: readonly never[] = Object.freeze([])
-
-function newStretch(call: RoutedCall, range: number): Stretch {
-  return {
-    call,
-    range,
-    indexes: undefined,
-    attempts: 0,
-    at: 0,
-    isUnknown: false,
-    asked: undefined,
-    refusal: undefined,
-  }
-}
-
-/** Results of a whole batch, in the order of its stretches. */
-function inOrder(results: Results, { stretches }: Parcel): Results {
-  if (results.length === 0) return results
-  const list: Array<ScheduleResult | undefined> = []
-  for (const { indexes } of stretches) for (const index of indexes ?? NOTHING) list.push(results[index])
-  return list
-}
-
-function bytesOf({ batch }: RoutedCall): number {
-  let bytes = 0
-  for (const { start, end } of batch?.definitions ?? []) bytes += end - start
-  return bytes
-}
-
-function isAlike(a: Stretch, b: Stretch): boolean {
-  return a.asked === b.asked && a.refusal === b.refusal && a.isUnknown === b.isUnknown
 }
 
 function fullLink(node: string): CarillonError {

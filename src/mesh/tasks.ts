@@ -24,8 +24,9 @@ import { type Counted, NOTHING_WRITTEN, type Ownership, type Written } from '../
 import { Counting, type CountingOptions, joined } from './counting.ts'
 import { StoreReplicaHost } from './replica-host.ts'
 import { GoneSince, replicationView } from './replication-view.ts'
+import type { Ordered, StallOptions } from './stall.ts'
 import { Starts } from './starts.ts'
-import { Transport } from './transport.ts'
+import { Transport, type TransportHost } from './transport.ts'
 
 export interface TasksOptions extends CountingOptions {
   readonly replication: ReplicationOptions
@@ -33,6 +34,7 @@ export interface TasksOptions extends CountingOptions {
   readonly tickMs: number
   /** How long an attempt is waited for whose node nobody knows, from when this node began to act, ms. */
   readonly orphanMs: number
+  readonly stall: StallOptions
 }
 
 export interface TasksParts {
@@ -41,12 +43,16 @@ export interface TasksParts {
   readonly network: Network
   readonly store: TaskStore<LiveRun>
   readonly duty: Duty
+  /** This node has begun, or ceased, to act for the range. */
+  readonly acting: (range: number, acts: boolean) => void
   readonly creation: Creation
   /** What it has synced survives the loss of its process. */
   readonly durable: boolean
   readonly meshId: () => string | undefined
   /** A sign of life of a node; the store that speaks from there. */
   readonly heard: (node: string) => string | undefined
+  /** Its connection is about to be cut: a new one is dialled at once. */
+  readonly renew: (node: string) => void
   readonly exchangeViews: (store: string) => void
   /** The store has left the mesh, or was forgotten. */
   readonly isRemoved: (store: string) => boolean
@@ -96,15 +102,18 @@ export class MeshTasks implements Ownership, ChangeSink {
     this.#actingSince = new Float64Array(meta.ranges).fill(Number.NaN)
     this.#gone = new GoneSince(parts.isRemoved)
     this.#starts = new Starts(Buffer.from(actor.startId).toString('hex'))
-    this.#transport = new Transport(network, store.actors, {
+    const host: TransportHost = {
       meshId: parts.meshId,
-      nodeOf: id => this.#view?.stores.find(each => each.store === id)?.node,
+      nodeOf: id => this.#nodeOf(id),
       heard: node => {
         const id = parts.heard(node)
         return this.#view?.stores.some(each => each.store === id) ? id : undefined
       },
       received: (from, message) => this.#replication?.receive(from, message),
-    })
+      renew: parts.renew,
+      monotonic: () => parts.clock.monotonic(),
+    }
+    this.#transport = new Transport(network, store.actors, host, options.stall)
     store.sink = this
   }
 
@@ -181,13 +190,18 @@ export class MeshTasks implements Ownership, ChangeSink {
     this.#transport.disconnected(node)
   }
 
-  frame(node: string, plane: 'replication' | 'bulk', frame: Uint8Array): void {
+  frame(node: string, plane: Ordered, frame: Uint8Array): void {
     this.#transport.frame(node, plane, frame)
     this.#parts.stir()
   }
 
-  drained(node: string, plane: 'replication' | 'bulk'): void {
+  drained(node: string, plane: Ordered): void {
     this.#transport.drained(node, plane)
+  }
+
+  /** A frame of the liveness plane that is about the others. */
+  tallies(node: string, frame: Uint8Array): void {
+    this.#transport.tallies(node, frame)
   }
 
   /** The end of a turn: what is new goes out while it is synced. */
@@ -213,6 +227,7 @@ export class MeshTasks implements Ownership, ChangeSink {
     if (acts === isActing) return
     this.#actingSince[range] = acts ? this.#parts.clock.monotonic() : Number.NaN
     if (acts) this.#parts.duty.begin(range)
+    this.#parts.acting(range, acts)
   }
 
   #arm(): void {
@@ -223,6 +238,7 @@ export class MeshTasks implements Ownership, ChangeSink {
     const { clock, store, duty } = this.#parts
     this.#replication?.tick()
     this.#counting?.tick()
+    this.#transport.tick()
     duty.watch()
     if (clock.monotonic() - this.#sweptAt >= SWEEP_MS) {
       this.#sweptAt = clock.monotonic()
@@ -267,8 +283,18 @@ export class MeshTasks implements Ownership, ChangeSink {
     return !Number.isNaN(this.#actingSince[range] as number)
   }
 
+  isOpen(range: number): boolean {
+    return this.#replication?.replica(range)?.isOpen === true
+  }
+
+  /** The node that acts for the range, as far as this one knows. */
+  nodeFor(range: number): string | undefined {
+    const owner = this.#replication?.owner(range)
+    return owner === undefined ? undefined : this.#nodeOf(owner)
+  }
+
   refusal(range: number): CarillonError | undefined {
-    if (this.#replication?.replica(range)?.isOpen === true) return undefined
+    if (this.isOpen(range)) return undefined
     if (this.#replication === undefined) {
       return new CarillonError(
         'NOT_OWNER',
@@ -283,13 +309,17 @@ export class MeshTasks implements Ownership, ChangeSink {
   #notOwner(owner: string | undefined): CarillonError {
     let error = this.#refusals.get(owner)
     if (error === undefined) {
-      const node = this.#view?.stores.find(({ store }) => store === owner)?.node
+      const node = owner === undefined ? undefined : this.#nodeOf(owner)
       const who =
         node === undefined ? 'no node acts for it at this moment: call again' : `node ${node} does: ask there`
-      error = new CarillonError('NOT_OWNER', `this node does not act for the task; ${who}`)
+      error = new CarillonError('NOT_OWNER', `this node does not act for the task; ${who}`, { owner: node })
       this.#refusals.set(owner, error)
     }
     return error
+  }
+
+  #nodeOf(store: string): string | undefined {
+    return this.#view?.stores.find(each => each.store === store)?.node
   }
 
   lifeMin(range: number): number {
@@ -352,6 +382,11 @@ export class MeshTasks implements Ownership, ChangeSink {
   }
 
   // --- to look at
+
+  /** Connections that this node has cut, as they were stuck. */
+  get stalled(): number {
+    return this.#transport.stalled
+  }
 
   status(): { readonly acting: number; readonly unsure: number; readonly waiting: number } {
     let acting = 0

@@ -50,6 +50,8 @@ export interface CallsParts {
   readonly status: () => StatusView
   /** Where live members of the mesh can be dialled. */
   readonly addresses: () => readonly string[]
+  /** Undefined: the node has no network. */
+  readonly token: (ttlMs: number | undefined) => string | undefined
   readonly close: (graceMs: number) => Promise<void>
   readonly ownership: () => Ownership
   readonly emit: (event: EngineEvent) => void
@@ -100,6 +102,8 @@ export class Calls {
         return asker.answer(call, { status: this.#parts.status() })
       case 'peers':
         return asker.answer(call, { addresses: this.#parts.addresses() })
+      case 'token':
+        return asker.answer(call, { token: this.#token(request.ttlMs) })
       case 'close':
         await this.#parts.close(request.graceMs)
         return asker.answer(call, {})
@@ -143,6 +147,12 @@ export class Calls {
     if (refusal !== undefined) throw refusal
   }
 
+  #token(ttlMs: number | undefined): string {
+    const token = this.#parts.token(ttlMs)
+    if (token !== undefined) return token
+    throw new CarillonError('CONFLICT', 'this node is alone, so nobody can join it: start it with `listen`')
+  }
+
   /** The client is gone: nobody waits any more. */
   forget(asker: Asker): void {
     this.#waiters.remove(asker)
@@ -182,6 +192,17 @@ export class Calls {
         else if (error.code !== 'STORE_FAILED') (owner as Asker).refuse(call, error)
       }
     })
+  }
+
+  /** A run has ended at another node, and nobody says how: who waits for it is told what is known, or waits on. */
+  forgotten(record: LiveRecord, run: LiveRun): void {
+    if (this.#waiters.size === 0) return
+    for (const id of [this.#parts.lifecycle.runId(run), record.id]) {
+      for (const { owner, call } of this.#waiters.take(id)) {
+        const asker = owner as Asker
+        this.#result(asker, call, id, true).catch((error: unknown) => asker.refuse(call, error))
+      }
+    }
   }
 
   /** What a handler logged: JSON of { at, line }. */

@@ -20,7 +20,7 @@ import {
   wireError,
 } from '../wire/frame.ts'
 import type { Results } from './creation.ts'
-import type { LiveRun } from './live-run.ts'
+import type { DueRun } from './due-run.ts'
 import type { WorkerConnection } from './worker-connection.ts'
 
 export interface SessionHost {
@@ -35,24 +35,28 @@ export interface SessionHost {
 
 export interface SessionOptions {
   /** Its calls are answered by this node itself, or refused: those of another node, which found nobody nearer. */
-  readonly direct?: boolean
-  /** It comes from another machine: this node is not its own, to be told of all that happens, or to be closed. */
-  readonly far?: boolean
-  /** It is of another node, which is told nothing unasked. */
-  readonly quiet?: boolean
+  readonly direct?: boolean | undefined
+  /** It comes over the network: this node is not its own, to be told of what happens, or to be closed. */
+  readonly far?: boolean | undefined
 }
+
+/** What a session does with its worker, whatever runs that gets. */
+export type SessionWorker = Pick<
+  WorkerConnection<DueRun>,
+  'isFar' | 'wantsEvents' | 'handleMessage' | 'takeOutgoing' | 'closed'
+>
 
 export class Session {
   readonly options: SessionOptions
   readonly #channel: WorkerChannel
   readonly #host: SessionHost
-  readonly connection: WorkerConnection<LiveRun>
+  readonly connection: SessionWorker
   readonly #out = new ByteWriter(16 * 1024)
   #open = true
 
   constructor(
     channel: WorkerChannel,
-    connection: WorkerConnection<LiveRun>,
+    connection: SessionWorker,
     host: SessionHost,
     options: SessionOptions = {},
   ) {
