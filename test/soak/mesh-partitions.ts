@@ -1,0 +1,197 @@
+/**
+ * Meshes of real processes on machines in miniature, cut into parts while users call through every node: halves, one alone,
+ * one way only, lossy, flapping, and one that stands still. Then all is mended, and within 10 s all copies are equal on
+ * the disks, one node acts for each range, and nothing that was acknowledged is lost.
+ */
+
+import { readFileSync } from 'node:fs'
+import { SeededRandom } from '../../src/lib/seeded-random.ts'
+import type { MeshView } from '../../src/task/views.ts'
+import { againInNamespaces, type Family, ownNamespaces } from '../support/namespaces.ts'
+import { Clients } from './partition-clients.ts'
+import {
+  type Acknowledged,
+  type Attempt,
+  attemptsOf,
+  broken,
+  duplicatesOf,
+  early,
+  latenessOf,
+  missing,
+  type Trouble,
+  unarmed,
+  unequal,
+} from './partition-judge.ts'
+import { Machines } from './partition-machines.ts'
+import { LONG, SCENARIOS, type Scenario } from './partition-scenarios.ts'
+
+export interface MeshPartitionsOptions {
+  readonly seed: number
+  /** Undefined: one after the other. */
+  readonly scenario: string | undefined
+}
+
+const SETTLED_MS_MAX = 60_000
+const CALM_MS = 4000
+/** What is allowed from the heal to equal disks. */
+const EQUAL_MS = 10_000
+/** One look before, to see how soon it is; and later ones for those that were late. */
+const LOOKS_MS = [5000, EQUAL_MS, 20_000, 40_000]
+/** What was acknowledged runs; it may be late. */
+const DRAINED_MS_MAX = 60_000
+/** Then all is well: every call is acknowledged. */
+const AFTER_MS = 3000
+const REPLICAS = 3
+
+/** Resolves with what went wrong; prints figures. */
+export async function meshPartitions({ seed, scenario }: MeshPartitionsOptions): Promise<string[]> {
+  const all = Object.keys(SCENARIOS)
+  if (scenario !== undefined && !all.includes(scenario))
+    return [`there is no scenario "${scenario}": there are ${all.join(', ')}`]
+  const scratch = ownNamespaces()
+  if (scratch !== undefined && scenario !== undefined) return one(scenario, seed, scratch)
+  const failures: string[] = []
+  for (const name of scenario === undefined ? LONG : [scenario]) {
+    const code = await againInNamespaces(['mesh-partitions', '--seed', `${seed}`, '--scenario', name])
+    if (code !== 0) failures.push(`npm run soak -- mesh-partitions --seed ${seed} --scenario ${name}`)
+  }
+  return failures
+}
+
+async function one(name: string, seed: number, scratch: string): Promise<string[]> {
+  const scenario = SCENARIOS[name]?.(new SeededRandom(`${seed} ${name}`)) as Scenario
+  const family: Family = (seed + Object.keys(SCENARIOS).indexOf(name)) % 2 === 0 ? 'IPv6' : 'IPv4'
+  const title = `mesh-partitions: ${name}, seed ${seed}, ${scenario.machines} nodes, ${family}`
+  console.log(title)
+  const machines = new Machines(scratch, scenario.machines, family)
+  try {
+    await machines.start()
+    await settled(machines)
+    const whole = new Clients(machines, { seed: `${seed}`, name: 'once' })
+    const lastsMs = scenario.steps.reduce((sum, { forMs }) => sum + forMs, CALM_MS)
+    await whole.recurring(Date.now() + lastsMs)
+    whole.start()
+    await sleep(CALM_MS)
+    const troubles = await carryOut(scenario, machines)
+    const healedAt = Date.now()
+    const answered = whole.end()
+    const failures = await looks(machines, healedAt)
+    await answered
+    const after = new Clients(machines, { seed: `${seed} after`, name: 'after' })
+    after.start()
+    await sleep(AFTER_MS)
+    await after.end()
+    for (const [code, count] of after.failed)
+      failures.push(`${count} calls were refused when all was well: ${code}`)
+    if (name === 'calm')
+      for (const [code, count] of whole.failed)
+        failures.push(`${count} calls were refused in a calm: ${code}`)
+    const acknowledged = [...whole.acknowledged, ...after.acknowledged]
+    const attempts = await drained(machines, acknowledged, healedAt)
+    const [view] = await viewsOf(machines)
+    const listings = await machines.listings()
+    failures.push(...(view === undefined ? ['node 0 does not answer'] : unequal(listings, view)))
+    failures.push(...unarmed(acknowledged, listings, REPLICAS))
+    failures.push(...judge(acknowledged, attempts, troubles))
+    tell(acknowledged, attempts, { troubles, whole, healedAt })
+    return failures
+  } finally {
+    machines.kill()
+  }
+}
+
+/** Carries the plan out; resolves, when all is mended, with what was done and when. */
+async function carryOut({ steps }: Scenario, machines: Machines): Promise<Trouble[]> {
+  const troubles: Trouble[] = []
+  for (const { forMs, losses, stopped } of steps) {
+    const from = Date.now()
+    machines.lose(losses)
+    for (const machine of stopped) machines.stop(machine)
+    await sleep(forMs)
+    for (const machine of stopped) machines.goOn(machine)
+    if (losses.length + stopped.length > 0) troubles.push({ losses, stopped, from, to: Date.now() })
+  }
+  machines.lose([])
+  return troubles
+}
+
+/** Looks at views and disks until they are as they should be; what was wrong when the time was over. */
+async function looks(machines: Machines, healedAt: number): Promise<string[]> {
+  let late: string[] = []
+  for (const afterMs of LOOKS_MS) {
+    await sleep(healedAt + afterMs - Date.now())
+    const views = await viewsOf(machines)
+    const [view] = views
+    const listings = await machines.listings()
+    const wrong = [...broken(views), ...(view === undefined ? [] : unequal(listings, view))]
+    console.log(`  ${afterMs / 1000} s after the heal: ${wrong[0] ?? 'whole, and all copies equal'}`)
+    if (afterMs < EQUAL_MS) continue
+    if (afterMs === EQUAL_MS) late = wrong.map(each => `${EQUAL_MS / 1000} s after the heal: ${each}`)
+    if (wrong.length === 0) break
+  }
+  return late
+}
+
+async function settled(machines: Machines): Promise<void> {
+  const until = Date.now() + SETTLED_MS_MAX
+  for (;;) {
+    const wrong = broken(await viewsOf(machines))
+    if (wrong.length === 0) return
+    if (Date.now() > until) throw new Error(`the mesh has not settled: ${wrong.join(', ')}`)
+    await sleep(200)
+  }
+}
+
+async function viewsOf(machines: Machines): Promise<Array<MeshView | undefined>> {
+  return Promise.all(machines.all.map(async machine => (await machines.ask(machine))?.mesh))
+}
+
+/** All that was acknowledged has completed, or the time is over. */
+async function drained(
+  machines: Machines,
+  acknowledged: readonly Acknowledged[],
+  healedAt: number,
+): Promise<Attempt[]> {
+  for (;;) {
+    const attempts = attemptsOf(readFileSync(machines.story, 'utf8'))
+    if (missing(acknowledged, attempts).length === 0 || Date.now() > healedAt + DRAINED_MS_MAX)
+      return attempts
+    await sleep(500)
+  }
+}
+
+function judge(
+  acknowledged: readonly Acknowledged[],
+  attempts: readonly Attempt[],
+  troubles: readonly Trouble[],
+): string[] {
+  const failures = missing(acknowledged, attempts).map(name => `${name} was acknowledged and never completed`)
+  if (acknowledged.length === 0) failures.push('nothing was acknowledged')
+  failures.push(...early(attempts))
+  const { unexplained } = duplicatesOf(attempts, troubles)
+  return [...failures, ...unexplained]
+}
+
+function tell(
+  acknowledged: readonly Acknowledged[],
+  attempts: readonly Attempt[],
+  { troubles, whole, healedAt }: { troubles: readonly Trouble[]; whole: Clients; healedAt: number },
+): void {
+  const { runs, completions, acrossCut, inTrouble } = duplicatesOf(attempts, troubles)
+  const refused = [...whole.failed].map(([code, count]) => `${count} ${code}`).join(', ') || 'none'
+  const runsSeen = new Set(attempts.map(({ key }) => key)).size
+  const late = latenessOf(acknowledged, attempts)
+  const calmLate = latenessOf(acknowledged, attempts, healedAt + EQUAL_MS)
+  const later = acknowledged.filter(({ armedFor }) => armedFor !== undefined).length
+  console.log(
+    `  ${acknowledged.length} calls acknowledged (${later} armed for later), refused: ${refused}; ${attempts.length} attempts of ` +
+      `${runsSeen} runs, ${missing(acknowledged, attempts).length} lost\n` +
+      `  completed twice: ${runs} (${completions} completions too many), ${acrossCut} on both sides, ${inTrouble} else while mended\n` +
+      `  late p50 ${late[late.length >> 1] ?? 0} ms, p99 ${late[Math.floor(late.length * 0.99)] ?? 0} ms, most ` +
+      `${late.at(-1) ?? 0} ms; when all was well again most ${calmLate.at(-1) ?? 0} ms`,
+  )
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, Math.max(0, ms)))
+}
