@@ -4,7 +4,13 @@ import { openSync, writeSync } from 'node:fs'
 import { createNode, isCarillonError, type Run } from '../../src/index.ts'
 import type { Answer, Request } from './partition-machines.ts'
 
-const [data, story, self, ...addresses] = process.argv.slice(2) as [string, string, string, ...string[]]
+const [data, story, self, network, ...addresses] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  'local' | 'lan',
+  ...string[],
+]
 const [listen, ...join] = addresses as [string, ...string[]]
 const file = openSync(story, 'a')
 /** Every line at once, and whole: the processes share the file. */
@@ -26,6 +32,7 @@ const node = await createNode({
   listen,
   join,
   mesh: { secret: 'what only the soak knows', expect: join.length + 1 },
+  network,
   handlers: { work },
 })
 const answer = (to: Answer): void => void process.send?.(to)

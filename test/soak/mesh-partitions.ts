@@ -7,7 +7,7 @@
 import { readFileSync } from 'node:fs'
 import { SeededRandom } from '../../src/lib/seeded-random.ts'
 import type { MeshView } from '../../src/task/views.ts'
-import { againInNamespaces, type Family, ownNamespaces } from '../support/namespaces.ts'
+import { againInNamespaces, type Family, type Loss, ownNamespaces } from '../support/namespaces.ts'
 import { Clients } from './partition-clients.ts'
 import {
   type Acknowledged,
@@ -32,7 +32,9 @@ export interface MeshPartitionsOptions {
 }
 
 const SETTLED_MS_MAX = 60_000
-const CALM_MS = 4000
+/** Membership says in which time a silent node is found; a busy machine takes longer. */
+const NOTICED_MS_MAX = 90_000
+const CALM_MS = 3000
 /** What is allowed from the heal to equal disks. */
 const EQUAL_MS = 10_000
 /** One look before, to see how soon it is; and later ones for those that were late. */
@@ -42,6 +44,7 @@ const DRAINED_MS_MAX = 60_000
 /** Then all is well: every call is acknowledged. */
 const AFTER_MS = 3000
 const REPLICAS = 3
+const TOLD_MAX = 5
 
 /** Resolves with what went wrong; prints figures. */
 export async function meshPartitions({ seed, scenario }: MeshPartitionsOptions): Promise<string[]> {
@@ -63,13 +66,11 @@ async function one(name: string, seed: number, scratch: string): Promise<string[
   const family: Family = (seed + Object.keys(SCENARIOS).indexOf(name)) % 2 === 0 ? 'IPv6' : 'IPv4'
   const title = `mesh-partitions: ${name}, seed ${seed}, ${scenario.machines} nodes, ${family}`
   console.log(title)
-  const machines = new Machines(scratch, scenario.machines, family)
+  const machines = new Machines(scratch, scenario, family)
   try {
     await machines.start()
     await settled(machines)
     const whole = new Clients(machines, { seed: `${seed}`, name: 'once' })
-    const lastsMs = scenario.steps.reduce((sum, { forMs }) => sum + forMs, CALM_MS)
-    await whole.recurring(Date.now() + lastsMs)
     whole.start()
     await sleep(CALM_MS)
     const troubles = await carryOut(scenario, machines)
@@ -103,16 +104,40 @@ async function one(name: string, seed: number, scratch: string): Promise<string[
 /** Carries the plan out; resolves, when all is mended, with what was done and when. */
 async function carryOut({ steps }: Scenario, machines: Machines): Promise<Trouble[]> {
   const troubles: Trouble[] = []
-  for (const { forMs, losses, stopped } of steps) {
+  let lost = 0
+  for (const { forMs, isNoticed, losses, stopped } of steps) {
     const from = Date.now()
-    machines.lose(losses)
+    lost += machines.lose(losses)
     for (const machine of stopped) machines.stop(machine)
+    if (isNoticed) await noticed(machines, losses)
     await sleep(forMs)
     for (const machine of stopped) machines.goOn(machine)
     if (losses.length + stopped.length > 0) troubles.push({ losses, stopped, from, to: Date.now() })
   }
-  machines.lose([])
+  lost += machines.lose([])
+  const tookMs = troubles.reduce((sum, { from, to }) => sum + to - from, 0)
+  const times = troubles.map(({ from, to }) => `${from}-${to}`).join(' ')
+  console.log(`  ${(tookMs / 1000).toFixed(1)} s of it (${times}), ${lost} frames lost`)
+  if (lost === 0 && steps.some(({ losses }) => losses.length > 0))
+    throw new Error('no frame was lost: this tests nothing')
   return troubles
+}
+
+/** Whoever is cut off from another has it for away. */
+async function noticed(machines: Machines, losses: readonly Loss[]): Promise<void> {
+  const from = Date.now()
+  for (;;) {
+    const views = await viewsOf(machines)
+    const isSeen = views.every((view, machine) => {
+      const cut = losses.filter(loss => loss.to === machine).length
+      return view?.stores.filter(({ state }) => state === 'live').length === machines.count - cut
+    })
+    if (isSeen) break
+    if (Date.now() > from + NOTICED_MS_MAX)
+      throw new Error(`nobody noticed the cut: ${JSON.stringify(views)}`)
+    await sleep(100)
+  }
+  console.log(`  noticed after ${((Date.now() - from) / 1000).toFixed(1)} s`)
 }
 
 /** Looks at views and disks until they are as they should be; what was wrong when the time was over. */
@@ -185,10 +210,11 @@ function tell(
   console.log(
     `  ${acknowledged.length} calls acknowledged (${later} armed for later), refused: ${refused}; ${attempts.length} attempts of ` +
       `${runsSeen} runs, ${missing(acknowledged, attempts).length} lost\n` +
-      `  completed twice: ${runs} (${completions} completions too many), ${acrossCut} on both sides, ${inTrouble} else while mended\n` +
+      `  completed twice: ${runs} (${completions} completions too many), ${acrossCut} on both sides, ${inTrouble.length} else meanwhile\n` +
       `  late p50 ${late[late.length >> 1] ?? 0} ms, p99 ${late[Math.floor(late.length * 0.99)] ?? 0} ms, most ` +
       `${late.at(-1) ?? 0} ms; when all was well again most ${calmLate.at(-1) ?? 0} ms`,
   )
+  for (const each of inTrouble.slice(0, TOLD_MAX)) console.log(`  ${each}`)
 }
 
 function sleep(ms: number): Promise<void> {

@@ -5,7 +5,7 @@
 
 import { SeededRandom } from '../../src/lib/seeded-random.ts'
 import type { Acknowledged } from './partition-judge.ts'
-import type { Answer, Machines, Request } from './partition-machines.ts'
+import type { Answer, Machines, Planned } from './partition-machines.ts'
 
 const PAUSE_MS = 70
 /** A user that waits does not keep from calling. */
@@ -13,8 +13,11 @@ const CALLS_MAX = 40
 const DUE_MS_MAX = 4000
 /** Of the tasks so many are for much later: they have to be armed, and not to have run. */
 const LATER_SHARE = 0.1
+/** And so many come more than once, until what is due last. */
+const RECURRING_SHARE = 0.1
 const LATER_MS = 3_600_000
-const EVERY_MS = 1000
+const EVERY_MS = 800
+const TIMES = 4
 /** Nobody else acts for it, or too few have it: another node may know better. */
 const AGAIN = ['NOT_OWNER', 'NOT_DURABLE']
 
@@ -35,19 +38,6 @@ export class Clients {
     this.#name = name
   }
 
-  /** A task that comes again and again until then, through each node. */
-  async recurring(end: number): Promise<void> {
-    const start = Math.ceil(Date.now() / EVERY_MS + 3) * EVERY_MS
-    await Promise.all(
-      this.#machines.all.map(machine => {
-        const instants: number[] = []
-        for (let at = start; at <= end; at += EVERY_MS) instants.push(at)
-        const task = { id: `every-${machine}`, every: EVERY_MS, anchor: start, start, end }
-        return this.#schedule(machine, task, instants)
-      }),
-    )
-  }
-
   start(): void {
     for (const machine of this.#machines.all) void this.#load(machine)
   }
@@ -63,10 +53,7 @@ export class Clients {
     while (!this.#isOver) {
       if (calls < CALLS_MAX) {
         calls++
-        const isLater = this.#random.float() < LATER_SHARE
-        const at = Date.now() + (isLater ? LATER_MS : Math.floor(this.#random.float() * DUE_MS_MAX))
-        const task = { id: `${this.#name}-${machine}-${this.#made++}`, at }
-        const call = this.#schedule(machine, task, isLater ? [] : [at]).finally(() => {
+        const call = this.#schedule(machine, ...this.#next(machine)).finally(() => {
           calls--
           this.#underWay.delete(call)
         })
@@ -76,21 +63,32 @@ export class Clients {
     }
   }
 
+  #next(machine: number): [Planned, readonly number[]] {
+    const id = `${this.#name}-${machine}-${this.#made++}`
+    const kind = this.#random.float()
+    const now = Date.now()
+    if (kind < LATER_SHARE) return [{ id, at: now + LATER_MS }, []]
+    if (kind < LATER_SHARE + RECURRING_SHARE) {
+      const instants = Array.from({ length: TIMES }, (_, i) => now + (i + 1) * EVERY_MS)
+      return [{ id, every: EVERY_MS, start: now + EVERY_MS, end: instants.at(-1) }, instants]
+    }
+    const at = now + Math.floor(this.#random.float() * DUE_MS_MAX)
+    return [{ id, at }, [at]]
+  }
+
   /** `instants`: those that have to run. */
-  async #schedule(
-    machine: number,
-    task: Request['task'] & { at?: number },
-    instants: number[],
-  ): Promise<void> {
+  async #schedule(machine: number, task: Planned, instants: readonly number[]): Promise<void> {
     let answer: Answer | undefined
     for (let turn = 0; turn < this.#machines.count; turn++) {
       answer = await this.#machines.ask((machine + turn) % this.#machines.count, task)
       if (answer !== undefined && answer.code === undefined) {
-        const armedFor = instants.length === 0 ? task.at : undefined
+        const armedFor = instants.length === 0 ? Number(task.at) : undefined
         this.acknowledged.push({ id: task.id, at: Date.now(), instants, armedFor })
         return
       }
       if (answer?.code !== undefined && !AGAIN.includes(answer.code)) break
+      // Nobody takes a schedule that is over already.
+      if (task.end !== undefined && Date.now() >= Number(task.end)) break
     }
     const why = answer?.code ?? 'no answer'
     this.failed.set(why, (this.failed.get(why) ?? 0) + 1)

@@ -40,8 +40,8 @@ export interface Duplicates {
   readonly completions: number
   /** Of the occurrences: those of which two completions came from machines between which frames were lost. */
   readonly acrossCut: number
-  /** The others that ran while something was done to the mesh. */
-  readonly inTrouble: number
+  /** The others that ran while something was done to the mesh, told one by one. */
+  readonly inTrouble: readonly string[]
   /** All others, told one by one. */
   readonly unexplained: readonly string[]
 }
@@ -115,7 +115,7 @@ export function duplicatesOf(attempts: readonly Attempt[], troubles: readonly Tr
     if (attempt.endedAt !== undefined) byKey.set(attempt.key, [...(byKey.get(attempt.key) ?? []), attempt])
   const twice = [...byKey.values()].filter(({ length }) => length > 1)
   let acrossCut = 0
-  let inTrouble = 0
+  const inTrouble: string[] = []
   const unexplained: string[] = []
   for (const each of twice) {
     const from = Math.min(...each.map(({ startedAt }) => startedAt))
@@ -124,8 +124,10 @@ export function duplicatesOf(attempts: readonly Attempt[], troubles: readonly Tr
     const nodes = [...new Set(each.map(({ node }) => node))]
     // One node knows what it has completed: only another may not have heard.
     if (nodes.length === each.length && meanwhile.some(trouble => isBetween(trouble, nodes))) acrossCut++
-    else if (nodes.length === each.length && meanwhile.length > 0) inTrouble++
-    else unexplained.push(`${each[0]?.key} completed on ${each.map(told).join(', ')}`)
+    else {
+      const reasonless = nodes.length === each.length && meanwhile.length > 0 ? inTrouble : unexplained
+      reasonless.push(`${each[0]?.key} completed on ${each.map(told).join(', ')}`)
+    }
   }
   const completions = twice.reduce((sum, each) => sum + each.length - 1, 0)
   return { runs: twice.length, completions, acrossCut, inTrouble, unexplained }

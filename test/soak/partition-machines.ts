@@ -8,6 +8,9 @@ import type { TaskOptions } from '../../src/index.ts'
 import type { MeshView } from '../../src/task/views.ts'
 import { type Family, type Loss, Switch } from '../support/namespaces.ts'
 import { listStore, type StoreListing } from '../support/store-listing.ts'
+import type { Scenario } from './partition-scenarios.ts'
+
+export type Planned = Pick<TaskOptions, 'at' | 'every' | 'start' | 'end'> & { readonly id: string }
 
 /** What a machine is asked: to schedule a task, or else how it sees the mesh. */
 export interface Request {
@@ -34,14 +37,16 @@ export class Machines {
   readonly count: number
   readonly story: string
   readonly #dir: string
+  readonly #network: string
   readonly #switch: Switch
   readonly #children: ChildProcess[] = []
   readonly #waiting = new Map<number, (answer: Answer) => void>()
   #asked = 0
   #isOver = false
 
-  constructor(dir: string, count: number, family: Family) {
-    this.count = count
+  constructor(dir: string, { machines, network }: Pick<Scenario, 'machines' | 'network'>, family: Family) {
+    this.count = machines
+    this.#network = network
     this.#dir = dir
     this.story = join(dir, 'story')
     mkdirSync(dir, { recursive: true })
@@ -60,7 +65,7 @@ export class Machines {
   async #start(machine: number): Promise<void> {
     const others = this.all.filter(other => other !== machine)
     const addresses = [machine, ...others].map(each => this.#switch.address(each))
-    const args = [this.#data(machine), this.story, `${machine}`, ...addresses]
+    const args = [this.#data(machine), this.story, `${machine}`, this.#network, ...addresses]
     const child = await this.#switch.start(machine, CHILD, args)
     this.#children[machine] = child
     child.once('exit', (code, signal) => {
@@ -75,7 +80,7 @@ export class Machines {
   }
 
   /** Undefined: no answer in time. */
-  ask(machine: number, task?: Request['task']): Promise<Answer | undefined> {
+  ask(machine: number, task?: Planned): Promise<Answer | undefined> {
     const number = ++this.#asked
     const { promise, resolve } = Promise.withResolvers<Answer | undefined>()
     const tooLate = setTimeout(() => resolve(undefined), ASK_MS_MAX)
@@ -87,8 +92,9 @@ export class Machines {
     })
   }
 
-  lose(losses: readonly Loss[]): void {
-    this.#switch.lose(losses)
+  /** Returns how many frames were lost of those that should be until now. */
+  lose(losses: readonly Loss[]): number {
+    return this.#switch.lose(losses)
   }
 
   stop(machine: number): void {

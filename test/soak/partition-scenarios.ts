@@ -5,12 +5,15 @@ import type { Loss } from '../support/namespaces.ts'
 
 export interface Scenario {
   readonly machines: number
+  readonly network: 'local' | 'lan'
   /** In order. After the last all is well. */
   readonly steps: readonly Step[]
 }
 
 export interface Step {
+  /** From when it was done; `isNoticed`: from when both sides of the cut have the other for away. */
   readonly forMs: number
+  readonly isNoticed: boolean
   readonly losses: readonly Loss[]
   /** These stand still. */
   readonly stopped: readonly number[]
@@ -24,8 +27,8 @@ type Plan = (random: SeededRandom) => Scenario
 export const SCENARIOS: Readonly<Record<string, Plan>> = {
   /** Nothing happens: nothing may run twice. */
   calm: () => scenario([step(10_000)]),
-  isolated: random => scenario([step(CUT_MS, between([pick(random, MACHINES)], MACHINES))]),
-  halves: random => scenario([step(CUT_MS, between(half(random), MACHINES))]),
+  isolated: random => scenario([noticed(CUT_MS, between([pick(random, MACHINES)], MACHINES))]),
+  halves: random => scenario([noticed(CUT_MS, between(half(random), MACHINES))]),
   /** All hear of one another, but for what one of them says. */
   'one-way-out': random => scenario([step(CUT_MS, from(pick(random, MACHINES)))]),
   /** One hears nothing, and is heard. */
@@ -48,18 +51,26 @@ export const SCENARIOS: Readonly<Record<string, Plan>> = {
     ),
   stopped: random => scenario([{ ...step(30_000), stopped: [pick(random, MACHINES)] }]),
   /** What `npm test` has the time for. */
-  short: random => ({ machines: 3, steps: [step(9000, between([pick(random, 3)], 3))] }),
+  short: random => ({
+    machines: 3,
+    network: 'local',
+    steps: [noticed(4000, between([pick(random, 3)], 3))],
+  }),
 }
 
 /** Those of a whole soak. */
 export const LONG = Object.keys(SCENARIOS).filter(name => name !== 'short')
 
 function scenario(steps: readonly Step[]): Scenario {
-  return { machines: MACHINES, steps }
+  return { machines: MACHINES, network: 'lan', steps }
 }
 
 function step(forMs: number, losses: readonly Loss[] = []): Step {
-  return { forMs, losses, stopped: [] }
+  return { forMs, isNoticed: false, losses, stopped: [] }
+}
+
+function noticed(forMs: number, losses: readonly Loss[]): Step {
+  return { ...step(forMs, losses), isNoticed: true }
 }
 
 function pick(random: SeededRandom, count: number): number {

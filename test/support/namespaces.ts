@@ -102,11 +102,12 @@ export class Switch {
     return child
   }
 
-  /** From now on, in place of what was. */
-  lose(losses: readonly Loss[]): void {
+  /** From now on, in place of what was; returns how many frames were lost by that. */
+  lose(losses: readonly Loss[]): number {
+    const lost = this.#lost()
     const rules = losses.map(({ from, to, percent }) => {
       const chance = percent < 100 ? `numgen random mod 100 < ${percent} ` : ''
-      return `    iifname "port${from}" oifname "port${to}" ${chance}drop\n`
+      return `    iifname "port${from}" oifname "port${to}" ${chance}counter drop\n`
     })
     const table = `table bridge losses {
   chain forward {
@@ -116,6 +117,14 @@ ${rules.join('')}  }
 `
     // Deleting needs one that is there: all three are one transaction.
     run('nft', ['-f', '-'], `table bridge losses\ndelete table bridge losses\n${table}`)
+    return lost
+  }
+
+  #lost(): number {
+    let frames = 0
+    for (const [, count] of run('nft', ['list', 'ruleset']).matchAll(/counter packets (\d+)/g))
+      frames += Number(count)
+    return frames
   }
 
   #ip(machine: number): string {
@@ -127,8 +136,9 @@ function ip(...args: readonly string[]): void {
   run('ip', args)
 }
 
-function run(command: string, args: readonly string[], input = ''): void {
-  const { status, stderr, error } = spawnSync(command, args, { input, encoding: 'utf8' })
+function run(command: string, args: readonly string[], input = ''): string {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { input, encoding: 'utf8' })
   if (status !== 0)
     throw new Error(`${command} ${args.join(' ')}: ${error?.message ?? stderr.trim()}`, { cause: error })
+  return stdout
 }
