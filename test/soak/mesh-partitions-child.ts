@@ -4,11 +4,12 @@ import { openSync, writeSync } from 'node:fs'
 import { createNode, isCarillonError, type Run } from '../../src/index.ts'
 import type { Answer, Request } from './partition-machines.ts'
 
-const [data, story, self, network, ...addresses] = process.argv.slice(2) as [
+const [data, story, self, network, founders, ...addresses] = process.argv.slice(2) as [
   string,
   string,
   string,
   'local' | 'lan',
+  string,
   ...string[],
 ]
 const [listen, ...join] = addresses as [string, ...string[]]
@@ -31,14 +32,15 @@ const node = await createNode({
   dataDir: data,
   listen,
   join,
-  mesh: { secret: 'what only the soak knows', expect: join.length + 1 },
+  mesh: { secret: 'what only the soak knows', expect: Number(founders) },
   network,
   handlers: { work },
 })
 const answer = (to: Answer): void => void process.send?.(to)
 
 process.on('message', (request: Request) => {
-  const { number } = request
+  const { number, isLast } = request
+  if (isLast) return void node.close().then(() => process.exit(0))
   carryOut(request).then(
     said => answer({ number, ...said }),
     error => {

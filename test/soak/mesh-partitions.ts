@@ -35,6 +35,8 @@ const SETTLED_MS_MAX = 60_000
 /** Membership says in which time a silent node is found; a busy machine takes longer. */
 const NOTICED_MS_MAX = 90_000
 const CALM_MS = 3000
+/** A restart takes so long, without the start and the end. */
+const AWAY_MS = 1000
 /** What is allowed from the heal to equal disks. */
 const EQUAL_MS = 10_000
 /** One look before, to see how soon it is; and later ones for those that were late. */
@@ -68,7 +70,7 @@ async function one(name: string, seed: number, scratch: string): Promise<string[
   console.log(title)
   const machines = new Machines(scratch, scenario, family)
   try {
-    await machines.start()
+    await machines.start(scenario.founders)
     await settled(machines)
     const whole = new Clients(machines, { seed: `${seed}`, name: 'once' })
     whole.start()
@@ -105,14 +107,24 @@ async function one(name: string, seed: number, scratch: string): Promise<string[
 async function carryOut({ steps }: Scenario, machines: Machines): Promise<Trouble[]> {
   const troubles: Trouble[] = []
   let lost = 0
-  for (const { forMs, isNoticed, losses, stopped } of steps) {
+  for (const { forMs, isNoticed, losses, stopped, restarted, joining } of steps) {
     const from = Date.now()
     lost += machines.lose(losses)
     for (const machine of stopped) machines.stop(machine)
     if (isNoticed) await noticed(machines, losses)
     await sleep(forMs)
     for (const machine of stopped) machines.goOn(machine)
-    if (losses.length + stopped.length > 0) troubles.push({ losses, stopped, from, to: Date.now() })
+    for (const machine of restarted) {
+      await machines.restart(machine, AWAY_MS)
+      await settled(machines)
+      await sleep(CALM_MS)
+    }
+    if (joining > 0) {
+      await machines.start(joining)
+      await settled(machines)
+    }
+    if (losses.length + stopped.length + restarted.length + joining > 0)
+      troubles.push({ losses, stopped, restarted, from, to: Date.now() })
   }
   lost += machines.lose([])
   const tookMs = troubles.reduce((sum, { from, to }) => sum + to - from, 0)
@@ -130,7 +142,7 @@ async function noticed(machines: Machines, losses: readonly Loss[]): Promise<voi
     const views = await viewsOf(machines)
     const isSeen = views.every((view, machine) => {
       const cut = losses.filter(loss => loss.to === machine).length
-      return view?.stores.filter(({ state }) => state === 'live').length === machines.count - cut
+      return view?.stores.filter(({ state }) => state === 'live').length === machines.all.length - cut
     })
     if (isSeen) break
     if (Date.now() > from + NOTICED_MS_MAX)
@@ -189,7 +201,7 @@ function judge(
   attempts: readonly Attempt[],
   troubles: readonly Trouble[],
 ): string[] {
-  const failures = missing(acknowledged, attempts).map(name => `${name} was acknowledged and never completed`)
+  const failures = missing(acknowledged, attempts)
   if (acknowledged.length === 0) failures.push('nothing was acknowledged')
   failures.push(...early(attempts))
   const { unexplained } = duplicatesOf(attempts, troubles)
@@ -204,17 +216,25 @@ function tell(
   const { runs, completions, acrossCut, inTrouble } = duplicatesOf(attempts, troubles)
   const refused = [...whole.failed].map(([code, count]) => `${count} ${code}`).join(', ') || 'none'
   const runsSeen = new Set(attempts.map(({ key }) => key)).size
-  const late = latenessOf(acknowledged, attempts)
-  const calmLate = latenessOf(acknowledged, attempts, healedAt + EQUAL_MS)
+  const [begin = healedAt, end] = [troubles[0]?.from, healedAt + EQUAL_MS]
+  const lateness = [
+    ['before', latenessOf(acknowledged, attempts, 0, begin)],
+    ['meanwhile', latenessOf(acknowledged, attempts, begin, end)],
+    ['after', latenessOf(acknowledged, attempts, end)],
+  ] as const
   const later = acknowledged.filter(({ armedFor }) => armedFor !== undefined).length
   console.log(
     `  ${acknowledged.length} calls acknowledged (${later} armed for later), refused: ${refused}; ${attempts.length} attempts of ` +
       `${runsSeen} runs, ${missing(acknowledged, attempts).length} lost\n` +
       `  completed twice: ${runs} (${completions} completions too many), ${acrossCut} on both sides, ${inTrouble.length} else meanwhile\n` +
-      `  late p50 ${late[late.length >> 1] ?? 0} ms, p99 ${late[Math.floor(late.length * 0.99)] ?? 0} ms, most ` +
-      `${late.at(-1) ?? 0} ms; when all was well again most ${calmLate.at(-1) ?? 0} ms`,
+      `  late, ms: ${lateness.map(([when, late]) => `${when} ${percentiles(late)}`).join('; ')}`,
   )
   for (const each of inTrouble.slice(0, TOLD_MAX)) console.log(`  ${each}`)
+}
+
+function percentiles(sorted: readonly number[]): string {
+  const at = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? 0
+  return `p50 ${at(0.5)}, p99 ${at(0.99)}, most ${at(1)}`
 }
 
 function sleep(ms: number): Promise<void> {

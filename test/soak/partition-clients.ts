@@ -18,8 +18,8 @@ const RECURRING_SHARE = 0.1
 const LATER_MS = 3_600_000
 const EVERY_MS = 800
 const TIMES = 4
-/** Nobody else acts for it, or too few have it: another node may know better. */
-const AGAIN = ['NOT_OWNER', 'NOT_DURABLE']
+/** Nobody else acts for it, too few have it, or it closes: another node may know better. */
+const AGAIN = ['NOT_OWNER', 'NOT_DURABLE', 'CLOSED', 'ENGINE_STOPPED']
 
 export class Clients {
   readonly acknowledged: Acknowledged[] = []
@@ -79,11 +79,13 @@ export class Clients {
   /** `instants`: those that have to run. */
   async #schedule(machine: number, task: Planned, instants: readonly number[]): Promise<void> {
     let answer: Answer | undefined
-    for (let turn = 0; turn < this.#machines.count; turn++) {
-      answer = await this.#machines.ask((machine + turn) % this.#machines.count, task)
+    const { all } = this.#machines
+    for (const turn of all.keys()) {
+      const calledAt = Date.now()
+      answer = await this.#machines.ask(all[(machine + turn) % all.length] as number, task)
       if (answer !== undefined && answer.code === undefined) {
         const armedFor = instants.length === 0 ? Number(task.at) : undefined
-        this.acknowledged.push({ id: task.id, at: Date.now(), instants, armedFor })
+        this.acknowledged.push({ id: task.id, calledAt, at: Date.now(), instants, armedFor })
         return
       }
       if (answer?.code !== undefined && !AGAIN.includes(answer.code)) break

@@ -11,6 +11,8 @@ import type { Step } from './partition-scenarios.ts'
 /** What a user was told will be done. */
 export interface Acknowledged {
   readonly id: string
+  /** When the call was made that was acknowledged, and when it was. */
+  readonly calledAt: number
   readonly at: number
   /** These have to run. */
   readonly instants: readonly number[]
@@ -19,7 +21,7 @@ export interface Acknowledged {
 }
 
 /** What was done to the mesh, and when: epoch ms. */
-export interface Trouble extends Pick<Step, 'losses' | 'stopped'> {
+export interface Trouble extends Pick<Step, 'losses' | 'stopped' | 'restarted'> {
   readonly from: number
   readonly to: number
 }
@@ -72,21 +74,26 @@ export function attemptsOf(story: string): Attempt[] {
   return attempts
 }
 
-/** Acknowledged instants that no handler completed. */
+/** Acknowledged instants that no handler completed: a recurring task has those that were to come when it was called for. */
 export function missing(acknowledged: readonly Acknowledged[], attempts: readonly Attempt[]): string[] {
   const completed = new Set(
     attempts.filter(({ endedAt }) => endedAt !== undefined).map(({ task, due }) => `${task}@${due}`),
   )
-  return acknowledged.flatMap(({ id, instants }) =>
-    instants.map(instant => `${id}@${instant}`).filter(name => !completed.has(name)),
+  return acknowledged.flatMap(({ id, instants, calledAt, at }) =>
+    instants
+      .filter(instant => !completed.has(`${id}@${instant}`) && (instants.length === 1 || instant > calledAt))
+      .map(
+        instant => `${id}@${instant}, called for at ${calledAt} and acknowledged at ${at}, was not completed`,
+      ),
   )
 }
 
-/** From when an instant was both due and acknowledged to its first start; ascending, of those due from then on. */
+/** From when an instant was both due and acknowledged to its first start; ascending, of those due in that time. */
 export function latenessOf(
   acknowledged: readonly Acknowledged[],
   attempts: readonly Attempt[],
   from = Number.NEGATIVE_INFINITY,
+  to = Number.POSITIVE_INFINITY,
 ): number[] {
   const started = new Map<string, number>()
   for (const { task, due, startedAt } of attempts) {
@@ -96,7 +103,7 @@ export function latenessOf(
   return acknowledged
     .flatMap(({ id, at, instants }) =>
       instants
-        .filter(instant => instant >= from)
+        .filter(instant => instant >= from && instant < to)
         .map(instant => (started.get(`${id}@${instant}`) ?? instant) - Math.max(instant, at)),
     )
     .map(ms => Math.max(0, ms))

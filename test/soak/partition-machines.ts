@@ -1,6 +1,7 @@
 /** The machines of a mesh that is cut into parts: starting them, asking them, stopping them all at once, and reading their disks. */
 
 import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import { cpSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,9 +13,10 @@ import type { Scenario } from './partition-scenarios.ts'
 
 export type Planned = Pick<TaskOptions, 'at' | 'every' | 'start' | 'end'> & { readonly id: string }
 
-/** What a machine is asked: to schedule a task, or else how it sees the mesh. */
+/** What a machine is asked: to schedule a task, to close, or else how it sees the mesh. */
 export interface Request {
   readonly number: number
+  readonly isLast?: true
   readonly task?: Pick<TaskOptions, 'id' | 'at' | 'every' | 'anchor' | 'start' | 'end'> & {
     readonly id: string
   }
@@ -30,12 +32,14 @@ export interface Answer {
 
 const CHILD = fileURLToPath(new URL('./mesh-partitions-child.ts', import.meta.url))
 const START_MS_MAX = 60_000
+const END_MS_MAX = 60_000
 /** A call is refused after 5 s to 15 s; a machine that stands still never answers. */
 const ASK_MS_MAX = 20_000
 
 export class Machines {
-  readonly count: number
   readonly story: string
+  readonly #count: number
+  readonly #founders: number
   readonly #dir: string
   readonly #network: string
   readonly #switch: Switch
@@ -44,8 +48,9 @@ export class Machines {
   #asked = 0
   #isOver = false
 
-  constructor(dir: string, { machines, network }: Pick<Scenario, 'machines' | 'network'>, family: Family) {
-    this.count = machines
+  constructor(dir: string, { machines, founders, network }: Scenario, family: Family) {
+    this.#count = machines
+    this.#founders = founders
     this.#network = network
     this.#dir = dir
     this.story = join(dir, 'story')
@@ -53,21 +58,44 @@ export class Machines {
     this.#switch = new Switch(family)
   }
 
+  /** Those whose nodes have been started. */
   get all(): number[] {
-    return Array.from({ length: this.count }, (_, i) => i)
+    return [...this.#children.keys()]
   }
 
-  /** Resolves when all nodes have started; they may still have to find each other. */
-  async start(): Promise<void> {
-    await Promise.all(this.all.map(machine => this.#start(machine)))
+  /** Resolves when these nodes have started; they may still have to find each other. */
+  async start(count: number): Promise<void> {
+    const from = this.#children.length
+    await Promise.all(Array.from({ length: count }, (_, i) => this.#start(from + i)))
+  }
+
+  /** Closes a node in an orderly way, and starts it again after this time. */
+  async restart(machine: number, awayMs: number): Promise<void> {
+    const child = this.#children[machine] as ChildProcess
+    child.removeAllListeners('exit')
+    const ended = once(child, 'exit')
+    child.send({ number: ++this.#asked, isLast: true } satisfies Request)
+    await within(END_MS_MAX, ended, `node ${machine} has not closed`)
+    await new Promise(resolve => setTimeout(resolve, awayMs))
+    await this.#start(machine)
   }
 
   async #start(machine: number): Promise<void> {
-    const others = this.all.filter(other => other !== machine)
+    // Founders know each other, and so does who comes later.
+    const others = Array.from({ length: this.#count }, (_, i) => i).filter(other => other !== machine)
     const addresses = [machine, ...others].map(each => this.#switch.address(each))
-    const args = [this.#data(machine), this.story, `${machine}`, this.#network, ...addresses]
-    const child = await this.#switch.start(machine, CHILD, args)
+    const args = [
+      this.#data(machine),
+      this.story,
+      `${machine}`,
+      this.#network,
+      `${this.#founders}`,
+      ...addresses,
+    ]
+    const starting = this.#switch.start(machine, CHILD, args)
+    const child = starting.child
     this.#children[machine] = child
+    await starting.placed
     child.once('exit', (code, signal) => {
       if (!this.#isOver) fail(`node ${machine} ended (${code ?? signal})`)
     })
@@ -85,7 +113,10 @@ export class Machines {
     const { promise, resolve } = Promise.withResolvers<Answer | undefined>()
     const tooLate = setTimeout(() => resolve(undefined), ASK_MS_MAX)
     this.#waiting.set(number, resolve)
-    this.#children[machine]?.send(task === undefined ? { number } : { number, task })
+    const child = this.#children[machine]
+    // Who is being restarted takes no calls.
+    if (child?.connected === true) child.send(task === undefined ? { number } : { number, task })
+    else resolve(undefined)
     return promise.finally(() => {
       clearTimeout(tooLate)
       this.#waiting.delete(number)

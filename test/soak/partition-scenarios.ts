@@ -5,6 +5,8 @@ import type { Loss } from '../support/namespaces.ts'
 
 export interface Scenario {
   readonly machines: number
+  /** The first ones found the mesh. */
+  readonly founders: number
   readonly network: 'local' | 'lan'
   /** In order. After the last all is well. */
   readonly steps: readonly Step[]
@@ -17,6 +19,10 @@ export interface Step {
   readonly losses: readonly Loss[]
   /** These stand still. */
   readonly stopped: readonly number[]
+  /** These are closed and started again, one after the other, each when all is well. */
+  readonly restarted: readonly number[]
+  /** So many more come at once. */
+  readonly joining: number
 }
 
 const MACHINES = 5
@@ -50,9 +56,18 @@ export const SCENARIOS: Readonly<Record<string, Plan>> = {
       [0, 1, 2].flatMap(() => [step(CUT_MS, between(half(random), MACHINES)), step(4000)]).slice(0, -1),
     ),
   stopped: random => scenario([{ ...step(30_000), stopped: [pick(random, MACHINES)] }]),
+  /** As a new version is rolled out. */
+  rolling: () => ({
+    machines: 3,
+    founders: 3,
+    network: 'lan',
+    steps: [{ ...step(0), restarted: [0, 1, 2, 0, 1, 2] }],
+  }),
+  joins: () => ({ machines: 13, founders: 3, network: 'lan', steps: [{ ...step(0), joining: 10 }] }),
   /** What `npm test` has the time for. */
   short: random => ({
     machines: 3,
+    founders: 3,
     network: 'local',
     steps: [noticed(4000, between([pick(random, 3)], 3))],
   }),
@@ -62,11 +77,11 @@ export const SCENARIOS: Readonly<Record<string, Plan>> = {
 export const LONG = Object.keys(SCENARIOS).filter(name => name !== 'short')
 
 function scenario(steps: readonly Step[]): Scenario {
-  return { machines: MACHINES, network: 'lan', steps }
+  return { machines: MACHINES, founders: MACHINES, network: 'lan', steps }
 }
 
 function step(forMs: number, losses: readonly Loss[] = []): Step {
-  return { forMs, isNoticed: false, losses, stopped: [] }
+  return { forMs, isNoticed: false, losses, stopped: [], restarted: [], joining: 0 }
 }
 
 function noticed(forMs: number, losses: readonly Loss[]): Step {

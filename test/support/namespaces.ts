@@ -75,6 +75,7 @@ function userNamespace(): string[] {
 /** The switch, and who is on it by number. */
 export class Switch {
   readonly #family: Family
+  readonly #placed = new Set<number>()
 
   constructor(family: Family) {
     this.#family = family
@@ -88,18 +89,31 @@ export class Switch {
     return this.#family === 'IPv4' ? `${this.#ip(machine)}:${PORT}` : `[${this.#ip(machine)}]:${PORT}`
   }
 
-  /** Starts a Node program on a machine of its own. Its standard output is for it to use, and there is an IPC channel. */
-  async start(machine: number, script: string, args: readonly string[]): Promise<ChildProcess> {
+  /**
+   * Starts a Node program on a machine of its own; one that was there before has ended. Its standard output is for it to use,
+   * and there is an IPC channel. `placed`: it is on the switch.
+   */
+  start(
+    machine: number,
+    script: string,
+    args: readonly string[],
+  ): { readonly child: ChildProcess; readonly placed: Promise<void> } {
     const command = ['--net', '--', 'sh', '-c', WAITING, 'sh', process.execPath, script, ...args]
     const child = spawn('unshare', command, { stdio: ['pipe', 'pipe', 'inherit', 'ipc'] })
+    return { child, placed: this.#place(machine, child) }
+  }
+
+  async #place(machine: number, child: ChildProcess): Promise<void> {
     await once(child.stdout as NodeJS.ReadableStream, 'data')
     const port = `port${machine}`
+    // The kernel takes the network of a process down some time after its end.
+    if (this.#placed.has(machine)) spawnSync('ip', ['link', 'delete', port])
+    this.#placed.add(machine)
     ip('link', 'add', port, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', `${child.pid}`)
     ip('link', 'set', port, 'master', 'switch', 'up')
     // Nobody else is on the switch who could have the address: IPv6 need not look for a second or two.
     const address = this.#family === 'IPv4' ? `${this.#ip(machine)}/24` : `${this.#ip(machine)}/64 nodad`
     child.stdin?.write(`${address}\n`)
-    return child
   }
 
   /** From now on, in place of what was; returns how many frames were lost by that. */
