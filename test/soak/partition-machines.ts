@@ -44,6 +44,7 @@ export class Machines {
   readonly #network: string
   readonly #switch: Switch
   readonly #children: ChildProcess[] = []
+  readonly #started = new Set<number>()
   readonly #waiting = new Map<number, (answer: Answer) => void>()
   #asked = 0
   #isOver = false
@@ -73,6 +74,7 @@ export class Machines {
   async restart(machine: number, awayMs: number): Promise<void> {
     const child = this.#children[machine] as ChildProcess
     child.removeAllListeners('exit')
+    this.#started.delete(machine)
     const ended = once(child, 'exit')
     child.send({ number: ++this.#asked, isLast: true } satisfies Request)
     await within(END_MS_MAX, ended, `node ${machine} has not closed`)
@@ -105,6 +107,7 @@ export class Machines {
       this.#waiting.get(answer.number)?.(answer)
     })
     await within(START_MS_MAX, started.promise, `node ${machine} has not started`)
+    this.#started.add(machine)
   }
 
   /** Undefined: no answer in time. */
@@ -114,8 +117,9 @@ export class Machines {
     const tooLate = setTimeout(() => resolve(undefined), ASK_MS_MAX)
     this.#waiting.set(number, resolve)
     const child = this.#children[machine]
-    // Who is being restarted takes no calls.
-    if (child?.connected === true) child.send(task === undefined ? { number } : { number, task })
+    // Who is being restarted takes no calls; one that waited until it can would be made late.
+    if (child?.connected === true && this.#started.has(machine))
+      child.send(task === undefined ? { number } : { number, task })
     else resolve(undefined)
     return promise.finally(() => {
       clearTimeout(tooLate)
