@@ -29,6 +29,7 @@ export type ErrorCode =
   | 'UNSUPPORTED' // this Node or platform can't do it
   | 'UNAUTHORIZED' // the HTTP API: no token, or a wrong one
   | 'LISTEN_FAILED' // the address of the HTTP API can't be had
+  | 'NOT_CONNECTED' // a client has no connection to any node; the message says which addresses were tried, and why each failed
   | 'UNREACHABLE' // no node answers there (the HTTP client and the CLI)
 
 export class CarillonError extends Error {

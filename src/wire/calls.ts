@@ -42,6 +42,8 @@ export type CallRequest =
   /** What run.log wrote, of the task's latest runs or of one run id. */
   | { readonly method: 'logs'; readonly id: string }
   | { readonly method: 'status' }
+  /** Where nodes of the mesh can be dialled. */
+  | { readonly method: 'peers' }
   /** Gives a waiting `result` call up. */
   | { readonly method: 'forget'; readonly call: number }
   /** Stop taking and starting work, let running attempts end for graceMs, then abort them, sync, and close. */
@@ -65,6 +67,7 @@ export interface CallAnswers {
   end: { readonly run: RunView | null }
   logs: { readonly logs: ReadonlyArray<{ readonly run: string; readonly at: number; readonly line: string }> }
   status: { readonly status: StatusView }
+  peers: { readonly addresses: readonly string[] }
   forget: Record<string, never>
   close: Record<string, never>
 }
