@@ -2,12 +2,16 @@
 
 import './check-node.ts'
 
+export { createClient } from './api/create-client.ts'
 export { createNode } from './api/create-node.ts'
 export { NonRetryableError } from './api/handler-error.ts'
 export type { Run } from './api/run.ts'
 export type {
   CallOptions,
+  Client,
+  ClientEvents,
   CommandOptions,
+  CreateClientOptions,
   CreateNodeOptions,
   Duration,
   Handler,

@@ -14,15 +14,17 @@ import type { Clock, Timer } from '../ports/clock.ts'
 import type { Network, NetworkEvents } from '../ports/network.ts'
 import type { Random } from '../ports/random.ts'
 import type { WorkerChannel } from '../ports/worker-channel.ts'
-import type { CallAnswers, CallRequest, EngineEvent } from '../wire/calls.ts'
-import { ITEMS_MAX, JSON_BYTES_MAX, MESSAGE, SCHEDULE_STATUS, wireError } from '../wire/frame.ts'
+import type { CallAnswers, EngineEvent } from '../wire/calls.ts'
+import { JSON_BYTES_MAX, MESSAGE, wireError } from '../wire/frame.ts'
 import type { Hello } from '../wire/work.ts'
 import { GatewaySession, type RelayedAnswer } from './gateway-session.ts'
 import { Gateways, type GatewaysOptions } from './gateways.ts'
 import { HandleMap } from './handle-map.ts'
 import { PeerChannels } from './peer-channels.ts'
-import { relayAbort, relayReport, relayRuns, writeAbort } from './relayed-work.ts'
-import { Unanswered, type UnansweredMessage } from './unanswered.ts'
+import { relayAbort, relayReport, relayRuns } from './relayed-work.ts'
+import { Unanswered } from './unanswered.ts'
+import { readUserMessage, type UserMessage } from './user-message.ts'
+import { UserOutbox } from './user-outbox.ts'
 
 export interface ClientOptions extends GatewaysOptions {
   /** How long a call waits while no gateway is there, ms. More: a longer cut is not seen. Less: callers learn sooner that nobody is there. */
@@ -48,7 +50,6 @@ export interface ClientPorts {
 
 /** What is sent again goes in frames of about this many bytes. */
 const FRAME_BYTES = 1024 * 1024
-const HELLO_BYTES_MAX = 4 * 1024 * 1024
 
 export class ClientRelay {
   readonly #clock: Clock
@@ -60,7 +61,7 @@ export class ClientRelay {
   readonly #handles = new HandleMap()
   #state: 'new' | 'open' | 'closing' | 'farewell' | 'ended' | 'over' = 'new'
   #user: WorkerChannel | undefined
-  readonly #toUser = new ByteWriter(16 * 1024)
+  readonly #outbox = new UserOutbox()
   #session: GatewaySession | undefined
   /** What the gateway said shows that it is about to end. */
   #isLeaving = false
@@ -207,12 +208,12 @@ export class ClientRelay {
       this.#armDeadline()
     },
     work: (type: number, reader: ByteReader): void => {
-      const at = this.#toUser.position
+      const at = this.#outbox.out.position
       try {
         this.#work(type, reader)
       } catch (error) {
         // Half a message must not reach the user's thread.
-        this.#toUser.truncate(at)
+        this.#outbox.out.truncate(at)
         throw error
       }
     },
@@ -232,7 +233,7 @@ export class ClientRelay {
     this.#session = undefined
     // From one that leaves in order the next takes over at once; its calls have waited all the time.
     if (session.isProven && !this.#isLeaving) this.#lostAt = this.#clock.monotonic()
-    for (const handle of this.#handles.lost()) writeAbort(this.#toUser, handle, 'elsewhere')
+    this.#outbox.abort(this.#handles.lost(), 'elsewhere')
     if (drop) this.#gateways.drop(session.node, why)
     else this.#gateways.failed(session.node, why)
     session.close()
@@ -289,12 +290,12 @@ export class ClientRelay {
       return
     }
     this.#unanswered.settle(call)
-    this.#toUser.bytes(bytes)
+    this.#outbox.out.bytes(bytes)
   }
 
   #work(type: number, reader: ByteReader): void {
-    if (type === MESSAGE.runs) relayRuns(reader, this.#handles, this.#toUser)
-    else if (type === MESSAGE.abort) relayAbort(reader, this.#handles, this.#toUser)
+    if (type === MESSAGE.runs) relayRuns(reader, this.#handles, this.#outbox.out)
+    else if (type === MESSAGE.abort) relayAbort(reader, this.#handles, this.#outbox.out)
     else if (type === MESSAGE.event) this.#event(reader.utf8(JSON_BYTES_MAX))
     else throw new CorruptBytes(`unknown message ${type}`)
   }
@@ -304,38 +305,7 @@ export class ClientRelay {
     // The start and the end of a gateway are not those of the client.
     if (type === 'stopped') this.#isLeaving = true
     if (type === 'stopped' || type === 'started') return
-    this.#toUser.u8(MESSAGE.event)
-    this.#toUser.utf8(text)
-  }
-
-  #refuse(
-    { call, kind, count }: Pick<UnansweredMessage, 'call' | 'kind' | 'count'>,
-    error: CarillonError,
-  ): void {
-    const out = this.#toUser
-    const text = JSON.stringify(wireError(error))
-    if (kind === 'call') {
-      out.u8(MESSAGE.answer)
-      out.varuint(call)
-      out.u8(0)
-      out.utf8(text)
-      return
-    }
-    out.u8(MESSAGE.scheduled)
-    out.varuint(call)
-    out.varuint(count)
-    out.u8(1)
-    for (let i = 0; i < count; i++) {
-      out.u8(SCHEDULE_STATUS.indexOf('error'))
-      out.utf8(text)
-    }
-  }
-
-  #answer(call: number, answer: object): void {
-    this.#toUser.u8(MESSAGE.answer)
-    this.#toUser.varuint(call)
-    this.#toUser.u8(1)
-    this.#toUser.utf8(JSON.stringify(answer))
+    this.#outbox.event(text)
   }
 
   // --- from the user's thread to the gateway
@@ -348,8 +318,7 @@ export class ClientRelay {
     } catch (error) {
       if (!(error instanceof CorruptBytes) && !(error instanceof SyntaxError)) throw error
       // It is of our own library: nothing behind it can be trusted.
-      this.#toUser.u8(MESSAGE.event)
-      this.#toUser.utf8(JSON.stringify({ type: 'stopped', error: wireError(error) } satisfies EngineEvent))
+      this.#outbox.event({ type: 'stopped', error: wireError(error) })
       this.#flush()
       void this.stop()
       return
@@ -358,52 +327,36 @@ export class ClientRelay {
   }
 
   #userMessage(reader: ByteReader): void {
-    const from = reader.position
-    const type = reader.u8()
-    if (type === MESSAGE.schedule) {
-      const call = reader.varuint()
-      reader.varuint()
-      const count = reader.varuint()
-      if (count === 0 || count > ITEMS_MAX) throw new CorruptBytes(`${count} items in a batch`)
-      for (let i = 0; i < count; i++) reader.skip(reader.u32le())
-      this.#ask('schedule', call, count, false, reader.source.slice(from, reader.position))
-    } else if (type === MESSAGE.call) {
-      const call = reader.varuint()
-      const request = JSON.parse(reader.utf8(JSON_BYTES_MAX)) as CallRequest
-      if (request.method === 'close') this.#close(call, request.graceMs)
-      else if (request.method === 'forget') this.#forget(call, request)
-      else this.#ask('call', call, 1, request.method === 'result', reader.source.slice(from, reader.position))
-    } else if (type === MESSAGE.hello) {
-      this.#hello = JSON.parse(reader.utf8(HELLO_BYTES_MAX)) as Hello
+    const message = readUserMessage(reader)
+    if (message.type === 'ask') this.#ask(message)
+    else if (message.type === 'forget') this.#forget(message)
+    else if (message.type === 'close') this.#close(message)
+    else if (message.type === 'hello') {
+      this.#hello = message.hello
       this.#sendHello()
     } else {
       const out = this.#session?.out ?? new ByteWriter()
-      if (!relayReport(type, reader, this.#handles, out)) throw new CorruptBytes(`unknown message ${type}`)
+      if (!relayReport(message.report, reader, this.#handles, out))
+        throw new CorruptBytes(`unknown message ${message.report}`)
     }
   }
 
-  #ask(
-    kind: UnansweredMessage['kind'],
-    call: number,
-    count: number,
-    isPatient: boolean,
-    bytes: Uint8Array,
-  ): void {
-    const since = this.#clock.monotonic()
-    if (this.#unanswered.add({ call, kind, count, isPatient, bytes, since })) {
-      this.#session?.out.bytes(bytes)
+  #ask(message: UserMessage & { readonly type: 'ask' }): void {
+    const { type: _, ...asked } = message
+    if (this.#unanswered.add({ ...asked, since: this.#clock.monotonic() })) {
+      this.#session?.out.bytes(asked.bytes)
       return
     }
-    const { size } = this.#unanswered
-    const why = `${size} messages of ${this.#unanswered.bytes} bytes wait for their answers: await earlier calls first`
-    this.#refuse({ call, kind, count }, new CarillonError('TOO_MANY', why))
+    const { size, bytes } = this.#unanswered
+    const why = `${size} messages of ${bytes} bytes wait for their answers: await earlier calls first`
+    this.#outbox.refuse(asked, new CarillonError('TOO_MANY', why))
   }
 
   /** A waiting call is given up. */
-  #forget(call: number, request: CallRequest & { readonly method: 'forget' }): void {
-    this.#unanswered.settle(request.call)
-    this.#session?.ask(request, this.#clock.monotonic())
-    this.#answer(call, {})
+  #forget({ call, of }: UserMessage & { readonly type: 'forget' }): void {
+    this.#unanswered.settle(of)
+    this.#session?.ask({ method: 'forget', call: of }, this.#clock.monotonic())
+    this.#outbox.answer(call, {})
   }
 
   #sendHello(): void {
@@ -426,10 +379,7 @@ export class ClientRelay {
     this.#closeIfDone()
     this.#session?.flush()
     this.#armDeadline()
-    if (this.#toUser.position === 0 || this.#user === undefined) return
-    const frame = this.#toUser.take()
-    this.#toUser.reset()
-    this.#user.send(frame)
+    if (this.#user !== undefined) this.#outbox.flush(this.#user)
   }
 
   // --- no gateway
@@ -451,7 +401,7 @@ export class ClientRelay {
       const expired = this.#unanswered.expire(until)
       if (expired.length > 0) {
         const error = this.#notConnected(callDeadlineMs)
-        for (const message of expired) this.#refuse(message, error)
+        for (const message of expired) this.#outbox.refuse(message, error)
       }
     }
     this.#flush()
@@ -468,8 +418,8 @@ export class ClientRelay {
   // --- the end
 
   /** Takes no more runs, lets those under way end for `graceMs`, and sees that the gateway has heard all. */
-  #close(call: number, graceMs: number): void {
-    if (this.#state !== 'open') return this.#answer(call, {})
+  #close({ call, graceMs }: UserMessage & { readonly type: 'close' }): void {
+    if (this.#state !== 'open') return this.#outbox.answer(call, {})
     this.#state = 'closing'
     this.#closeCall = call
     this.#sendHello()
@@ -489,7 +439,7 @@ export class ClientRelay {
     this.#state = 'farewell'
     this.#end?.cancel()
     // Still under way: the gateway gives them to others.
-    for (const handle of this.#handles.lost()) writeAbort(this.#toUser, handle, 'closing')
+    this.#outbox.abort(this.#handles.lost(), 'closing')
     const session = this.#session
     if (session === undefined || !session.isProven) return this.#ended()
     const { farewellMs } = this.#options
@@ -501,7 +451,7 @@ export class ClientRelay {
     if (this.#state !== 'farewell') return
     this.#state = 'ended'
     this.#end?.cancel()
-    this.#answer(this.#closeCall, {})
+    this.#outbox.answer(this.#closeCall, {})
     this.#flush()
     // The answer goes first.
     this.#clock.defer(() => void this.stop())

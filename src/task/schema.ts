@@ -13,6 +13,7 @@ const DURATION_TEXT = "a duration: '500ms', '10m', '1h30m', ISO 8601 like 'PT10M
 const INSTANT_TEXT =
   "an instant: a Date, epoch milliseconds, or ISO 8601 like '2030-01-31T09:00:00Z' (without an offset it needs tz)"
 const ADDRESS_TEXT = "an address to listen on, like '127.0.0.1:7410', '[::1]:7410', or with port 0 for any"
+export const PEER_TEXT = "host and port of a node, like '10.0.0.2:7400' or '[::1]:7400'"
 
 const name = (): TSchema => Type.String({ pattern: NAME_PATTERN.source, description: NAME_TEXT })
 const oneOf = (values: readonly string[]): TSchema =>
@@ -150,6 +151,34 @@ const NODE = object(
   'an object of node options',
 )
 
+const CLIENT = object(
+  {
+    join: Type.Array(Type.String({ minLength: 1, maxLength: 300, description: PEER_TEXT }), {
+      minItems: 1,
+      maxItems: 100,
+      description: `an array of 1 to 100 addresses of nodes, each ${PEER_TEXT}`,
+    }),
+    mesh: object(
+      {
+        name: name(),
+        secret: Type.String({
+          minLength: 16,
+          maxLength: 512,
+          pattern: '^[\\x21-\\x7e]+$',
+          description: 'the secret of the mesh: 16 to 512 printable characters without spaces',
+        }),
+      },
+      'an object { name, secret }',
+    ),
+    handlers: Type.Record(Type.String(), Type.Unknown(), { description: 'an object of functions by name' }),
+    concurrency: integer(1, 100_000),
+    profile: oneOf(['performance', 'balanced', 'economy']),
+    waitMs: integer(1, 86_400_000),
+    signal: Type.Unsafe<AbortSignal>({ type: 'object', description: 'an AbortSignal' }),
+  },
+  'an object of client options',
+)
+
 export const FILTER_SCHEMA = object(
   {
     state: oneOf(['scheduled', 'running', 'paused', 'completed', 'cancelled', 'missed', 'dead']),
@@ -161,6 +190,7 @@ export const FILTER_SCHEMA = object(
 
 export const checkTaskShape = checkerOf(TASK_SCHEMA)
 export const checkNodeShape = checkerOf(NODE)
+export const checkClientShape = checkerOf(CLIENT)
 export const checkFilterShape = checkerOf(FILTER_SCHEMA)
 
 /** Throws INVALID, naming field, value and what is allowed. `at` is put before the field: '[3]', 'task'. */
