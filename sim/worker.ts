@@ -242,7 +242,7 @@ export class SimulatedWorker {
     const { run, attempt } = started
     if (this.#running.get(run.handle) !== started) return this.#end(attempt, 'orphaned')
     this.#running.delete(run.handle)
-    this.#end(attempt, kind === 'unstarted' ? 'failed' : kind)
+    this.#end(attempt, kind === 'unstarted' || kind === 'lost' ? 'failed' : kind)
     const now = this.#clock.now()
     const body =
       kind === 'completed'

@@ -12,6 +12,7 @@ import type { SchedulerOptions } from './schedule/scheduler.ts'
 import type { TaskStoreOptions } from './store/task-store.ts'
 import type { CallsOptions } from './work/calls.ts'
 import type { DispatcherOptions } from './work/dispatcher.ts'
+import type { GuestsOptions } from './work/guests.ts'
 import type { LifecycleOptions } from './work/lifecycle-parts.ts'
 
 export interface EngineOptions {
@@ -19,6 +20,8 @@ export interface EngineOptions {
   readonly scheduler: SchedulerOptions
   readonly horizon: HorizonOptions
   readonly dispatcher: DispatcherOptions
+  /** Runs of other engines' tasks, in a mesh. */
+  readonly guests: GuestsOptions
   readonly lifecycle: LifecycleOptions
   readonly calls: CallsOptions
   /** Of a node with a network. */
@@ -64,6 +67,7 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   scheduler: { sleepMsMax: 1000, sliceMax: 4096, sliceMs: 5 },
   horizon: { aheadMs: 60_000, loadedMax: 250_000, pageMax: 500 },
   dispatcher: { queueMax: 100_000, inFlightBytesMax: 32 * 1024 * 1024 },
+  guests: { guestWindowMax: 256, announceMs: 50 },
   lifecycle: { lazyStartMs: 5, openRunsMax: 1000, deadMs: 30 * 86_400_000 },
   backlogMax: 50_000,
   freeBytesMin: 64 * 1024 * 1024,
@@ -78,6 +82,8 @@ export const DEFAULT_OPTIONS: EngineOptions = {
       firmMs: 500,
       tickMs: 50,
       orphanMs: 5000,
+      /** With these a connection that is stuck is cut within 5 s of when the liveness plane works. */
+      stall: { quietMs: 2000, askMs: 1000, stallMs: 2500, againMs: 15_000 },
     },
   },
   calls: { logTasksMax: 1000, logLinesMax: 200, waitersMax: 100_000 },

@@ -8,13 +8,10 @@
  */
 
 import { DEFAULT_OPTIONS, type EngineOptions } from './config.ts'
+import type { EnginePorts } from './engine-ports.ts'
 import { CarillonError, isCarillonError } from './errors.ts'
 import { GuardedClock } from './guarded-clock.ts'
-import { Mesh, type MeshObserver } from './mesh/mesh.ts'
-import type { Clock } from './ports/clock.ts'
-import type { Network } from './ports/network.ts'
-import type { Random } from './ports/random.ts'
-import type { Store } from './ports/store.ts'
+import { Mesh } from './mesh/mesh.ts'
 import type { WorkerChannel } from './ports/worker-channel.ts'
 import { Scheduler } from './schedule/scheduler.ts'
 import { type Started, TaskStore } from './store/task-store.ts'
@@ -22,32 +19,22 @@ import type { Definition } from './task/definition.ts'
 import type { StatusView } from './task/views.ts'
 import type { CallRequest, EngineEvent } from './wire/calls.ts'
 import { wireError } from './wire/frame.ts'
+import { Audience } from './work/audience.ts'
 import { Calls } from './work/calls.ts'
 import { Creation, type Scheduled, unsynced } from './work/creation.ts'
 import { Dispatcher } from './work/dispatcher.ts'
 import { Duty } from './work/duty.ts'
+import { Guests } from './work/guests.ts'
 import { Lifecycle } from './work/lifecycle.ts'
 import { LiveRun } from './work/live-run.ts'
 import { Alone, type Ownership } from './work/ownership.ts'
 import { Residency } from './work/residency.ts'
+import { type AnyRun, RunHost } from './work/run-host.ts'
 import { Session, type SessionHost } from './work/session.ts'
 import { SpaceWatch } from './work/space.ts'
 
-export interface EnginePorts {
-  readonly clock: Clock
-  readonly random: Random
-  /** Opened by the caller; the engine closes it when it stops. */
-  readonly store: Store
-  /** Not started yet; the engine starts and stops it. Without one the node is alone. */
-  readonly network?: Network | undefined
-  /** What happens in the mesh, for who assembled the engine. */
-  readonly observer?: MeshObserver | undefined
-}
-
 /** How long a node that stops waits for others to take over, ms. */
 const HAND_OVER_MS = 3000
-/** Most events that wait for the first client; a start after a long time away can miss instants of many tasks. */
-const UNTOLD_MAX = 1000
 
 export class Engine implements SessionHost {
   readonly options: EngineOptions
@@ -61,13 +48,14 @@ export class Engine implements SessionHost {
   readonly #duty: Duty
   readonly #alone: Ownership
   #mesh: Mesh | undefined
-  readonly #dispatcher: Dispatcher<LiveRun>
+  readonly #dispatcher: Dispatcher<AnyRun>
+  readonly #runs: RunHost
+  /** Runs of other engines' tasks, and the links that they come over. */
+  readonly guests: Guests
   readonly #lifecycle: Lifecycle
   readonly #creation: Creation
   readonly #calls: Calls
-  readonly #sessions = new Set<Session>()
-  /** What happened before the first client was there to be told. */
-  #untold: EngineEvent[] | undefined = []
+  readonly #audience = new Audience()
   /** Answers that wait until the index has caught up with the journal. */
   readonly #heldBack: Array<() => void> = []
   #resolve!: () => void
@@ -111,7 +99,7 @@ export class Engine implements SessionHost {
     this.#space = new SpaceWatch(
       all,
       () => this.#store.space(),
-      event => this.#emit(event),
+      event => this.#audience.emit(event),
     )
     this.#scheduler = new Scheduler<LiveRun>({ clock }, all.scheduler, {
       due: (record, at) => {
@@ -119,7 +107,7 @@ export class Engine implements SessionHost {
         this.#lifecycle.settle(record)
       },
       slept: now => this.#slept(now),
-      clockJumped: byMs => this.#emit({ type: 'clock-jump', byMs }),
+      clockJumped: byMs => this.#audience.emit({ type: 'clock-jump', byMs }),
     })
     const now = (): number => this.#now()
     this.#residency = new Residency(
@@ -150,8 +138,8 @@ export class Engine implements SessionHost {
       now,
       rearm,
       defer: record => this.#residency.defer(record),
-      emit: event => this.#emit(event),
-      wantsRunEvents: () => this.#wantsRunEvents(),
+      emit: event => this.#audience.emit(event),
+      wantsRunEvents: () => this.#audience.wantsRunEvents,
       ended: (record, run) => this.#calls.ended(record, run),
       log: (run, json) => this.#calls.log(run, json),
       followUp: (definition, range) => this.#creation.followUp(definition, range),
@@ -160,7 +148,14 @@ export class Engine implements SessionHost {
       passedBy: record => this.#duty.passedBy(record),
       isElsewhere: run => this.#duty.isElsewhere(run),
     })
-    this.#dispatcher = new Dispatcher<LiveRun>({ clock }, all.dispatcher, this.#lifecycle)
+    this.guests = new Guests(all.guests, {
+      clock,
+      dispatcher: () => this.#dispatcher,
+      worker: () => `${this.#store.identity.meta.store}/${this.#store.identity.meta.boot}`,
+      stir: () => this.stir(),
+    })
+    this.#runs = new RunHost(this.#lifecycle, this.guests)
+    this.#dispatcher = new Dispatcher<AnyRun>({ clock }, all.dispatcher, this.#runs)
     this.#lifecycle.dispatcher = this.#dispatcher
     this.#creation = new Creation({
       store: this.#store,
@@ -174,10 +169,12 @@ export class Engine implements SessionHost {
       store: this.#store,
       lifecycle: this.#lifecycle,
       dispatcher: this.#dispatcher,
+      running: () => this.#dispatcher.runningRuns().filter(run => !run.isGuest),
       residency: this.#residency,
       ownership,
       now,
       endedElsewhere: (record, run) => this.#calls.endedElsewhere(record, run),
+      forgotten: (record, run) => this.#calls.forgotten(record, run),
       stir: () => this.stir(),
     })
     this.#calls = new Calls(all.calls, {
@@ -188,10 +185,11 @@ export class Engine implements SessionHost {
       refusal: () => this.#refusal(),
       rearm,
       status: () => this.#status(),
+      token: ttlMs => this.#ports.makeToken?.(ttlMs),
       close: graceMs => this.#close(graceMs),
       ownership,
-      emit: event => this.#emit(event),
-      wantsRunEvents: () => this.#wantsRunEvents(),
+      emit: event => this.#audience.emit(event),
+      wantsRunEvents: () => this.#audience.wantsRunEvents,
       stir: () => this.stir(),
     })
   }
@@ -208,7 +206,7 @@ export class Engine implements SessionHost {
     await this.#space.look()
     await this.#residency.start()
     const startMs = this.#clock.monotonic() - from
-    this.#emit({
+    this.#audience.emit({
       type: 'started',
       replayed: started.replayedChanges,
       startMs,
@@ -226,12 +224,13 @@ export class Engine implements SessionHost {
     return this.#mesh?.tasks ?? this.#alone
   }
 
-  /** Takes a client on: calls, and runs of the handlers that it announces. */
-  attach(channel: WorkerChannel): void {
-    const session = new Session(channel, this.#dispatcher.attach(), this)
-    this.#sessions.add(session)
-    for (const event of this.#untold ?? []) session.event(event)
-    this.#untold = undefined
+  /**
+   * Takes a client on: calls, and runs of the handlers that it announces. A far one is another engine: it gets the runs
+   * for which no near one has room, and is not told what happens here.
+   */
+  attach(channel: WorkerChannel, { far }: { readonly far?: boolean | undefined } = {}): void {
+    const session = new Session(channel, this.#dispatcher.attach({ far }), this)
+    this.#audience.add(session)
     session.start()
   }
 
@@ -239,6 +238,12 @@ export class Engine implements SessionHost {
   stop(graceMs: number): Promise<void> {
     this.#stopping ??= this.#stop(graceMs)
     return this.#stopping
+  }
+
+  /** Something that its clients may want to know. */
+  tell(event: EngineEvent): void {
+    this.#audience.emit(event)
+    this.stir()
   }
 
   // --- SessionHost
@@ -264,7 +269,7 @@ export class Engine implements SessionHost {
   }
 
   closed(session: Session): void {
-    this.#sessions.delete(session)
+    this.#audience.remove(session)
     this.#calls.forget(session)
     session.connection.closed()
     this.stir()
@@ -284,11 +289,7 @@ export class Engine implements SessionHost {
     const why = error instanceof Error ? error.message : String(error)
     const code = isCarillonError(error) ? error.code : 'ENGINE_STOPPED'
     const known = isCarillonError(error) ? error : new CarillonError(code, why, { cause: error })
-    for (const session of this.#sessions) {
-      session.event({ type: 'stopped', error: wireError(known) })
-      session.close()
-    }
-    this.#sessions.clear()
+    this.#audience.close({ type: 'stopped', error: wireError(known) })
     this.#quit()
     this.#mesh?.stop().catch(() => undefined)
     this.#ports.store.close().catch(() => undefined)
@@ -317,8 +318,10 @@ export class Engine implements SessionHost {
         for (const tell of this.#heldBack.splice(0)) tell()
       this.#duty.takeUp()
       this.#residency.takeBacklog()
+      this.guests.settle()
       this.#dispatcher.flush()
-      for (const session of this.#sessions) session.flush()
+      this.guests.flush()
+      this.#audience.flush()
       this.#mesh?.tasks.flush()
       this.#store.flush()
     } catch (error) {
@@ -360,6 +363,7 @@ export class Engine implements SessionHost {
       started,
       durable: this.#ports.store.durable,
       attach: (_node, _kind, channel) => this.attach(channel),
+      emit: event => this.#audience.emit(event),
       stir: () => this.stir(),
       failed: error => this.failed(error),
     })
@@ -385,17 +389,6 @@ export class Engine implements SessionHost {
   }
 
   // --- state
-
-  #emit(event: EngineEvent): void {
-    const ofRuns = event.type === 'run' || event.type === 'retry'
-    if (this.#untold !== undefined && this.#untold.length < UNTOLD_MAX && !ofRuns) this.#untold.push(event)
-    for (const session of this.#sessions) if (!ofRuns || session.connection.wantsEvents) session.event(event)
-  }
-
-  #wantsRunEvents(): boolean {
-    for (const session of this.#sessions) if (session.connection.wantsEvents) return true
-    return false
-  }
 
   #nextHlc(): number {
     this.#hlc = Math.max(this.#hlc + 1, this.#clock.now() * 1000)
@@ -442,11 +435,7 @@ export class Engine implements SessionHost {
   async #stop(graceMs: number): Promise<void> {
     if (this.#state === 'stopped' || this.#state === 'new') return
     await this.#beforeClose(graceMs)
-    for (const session of this.#sessions) {
-      session.event({ type: 'stopped', error: null })
-      session.close()
-    }
-    this.#sessions.clear()
+    this.#audience.close({ type: 'stopped', error: null })
     this.#store.stopWaiting()
     await this.#mesh?.stop()
     await this.#residency.stop()
@@ -467,6 +456,7 @@ export class Engine implements SessionHost {
     if (this.#state !== 'running') return
     this.#state = 'closing'
     this.#dispatcher.pause()
+    this.guests.close()
     // The others go on at once. What runs here ends here all the same.
     await this.#mesh?.tasks.handOver(HAND_OVER_MS)
     this.#scheduler.stop()
@@ -475,7 +465,7 @@ export class Engine implements SessionHost {
       await this.#sleep(Math.min(20, graceMs))
     for (const run of [...this.#dispatcher.runningRuns()]) {
       this.#dispatcher.abort(run, 'closing')
-      this.#lifecycle.lost(run)
+      this.#runs.lost(run)
     }
     this.stir()
     await this.#sleep(0)
@@ -491,5 +481,6 @@ export class Engine implements SessionHost {
     this.#scheduler.stop()
     this.#lifecycle.stop()
     this.#dispatcher.stop()
+    this.guests.stop()
   }
 }

@@ -28,7 +28,11 @@ export type ErrorCode =
   | 'NO_RESULT' // task.result(): the task ended, and its result is no longer kept
   | 'UNSUPPORTED' // this Node or platform can't do it
   | 'UNAUTHORIZED' // the HTTP API: no token, or a wrong one
-  | 'LISTEN_FAILED' // the address of the HTTP API can't be had
+  | 'LISTEN_FAILED' // the address of the HTTP API, or of the mesh, can't be had
+  | 'SECRET_DIFFERS' // a node was not let in: it knows another secret for the mesh
+  | 'OTHER_MESH' // a node was not let in: it belongs to a mesh of another name
+  | 'OTHER_VERSION' // a node was not let in: it speaks another version of the mesh's protocol
+  | 'TOKEN_REFUSED' // a node was not let in: its join token is used, expired or unknown
   | 'NOT_CONNECTED' // a client has no connection to any node; the message says which addresses were tried, and why each failed
   | 'UNREACHABLE' // no node answers there (the HTTP client and the CLI)
 

@@ -10,27 +10,30 @@ import { ClientRelay } from '../mesh/client-relay.ts'
 import { wireError } from '../wire/frame.ts'
 import type { EngineThreadReady } from './engine-thread.ts'
 import { MessagePortChannel } from './message-port-channel.ts'
-import { openNetwork } from './open-network.ts'
+import { type EntrySettings, type OpenedNetwork, openNetwork } from './open-network.ts'
 import { SystemClock } from './system-clock.ts'
 import { SystemRandom } from './system-random.ts'
 
 /** What the user's thread gives to this one. */
 export interface ClientThreadData {
   readonly port: MessagePort
-  readonly join: readonly string[]
-  readonly mesh: { readonly name: string; readonly secrets: readonly string[] }
+  /** Whose mesh, and where its nodes are. */
+  readonly mesh: EntrySettings
   /** How long a first node may take to answer, ms. */
   readonly waitMs: number
 }
 
-async function run({ port, join, mesh, waitMs }: ClientThreadData): Promise<void> {
-  let relay: ClientRelay
+async function run({ port, mesh, waitMs }: ClientThreadData): Promise<void> {
+  let relay: ClientRelay | undefined
+  let network: OpenedNetwork | undefined
   try {
-    const network = await openNetwork({ mesh })
-    const ports = { clock: new SystemClock(), random: new SystemRandom(), network }
-    relay = new ClientRelay(ports, DEFAULT_CLIENT_OPTIONS, join)
+    const refused = (code: string, line: string): void => relay?.refused(code, line)
+    network = await openNetwork({ listen: undefined, advertise: undefined, ...mesh }, undefined, refused)
+    const ports = { clock: new SystemClock(), random: new SystemRandom(), network: network.network }
+    relay = new ClientRelay(ports, DEFAULT_CLIENT_OPTIONS, network.join)
     await relay.start(waitMs)
   } catch (error) {
+    await network?.network.stop().catch(() => undefined)
     port.postMessage({ ready: false, error: wireError(error) } satisfies EngineThreadReady)
     port.close()
     return

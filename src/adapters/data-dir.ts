@@ -4,6 +4,8 @@
  *     FORMAT   {"format":1,"product":"carillon"}: written before anything else, whole or not at all
  *     OWNER    {"pid":…,"host":…,"startedAt":…}: who has it open; only for people and error messages
  *     TOKEN, HTTP   of the HTTP API, where one was asked for: see api-access.ts
+ *     NODE_KEY the node's identity, where it has a network: see network/node-key.ts
+ *     MESH_SECRET, TOKENS   of its mesh: see network/mesh-files.ts
  *     db/      the LevelStore; its LOCK is the lock of the directory
  *
  * The lock belongs to the operating system (fcntl) and ends with its process, however that ends, so none is ever

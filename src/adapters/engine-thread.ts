@@ -16,6 +16,7 @@ import { type WireError, wireError } from '../wire/frame.ts'
 import { openDataDir } from './data-dir.ts'
 import { MemoryStore } from './memory-store.ts'
 import { MessagePortChannel } from './message-port-channel.ts'
+import { type NetworkSettings, type OpenedNetwork, openNetwork } from './open-network.ts'
 import { SystemClock } from './system-clock.ts'
 import { SystemRandom } from './system-random.ts'
 
@@ -26,6 +27,17 @@ export interface EngineThreadData {
   readonly dataDir: string | undefined
   readonly durability: 'sync' | 'interval'
   readonly repair: boolean
+  /** Undefined: the node is alone. */
+  readonly mesh: MeshSettings | undefined
+}
+
+/** What the user says of the mesh, with its defaults. */
+export interface MeshSettings extends NetworkSettings {
+  readonly expect: number | undefined
+  readonly replicas: number
+  readonly zone: string
+  readonly weight: number
+  readonly profile: 'local' | 'lan' | 'wan'
 }
 
 /** The first message: the engine runs, or why it does not. */
@@ -43,11 +55,24 @@ async function run(data: EngineThreadData): Promise<void> {
   const clock = new SystemClock()
   let open: OpenStore | undefined
   let engine: Engine
+  let network: OpenedNetwork | undefined
   try {
     open = await openStore(data.dataDir, clock)
-    engine = new Engine({ clock, random: new SystemRandom(), store: open.store }, optionsOf(data))
+    const refused = (code: string, line: string): void => engine.tell({ type: 'refused', code, line })
+    if (data.mesh !== undefined) network = await openNetwork(data.mesh, data.dataDir, refused)
+    engine = new Engine(
+      {
+        clock,
+        random: new SystemRandom(),
+        store: open.store,
+        network: network?.network,
+        makeToken: network?.makeToken,
+      },
+      optionsOf(data, network?.join ?? []),
+    )
     await engine.start()
   } catch (error) {
+    await network?.network.stop().catch(() => undefined)
     await open?.close().catch(() => undefined)
     port.postMessage({ ready: false, error: wireError(error) } satisfies EngineThreadReady)
     port.close()
@@ -69,9 +94,11 @@ async function openStore(dataDir: string | undefined, clock: SystemClock): Promi
   return { store, close: () => store.close() }
 }
 
-function optionsOf(data: EngineThreadData): Partial<EngineOptions> {
-  const { store } = DEFAULT_OPTIONS
+function optionsOf(data: EngineThreadData, join: readonly string[]): Partial<EngineOptions> {
+  const { store, mesh } = DEFAULT_OPTIONS
+  const { expect, replicas, zone, weight, profile } = data.mesh ?? mesh
   return {
+    mesh: { ...mesh, join, expect, replicas, zone, weight, profile },
     store: { ...store, repair: data.repair, journal: { ...store.journal, durability: data.durability } },
   }
 }

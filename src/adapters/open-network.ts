@@ -1,20 +1,93 @@
-/** The network of a node or client of a mesh, over the machine's own. */
+/**
+ * The network of this process's engine, or client: its key and the mesh's secret from the data directory, or as they were given.
+ * libp2p is loaded here only, so that a node that is alone does not pay for it.
+ */
 
 import { CarillonError } from '../errors.ts'
 import type { Network } from '../ports/network.ts'
+import { readToken } from './network/join-token.ts'
+import { MeshFiles } from './network/mesh-files.ts'
+import { freshSecret, type MeshAccess } from './network/mesh-secret.ts'
+import { freshNodeKey, nodeKey } from './network/node-key.ts'
+import { SystemClock } from './system-clock.ts'
+import { SystemRandom } from './system-random.ts'
 
-export interface OpenNetworkOptions {
-  /** Where others can dial; left out: it dials, and can't be dialled. */
-  readonly listen?: string | undefined
-  /** What others are told to dial, where that is another address. */
-  readonly advertise?: string | undefined
-  /** The first secret is shown, any of them lets a peer in. */
-  readonly mesh: { readonly name: string; readonly secrets: readonly string[] }
-  /** Where this node's own key is kept; left out: a new one at each start. */
-  readonly dataDir?: string | undefined
+/** How a node or a client comes in. */
+export interface EntrySettings {
+  readonly join: readonly string[]
+  /** A join token, in place of secret and addresses. */
+  readonly token: string | undefined
+  /** The mesh's. Undefined: as the token or the data directory says, else `carillon`. */
+  readonly name: string | undefined
+  /** The newest first. Undefined: the data directory has it, or it is made. */
+  readonly secrets: readonly string[] | undefined
 }
 
-export function openNetwork(options: OpenNetworkOptions): Promise<Network> {
-  const why = `the network of mesh "${options.mesh.name}" is not there yet: this version runs one node by itself`
-  return Promise.reject(new CarillonError('UNSUPPORTED', why))
+export interface NetworkSettings extends EntrySettings {
+  /** Undefined: it dials, and can't be dialled. */
+  readonly listen: string | undefined
+  readonly advertise: string | undefined
+}
+
+export interface OpenedNetwork {
+  readonly network: Network
+  /** Addresses to hold connections to. */
+  readonly join: readonly string[]
+  /** A token for one node that joins, good for ttlMs (undefined: ten minutes). Throws CONFLICT while it has no secret itself. */
+  readonly makeToken: (ttlMs: number | undefined) => string
+}
+
+const NAME = 'carillon'
+
+/**
+ * A network that is not started; the data directory must have been opened. Rejects with INVALID for what can't be used, with
+ * STORE_FAILED or STORE_FULL if the files of the data directory can't be read or written.
+ */
+export async function openNetwork(
+  settings: NetworkSettings,
+  dataDir: string | undefined,
+  refused: (code: string, line: string) => void,
+): Promise<OpenedNetwork> {
+  const { listen, advertise } = settings
+  const files = dataDir === undefined ? undefined : new MeshFiles(dataDir)
+  const known = settings.secrets === undefined ? await files?.access() : undefined
+  const token = known === undefined ? settings.token : undefined
+  const mesh = known ?? (token === undefined ? await accessOf(settings, files) : undefined)
+  const key = dataDir === undefined ? freshNodeKey() : await nodeKey(dataDir)
+  const { Libp2pNetwork } = await import('./network/libp2p-network.ts')
+  const network = await Libp2pNetwork.open(
+    { clock: new SystemClock(), random: new SystemRandom() },
+    {
+      key,
+      mesh,
+      token,
+      listen,
+      advertise,
+      usedTokens: files?.usedTokens,
+      refused: ({ code, line }) => refused(code, line),
+      gotSecret: access => void files?.keep(access).catch(error => refused('STORE_FAILED', String(error))),
+    },
+  )
+  // A token that was used up still says where its issuer is.
+  const joined = settings.token === undefined ? settings.join : readToken(settings.token).addresses
+  return {
+    network,
+    join: joined,
+    makeToken: ttlMs => network.makeToken(ttlMs === undefined ? {} : { ttlMs }),
+  }
+}
+
+/** As it was given; who starts a mesh without a secret makes one. */
+async function accessOf(settings: NetworkSettings, files: MeshFiles | undefined): Promise<MeshAccess> {
+  const { name = NAME, secrets, join } = settings
+  if (secrets !== undefined) return { name, secrets }
+  if (join.length > 0)
+    throw new CarillonError(
+      'INVALID',
+      'join is given without a secret: give mesh.secret (the file MESH_SECRET of a member has it), or join with a token (`carillon token` on a member prints one)',
+      { field: 'mesh.secret' },
+    )
+  const access = { name, secrets: [freshSecret()] }
+  await files?.keep(access)
+  return access
 }

@@ -5,17 +5,14 @@ import { announceApi, apiToken, freshToken, withdrawApi } from '../adapters/api-
 import { shellHandler } from '../adapters/shell.ts'
 import { SystemClock } from '../adapters/system-clock.ts'
 import { SystemRandom } from '../adapters/system-random.ts'
-import { CarillonError } from '../errors.ts'
 import { type ApiAddress, parseAddress } from '../http/address.ts'
 import { checkNodeShape, invalid } from '../task/schema.ts'
 import { checkHandlers } from './handlers.ts'
 import { LocalNode } from './local-node.ts'
+import { meshSettings } from './mesh-settings.ts'
 import { closeOnSignals } from './signals.ts'
 import { startThread } from './thread.ts'
 import type { CreateNodeOptions, Handlers, Node, NoHandlers } from './types.ts'
-
-/** Options that belong to the mesh, which this version does not have. */
-const MESH_OPTIONS = ['listen', 'join', 'mesh', 'advertise', 'network'] as const
 
 /**
  * Starts a node: an engine in a thread of its own, and the handlers in this one.
@@ -33,6 +30,7 @@ export async function createNode<const H extends Handlers = NoHandlers>(
     dataDir: options.dataDir,
     durability: options.durability ?? 'sync',
     repair: options.repair ?? false,
+    mesh: meshSettings(options),
   }))
   const node = new LocalNode(
     { ...started, random: new SystemRandom(), clock: new SystemClock() },
@@ -51,14 +49,6 @@ export async function createNode<const H extends Handlers = NoHandlers>(
 function checkOptions(options: CreateNodeOptions<Handlers>): void {
   if (typeof options !== 'object' || options === null)
     throw invalid('options', options, 'an object of node options')
-  for (const option of MESH_OPTIONS) {
-    if ((options as Record<string, unknown>)[option] === undefined) continue
-    throw new CarillonError(
-      'UNSUPPORTED',
-      `${option} is not there yet: this version runs one node by itself`,
-      { field: option },
-    )
-  }
   checkNodeShape(options)
   checkHandlers(options.handlers)
 }

@@ -7,6 +7,7 @@ import { ByteWriter } from '../lib/bytes.ts'
 import type { Random } from '../ports/random.ts'
 import type { WorkerChannel } from '../ports/worker-channel.ts'
 import { type DefinitionInput, writeDefinition } from '../task/definition.ts'
+import { parseDuration } from '../task/duration.ts'
 import { callerOf, followUpId } from '../task/follow-up.ts'
 import type { CommandOptions, TaskOptions } from '../task/options.ts'
 import { PROFILE_TEXTS, PROFILES, type Profile } from '../task/profile.ts'
@@ -20,7 +21,16 @@ import { Link } from './link.ts'
 import { Listeners } from './listeners.ts'
 import { handlerError } from './rebuilt-error.ts'
 import type { HandlerRun } from './run.ts'
-import type { CallOptions, Client, Handler, Handlers, NodeEvents, Task, TasksFilter } from './types.ts'
+import type {
+  CallOptions,
+  Client,
+  Handler,
+  Handlers,
+  NodeEvents,
+  Task,
+  TasksFilter,
+  TokenOptions,
+} from './types.ts'
 import { type AnyHandler, Worker, type WorkerClock } from './worker.ts'
 
 export interface FrontParts {
@@ -44,6 +54,7 @@ const OUTSTANDING_MAX = 200_000
 const PAGE = 500
 const GRACE_MS = 10_000
 const GRACE_MS_MAX = 86_400_000
+const TOKEN_TTL_MS_MAX = 7 * 86_400_000
 
 /** What a front is called, and what it tells: a name that is none would never be called, and nobody would know why. */
 export interface FrontKind {
@@ -207,6 +218,12 @@ export class Front implements Omit<Client, 'schedule' | 'on' | 'off'> {
 
   async status({ signal }: CallOptions = {}): Promise<StatusView> {
     return (await this.#caller.call<'status'>({ method: 'status' }, signal)).status
+  }
+
+  async token({ ttl, signal }: TokenOptions = {}): Promise<string> {
+    const ttlMs = ttl === undefined ? undefined : parseDuration(ttl, 'ttl')
+    if (ttlMs !== undefined && ttlMs > TOKEN_TTL_MS_MAX) throw invalid('ttl', ttl, 'a duration up to 7 days')
+    return (await this.#caller.call<'token'>({ method: 'token', ttlMs }, signal)).token
   }
 
   on<Type extends keyof NodeEvents>(type: Type, listener: NodeEvents[Type]): this {

@@ -10,6 +10,8 @@ const EVENTS: Readonly<Record<keyof ClientEvents, true>> = {
   'no-worker': true,
   'late-end': true,
   'clock-jump': true,
+  member: true,
+  refused: true,
   'store-full': true,
 }
 

@@ -11,6 +11,8 @@ const EVENTS: Readonly<Record<keyof NodeEvents, true>> = {
   'no-worker': true,
   'late-end': true,
   'clock-jump': true,
+  member: true,
+  refused: true,
   'store-full': true,
   started: true,
   stopped: true,

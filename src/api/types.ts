@@ -3,7 +3,7 @@
  * handler; a name without a handler stays possible, untyped. None of them names a type of a dependency.
  */
 
-import type { CommandOptions, TaskOptions } from '../task/options.ts'
+import type { CommandOptions, Duration, TaskOptions } from '../task/options.ts'
 import type { Profile } from '../task/profile.ts'
 import type { OccurrenceSpec } from '../task/recurrence.ts'
 import type { TaskState } from '../task/task.ts'
@@ -71,26 +71,52 @@ export interface CreateNodeOptions<H> {
    * directory's file TOKEN has it, made at the first start. Default: no API.
    */
   readonly http?: string | { readonly listen: string; readonly token?: string | undefined } | undefined
+  /**
+   * Where other nodes reach this one, like '0.0.0.0:7400' or '[::]:7400'; port 0 takes any. Given, or with `join`, the node
+   * is one of a mesh; else it is alone.
+   */
+  readonly listen?: string | undefined
+  /** Where others can dial this node, if that is not where it listens: 'host:port', behind NAT or by a name. */
+  readonly advertise?: string | undefined
+  /** Any members: 'host:port', 'host' (port 7400), a DNS name with several records, or one join token. */
+  readonly join?: readonly string[] | undefined
+  readonly mesh?: MeshOptions | undefined
+  /** How far the nodes are from each other: it sets the times of failure detection. Default: `lan`. */
+  readonly network?: 'local' | 'lan' | 'wan' | undefined
   /** Let tasks run shell commands on this machine: all of them, or those listed (a trailing `*` stands for anything). Default: false. */
   readonly commands?: boolean | readonly string[] | undefined
 }
 
+export interface MeshOptions {
+  /** Tells meshes apart. Default: 'carillon'. */
+  readonly name?: string | undefined
+  /**
+   * Who has it is let in: 16 characters to 256 bytes, the same on all nodes; while it is changed, the new one and the old
+   * one. Left out (not undefined): what the data directory keeps in MESH_SECRET, made at the first start of who joins nobody.
+   */
+  readonly secret?: string | readonly string[] | undefined
+  /** How many nodes found the mesh together. Needed where each joins the others; left out, who joins nobody founds it alone. */
+  readonly expect?: number | undefined
+  /** R: on how many nodes each task is kept; fixed when the mesh is founded. Default: 3. */
+  readonly replicas?: number | undefined
+  /** Where this node stands: the copies of a task go to distinct zones first. */
+  readonly zone?: string | undefined
+  /** The share of the tasks that this node takes, relative to others. Default: 1. */
+  readonly weight?: number | undefined
+}
+
 export interface CreateClientOptions<H> {
-  /** Nodes of the mesh, 'host:port': any of them; the others are learned from them. */
+  /** Any nodes of the mesh, as for createNode: the others are learned from them. Or one join token, good for one start. */
   readonly join: readonly string[]
-  /** Whose mesh: both are those of its nodes. */
-  readonly mesh: {
-    readonly name: string
-    /** `undefined` is refused when it runs: it may come from an environment that lacks it. */
-    readonly secret: string | undefined
-  }
+  /** Whose mesh: both as its nodes have them; not beside a join token, which brings them. */
+  readonly mesh?: Pick<MeshOptions, 'name' | 'secret'> | undefined
   /** A client may run handlers like any node. */
   readonly handlers?: (H & Handlers) | undefined
   /** Runs of one handler at a time, unless handle() says otherwise. Default: 100. */
   readonly concurrency?: number | undefined
   /** What tasks have that say nothing else. Default: `balanced`. */
   readonly profile?: Profile | undefined
-  /** How long to wait for a first node, ms, before createClient rejects with NOT_CONNECTED. Default: 10,000. */
+  /** How long to wait for a first node, ms, before createClient rejects. Default: 10,000. */
   readonly waitMs?: number | undefined
   /** Gives up waiting for a first node. */
   readonly signal?: AbortSignal | undefined
@@ -105,6 +131,11 @@ export interface OpenApi {
 export interface CallOptions {
   /** Gives the call up; what it asked for may have happened all the same. */
   readonly signal?: AbortSignal | undefined
+}
+
+export interface TokenOptions extends CallOptions {
+  /** How long the token is good, at most 7 days. Default: ten minutes. */
+  readonly ttl?: Duration | undefined
 }
 
 /** A task that was scheduled. */
@@ -186,6 +217,11 @@ export interface Node<H = NoHandlers> {
   /** The next `count` instants of a schedule from now, epoch ms. Nothing is scheduled. */
   preview(schedule: OccurrenceSpec, count?: number): readonly number[]
   status(options?: CallOptions): Promise<StatusView>
+  /**
+   * A join token: lets one other node in that has no secret, and tells it the secret and where this node is. Rejects with
+   * CONFLICT if this node is alone.
+   */
+  token(options?: TokenOptions): Promise<string>
   /** Calls the listener at each such event. `run` and `retry` events cost something only while somebody listens. */
   on<Type extends keyof NodeEvents>(type: Type, listener: NodeEvents[Type]): this
   off<Type extends keyof NodeEvents>(type: Type, listener: NodeEvents[Type]): this

@@ -59,6 +59,11 @@ A crontab is taken as \`import crontab --prune\` takes it: the file is the truth
 commands are allowed to run, and no others (of an import, say) unless --commands says
 so. @reboot lines run once at each start. SIGHUP reads the crontabs again, not the handlers.
 
+A node with --listen or --join is one of a mesh. Who is let in has the mesh's secret: of
+CARILLON_SECRET, else of the file MESH_SECRET in the data directory, which the first node
+of a mesh makes. (As yet a call goes to the node that acts for its task, which the
+others name in their refusal.)
+
 SIGINT or SIGTERM: no new runs, --grace for those that run, then they are aborted
 (and run again at the next start), all is synced, exit code 0. A second signal ends
 the process at once (130, 143). A handler that blocks the thread delays signals.`,
@@ -74,6 +79,15 @@ the process at once (130, 143). A handler that blocks the thread delays signals.
         flags: '--commands [patterns...]',
         text: 'let tasks run shell commands: all, or these (a trailing * stands for anything)',
       },
+      {
+        flags: '--listen <address>',
+        text: 'be a node of a mesh, that others reach at HOST:PORT (with --join: 0.0.0.0:7400)',
+      },
+      { flags: '--join <address>', text: 'HOST:PORT of a node of the mesh, or a join token', many: true },
+      { flags: '--advertise <address>', text: 'where others reach this node, if not where it listens' },
+      { flags: '--mesh <name>', text: 'name of the mesh (default: carillon)' },
+      { flags: '--expect <n>', text: 'nodes that found the mesh together, where each joins the others' },
+      { flags: '--zone <zone>', text: 'where this node stands: copies go to distinct zones first' },
       { flags: '--grace <duration>', text: 'for running handlers at the end (default: 10s)' },
       { flags: '--concurrency <n>', text: 'runs of one handler at a time (default: 100)' },
       {
@@ -91,6 +105,8 @@ the process at once (130, 143). A handler that blocks the thread delays signals.
       'carillon up --handlers handlers.ts',
       'carillon up --crontab /etc/crontab --tz Europe/Paris --data /var/lib/carillon',
       "carillon up --commands 'uname -s' 'backup *' --http off",
+      'carillon up --handlers handlers.ts --listen 10.0.0.1:7400',
+      'carillon up --handlers handlers.ts --join 10.0.0.1:7400',
     ],
     load: async () => (await import('./up.ts')).up as Action,
   },
@@ -267,6 +283,23 @@ An id that exists has its schedule replaced; the same again changes nothing.`,
     options: NODE,
     examples: ['carillon status', 'carillon status --url http://127.0.0.1:7410'],
     load: async () => (await import('./status.ts')).status as Action,
+  },
+  {
+    name: 'peers',
+    summary: 'list the nodes of the mesh, as one of them sees them',
+    words: [],
+    options: NODE,
+    examples: ['carillon peers', 'carillon peers --json'],
+    load: async () => (await import('./peers.ts')).peers as Action,
+  },
+  {
+    name: 'token',
+    summary: 'print a token with which one other node joins the mesh',
+    details: `It is good once, and for --ttl. Who has it is let in, and is told the mesh's secret.`,
+    words: [],
+    options: [{ flags: '--ttl <duration>', text: 'how long it is good (default: 10m)' }, ...NODE],
+    examples: ['carillon token', 'carillon token --ttl 1h'],
+    load: async () => (await import('./token.ts')).token as Action,
   },
   {
     name: 'import crontab',

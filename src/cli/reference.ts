@@ -34,6 +34,7 @@ What is wrong is one line on stderr, \`carillon: ...\`; with \`--json\` it is \`
 | \`CARILLON_URL\`, \`CARILLON_TOKEN\`, \`CARILLON_DATA\` | the node, see above |
 | \`NO_COLOR\` | no colour, also in a terminal |
 | \`FORCE_COLOR\` | colour, also where there is no terminal |
+| \`CARILLON_SECRET\` | the mesh's secret, for \`carillon up\` with \`--listen\` or \`--join\` |
 | \`CARILLON_DEBUG=1\` | after an error, where in the program it arose |
 `
 

@@ -42,6 +42,7 @@ export interface RemoteNode {
   result(id: string, options: { readonly waitMs: number }): Promise<RunView | undefined>
   preview(spec: OccurrenceSpec, count: number): Promise<readonly number[]>
   status(): Promise<StatusView>
+  token(options: { readonly ttl: string | undefined }): Promise<string>
 }
 
 /**

@@ -87,6 +87,13 @@ export class UpReport {
         return warn(`the clock was set ${event.byMs > 0 ? 'forward' : 'back'} by ${lengthText(event.byMs)}`)
       case 'store-full':
         return warn(event.full ? 'the disk is full: no new work is taken' : 'the disk has room again')
+      case 'member': {
+        if (this.#options.quiet && event.state === 'live') return undefined
+        const line = `node ${event.node.slice(-8)} is ${event.state}${event.addresses.length === 0 ? '' : `, at ${event.addresses.join(', ')}`}`
+        return event.state === 'live' ? `  ${line}` : warn(line)
+      }
+      case 'refused':
+        return warn(`${event.code}: ${printable(event.line)}`)
       default:
         return undefined
     }

@@ -13,16 +13,28 @@ import { loadHandlers } from './handlers-file.ts'
 import { carryOut, ownTarget, planFor, type ReadCrontab, readCrontab, summary } from './import-command.ts'
 import { printable } from './text-width.ts'
 import { exactLength, lengthText, relativeText, wallText } from './times.ts'
+import { type MeshValues, meshOptions } from './up-mesh.ts'
 import { UpReport } from './up-report.ts'
 import { durationOf, numberOf } from './words.ts'
 
 export const HTTP = '127.0.0.1:7410'
+const TOLD = [
+  'run',
+  'retry',
+  'missed',
+  'no-worker',
+  'late-end',
+  'clock-jump',
+  'store-full',
+  'member',
+  'refused',
+] as const
 const GRACE = '10s'
 /** A longer directory is not counted through. */
 const KEPT_COUNTED_MAX = 10_000
 const NEXT_SHOWN_MAX = 20
 
-export interface UpValues {
+export interface UpValues extends MeshValues {
   readonly data?: string
   readonly memory?: boolean
   readonly handlers?: readonly string[]
@@ -49,8 +61,7 @@ export async function up(context: Context, _: readonly string[], values: UpValue
   const began = performance.now()
   const node: Node = await createNode(settings.node)
   // Before anything is awaited: what was caught up at the start is told too.
-  for (const type of ['run', 'retry', 'missed', 'no-worker', 'late-end', 'clock-jump', 'store-full'] as const)
-    node.on(type, (event: EngineEvent) => report.event(event))
+  for (const type of TOLD) node.on(type, (event: EngineEvent) => report.event(event))
   let isSaid = false
   const sayClosed = (): void => {
     if (isSaid) return
@@ -77,7 +88,7 @@ export async function up(context: Context, _: readonly string[], values: UpValue
     const startMs = Math.round(performance.now() - began)
     const url = node.http?.url
     report.say(
-      `carillon: one node, ${dataDir === undefined ? 'in memory' : `data in ${dataDir}`}, started in ${startMs} ms. Ctrl-C ends it.`,
+      `carillon: ${settings.node.listen === undefined ? 'one node' : `a node of a mesh, at ${settings.node.advertise ?? settings.node.listen}`}, ${dataDir === undefined ? 'in memory' : `data in ${dataDir}`}, started in ${startMs} ms. Ctrl-C ends it.`,
     )
     if (url !== undefined) report.chat(`  HTTP API at ${url}`)
     report.chat('')
@@ -174,6 +185,7 @@ async function settingsOf(context: Context, values: UpValues): Promise<Settings>
     ...(values.durability === undefined ? {} : { durability: values.durability }),
     ...(values.repair === undefined ? {} : { repair: values.repair }),
     ...(http === undefined ? {} : { http }),
+    ...meshOptions(values, context.world.env),
   }
   const report = new UpReport(context, { quiet: values.quiet === true, own })
   const allowedList = runsCommands && !all ? allowed : undefined

@@ -152,6 +152,11 @@ export class HttpClient {
     return this.#request<StatusView>('GET', '/v1/status', call)
   }
 
+  async token({ ttl, ...call }: Call & { readonly ttl?: string | undefined } = {}): Promise<string> {
+    const answer = await this.#request<{ token: string }>('POST', '/v1/token', { ...call, query: { ttl } })
+    return answer.token
+  }
+
   async #request<T>(method: string, path: string, request: Request = {}): Promise<T> {
     const { url, token, timeoutMs } = this.#options
     const query = new URLSearchParams()

@@ -38,6 +38,7 @@ export interface NodeCalls {
   retry(id: string, options?: Call): Promise<string>
   preview(spec: OccurrenceSpec, count?: number): readonly number[]
   status(options?: Call): Promise<StatusView>
+  token(options?: Call & { readonly ttl?: string | undefined }): Promise<string>
 }
 
 interface Call {
@@ -223,6 +224,16 @@ export const ROUTES: readonly Route[] = [
     query: schema.NO_QUERY,
     answers: { 200: schema.STATUS },
     handle: async (node, { signal }) => ok(await node.status({ signal })),
+  },
+  {
+    method: 'POST',
+    path: '/v1/token',
+    summary: 'a token with which one other node joins the mesh',
+    query: schema.TOKEN_QUERY,
+    answers: { 200: schema.TOKEN },
+    async handle(node, { query, signal }) {
+      return ok({ token: await node.token({ ttl: query.ttl as string | undefined, signal }) })
+    },
   },
 ]
 

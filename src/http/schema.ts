@@ -154,6 +154,11 @@ export const CANCELLED = Type.Object({ id: Type.String(), cancelled: Type.Boolea
 export const PAUSED = Type.Object({ id: Type.String(), paused: Type.Boolean() })
 export const RESUMED = Type.Object({ id: Type.String(), resumed: Type.Boolean() })
 export const STARTED_RUN = Type.Object({ id: Type.String(), run: Type.String() })
+export const TOKEN_QUERY = Type.Object(
+  { ttl: Type.Optional(Type.String({ description: 'a duration up to 7 days; ten minutes by default' })) },
+  { additionalProperties: false },
+)
+export const TOKEN = Type.Object({ token: Type.String() })
 export const INSTANTS = Type.Object({ instants: Type.Array(Type.Number()) })
 
 /** One task, or many: each is checked as node.schedule() checks it. */

@@ -95,6 +95,16 @@ export class Exchange {
     this.send(peer.node, { type: 'ping', seq, target: store, viewId, journalSeq: self.journalSeq(), news })
   }
 
+  /** Somebody that we hold for away may be connected all the same, and not know that it has to answer. */
+  knock(): void {
+    const { members, peers, random } = this.#context
+    const away: StoreId[] = []
+    for (const { state, store } of members().roster.records) {
+      if (state !== 'live' && peers.of(store) !== undefined) away.push(store)
+    }
+    for (const store of sample(away, 1, random)) this.ping(store, 0)
+  }
+
   ack(node: string, seq: number): void {
     const { peers, self } = this.#context
     const news = this.#newsFor(peers.get(node)?.hello?.record.store)

@@ -28,7 +28,6 @@ import {
 } from './options.ts'
 import { Peers } from './peers.ts'
 import { MembershipDisk, startsWith } from './persistence.ts'
-import { sample } from './probe-order.ts'
 import { ADDRESSES_MAX } from './record-codec.ts'
 import { quorumOf, stretched, TIMINGS, type Timings } from './timings.ts'
 import type { MemberRecord, StoreId, View } from './view.ts'
@@ -206,6 +205,11 @@ export class Membership {
     return store
   }
 
+  /** Our side is about to cut the connection, as it is stuck: a new one is dialled at once, whoever else would dial. */
+  renew(node: string): void {
+    this.#peers.renew(node)
+  }
+
   /** The store has left, or was forgotten: it is no member any more, and comes back as another. */
   isRemoved(store: StoreId): boolean {
     return this.#members?.roster.isRemoved(store) === true
@@ -230,10 +234,11 @@ export class Membership {
 
   #onDisconnected(node: string, why: 'closed' | 'reset' | 'timeout'): void {
     const now = this.#now()
+    const isRenewed = this.#peers.get(node)?.isRenewed === true
     const store = this.#peers.disconnected(node, now)
-    if (this.#state !== 'running' || store === undefined || why !== 'reset') return
-    this.#members?.reset(store, now)
-    this.#dial(now)
+    if (this.#state !== 'running' || store === undefined) return
+    if (why === 'reset') this.#members?.reset(store, now)
+    if (why === 'reset' || isRenewed) this.#dial(now)
   }
 
   #onDialFailed(address: string, why: string): void {
@@ -270,13 +275,8 @@ export class Membership {
       members.flush()
     }
     if (now < this.#knockAt) return
-    // Somebody that we hold for away may be connected all the same, and not know that it has to answer.
     this.#knockAt = now + stretched(5 * this.#timings.probeMs, members.detector.health)
-    const away: StoreId[] = []
-    for (const { state, store } of members.roster.records) {
-      if (state !== 'live' && this.#peers.of(store) !== undefined) away.push(store)
-    }
-    for (const store of sample(away, 1, this.#ports.random)) this.#exchange.ping(store, 0)
+    this.#exchange.knock()
   }
 
   #dial(now: number): void {

@@ -1,7 +1,7 @@
 /**
  * Peers: who is connected, which store speaks there, and whom to dial. The lower node id dials; the higher one helps
- * when nothing stands for a while, or to see whether a reset was a crash. Seeds are dialled for ever: they are how a mesh that
- * was cut in two finds itself again.
+ * when nothing stands for a while, when it cut a stuck connection itself, or to see whether a reset was a crash. Seeds
+ * are dialled for ever: they are how a mesh that was cut in two finds itself again.
  */
 
 import type { Network } from '../ports/network.ts'
@@ -26,6 +26,8 @@ export interface Peer {
   nextHelloAt: number
   nextStateAt: number
   nextJoinAt: number
+  /** See `renew`. */
+  isRenewed: boolean
 }
 
 export class Peers {
@@ -73,11 +75,18 @@ export class Peers {
       nextHelloAt: now,
       nextStateAt: now,
       nextJoinAt: now,
+      isRenewed: false,
     }
     this.#byNode.set(node, peer)
     this.#unmet.add(peer)
     this.#lostAt.delete(node)
     return peer
+  }
+
+  /** Its connection is about to be cut by us, for a new one. */
+  renew(node: string): void {
+    const peer = this.#byNode.get(node)
+    if (peer !== undefined) peer.isRenewed = true
   }
 
   /** The store that spoke there, if any. */
@@ -86,7 +95,7 @@ export class Peers {
     if (peer === undefined) return undefined
     this.#byNode.delete(node)
     this.#unmet.delete(peer)
-    if (this.#lostAt.size < KEPT_MAX) this.#lostAt.set(node, now)
+    if (this.#lostAt.size < KEPT_MAX) this.#lostAt.set(node, peer.isRenewed ? Number.NEGATIVE_INFINITY : now)
     const store = peer.hello?.record.store
     if (store !== undefined && this.#byStore.get(store) === peer) this.#byStore.delete(store)
     return store

@@ -54,6 +54,11 @@ export class AddressBook {
       .map(([address]) => address)
   }
 
+  /** Each of them, and at last for this reason. */
+  haveAllFailed(why: string): boolean {
+    return [...this.#entries.values()].every(entry => entry.why === why)
+  }
+
   /** Each address and how it failed last; of many, the first ones. */
   text(max = 10): string {
     const lines = [...this.#entries].map(([address, { why }]) => `${address} (${why ?? 'no answer yet'})`)

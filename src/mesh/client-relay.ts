@@ -8,7 +8,7 @@
  * what it says of them later is dropped. They may have run to their end all the same, and run again (at-least-once).
  */
 
-import { CarillonError } from '../errors.ts'
+import { CarillonError, type ErrorCode } from '../errors.ts'
 import { ByteReader, ByteWriter, CorruptBytes } from '../lib/bytes.ts'
 import type { Clock, Timer } from '../ports/clock.ts'
 import type { Network, NetworkEvents } from '../ports/network.ts'
@@ -75,6 +75,8 @@ export class ClientRelay {
   #deadline: Timer | undefined
   #end: Timer | undefined
   #first: { readonly resolve: () => void; readonly reject: (error: CarillonError) => void } | undefined
+  /** Why a node did not let it in last. */
+  #refusal: CarillonError | undefined
   /** Resolves when it has closed, for whatever reason. */
   readonly stopped: Promise<void>
   #resolveStopped!: () => void
@@ -95,7 +97,10 @@ export class ClientRelay {
     })
   }
 
-  /** Resolves once a gateway has answered; rejects with NOT_CONNECTED, and is over, if none has in `waitMs`. */
+  /**
+   * Resolves once a gateway has answered; rejects, and is over, with NOT_CONNECTED if none has in `waitMs`, and with the reason
+   * as soon as no node there is lets it in.
+   */
   async start(waitMs: number): Promise<void> {
     await this.#network.start(this.#events)
     this.#state = 'open'
@@ -121,6 +126,13 @@ export class ClientRelay {
   attach(channel: WorkerChannel): void {
     this.#user = channel
     channel.start({ frame: bytes => this.#userFrame(bytes), closed: () => void this.stop() })
+    this.#flush()
+  }
+
+  /** The network was told why a node does not let it in. */
+  refused(code: string, line: string): void {
+    this.#refusal = new CarillonError(code as ErrorCode, line)
+    this.#outbox.event({ type: 'refused', code, line })
     this.#flush()
   }
 
@@ -157,7 +169,10 @@ export class ClientRelay {
       this.#gateways.disconnected(node, why)
       this.#channels.disconnected(node)
     },
-    dialFailed: (address, why) => this.#gateways.dialFailed(address, why),
+    dialFailed: (address, why) => {
+      this.#gateways.dialFailed(address, why)
+      if (this.#refusal !== undefined && this.#gateways.areClosed) this.#first?.reject(this.#refusal)
+    },
     frame: (node, plane, frame) => {
       if (plane !== 'calls') return
       // Parts of a long frame are a sign of life, too.

@@ -114,6 +114,11 @@ export class Gateways {
     }
   }
 
+  /** Nobody is connected, and at each address somebody is who lets nobody in. */
+  get areClosed(): boolean {
+    return this.#nodes.size === 0 && this.#book.haveAllFailed(DIAL_FAILED.rejected)
+  }
+
   get text(): string {
     return this.#book.text()
   }

@@ -17,10 +17,12 @@ import { Placement } from '../ring/placement.ts'
 import { renewAtNextStart } from '../store/meta.ts'
 import type { Started, TaskStore } from '../store/task-store.ts'
 import type { MeshView } from '../task/views.ts'
+import type { EngineEvent } from '../wire/calls.ts'
 import type { Creation } from '../work/creation.ts'
 import type { Duty } from '../work/duty.ts'
 import type { LiveRun } from '../work/live-run.ts'
 import { PeerChannels, type SessionKind } from './peer-channels.ts'
+import { isTallyFrame } from './tally-frames.ts'
 import { MeshTasks, type TasksOptions } from './tasks.ts'
 
 export interface MeshOptions extends Omit<MembershipOptions, 'ranges'> {
@@ -47,6 +49,7 @@ export interface MeshHost {
   readonly durable: boolean
   /** A peer has opened a session with this engine. */
   readonly attach: (node: string, kind: SessionKind, channel: WorkerChannel) => void
+  readonly emit: (event: EngineEvent) => void
   readonly stir: () => void
   /** The engine has to stop. */
   readonly failed: (error: unknown) => void
@@ -73,6 +76,8 @@ export class Mesh {
   readonly tasks: MeshTasks
   readonly channels: PeerChannels
   readonly #refusals = new Map<string, string>()
+  /** The view before. */
+  #seen: View | undefined
   #placed: { readonly view: string; readonly placement: Placement } | undefined
 
   constructor(ports: MeshPorts, options: MeshOptions, host: MeshHost) {
@@ -96,6 +101,8 @@ export class Mesh {
       {
         viewChanged: view => {
           observer?.viewChanged(view)
+          for (const event of changesOf(this.#seen, view)) host.emit(event)
+          this.#seen = view
           const { quorum, isFounder } = this.membership
           this.tasks.viewChanged(view, this.placement, quorum, isFounder)
         },
@@ -107,6 +114,7 @@ export class Mesh {
         },
         refused: (code, line) => {
           this.#refusals.set(code, line)
+          host.emit({ type: 'refused', code, line })
           observer?.refused(code, line)
         },
         rolledBack: line => this.#rolledBack(line),
@@ -125,6 +133,7 @@ export class Mesh {
         durable,
         meshId: () => this.membership.meshId,
         heard: node => this.membership.heard(node),
+        renew: node => this.membership.renew(node),
         exchangeViews: id => this.membership.exchangeViews(id as StoreId),
         isRemoved: id => this.membership.isRemoved(id as StoreId),
         stir,
@@ -149,11 +158,10 @@ export class Mesh {
     },
     dialFailed: (address, why) => this.membership.events.dialFailed(address, why),
     frame: (node, plane, frame) => {
-      if (plane === 'liveness') return this.membership.events.frame(node, plane, frame)
-      this.#guard(() => {
-        if (plane === 'calls') this.channels.frame(node, frame)
-        else this.tasks.frame(node, plane, frame)
-      })
+      if (plane === 'calls') this.#guard(() => this.channels.frame(node, frame))
+      else if (plane !== 'liveness') this.#guard(() => this.tasks.frame(node, plane, frame))
+      else if (isTallyFrame(frame)) this.#guard(() => this.tasks.tallies(node, frame))
+      else this.membership.events.frame(node, plane, frame)
     },
     drained: (node, plane) => {
       if (plane === 'calls') this.#guard(() => this.channels.drained(node))
@@ -235,6 +243,19 @@ export class Mesh {
       this.#failed,
     )
   }
+}
+
+/** What a view says of its stores that the one before did not. */
+function changesOf(before: View | undefined, view: View): EngineEvent[] {
+  const events: EngineEvent[] = []
+  const known = new Map(before?.stores.map(each => [each.store, each]))
+  for (const { store, node, state, addresses } of view.stores) {
+    if (known.get(store)?.state !== state) events.push({ type: 'member', node, store, state, addresses })
+    known.delete(store)
+  }
+  for (const { store, node, addresses } of known.values())
+    events.push({ type: 'member', node, store, state: 'removed', addresses })
+  return events
 }
 
 function otherRanges(theirs: number, ours: number): CarillonError {

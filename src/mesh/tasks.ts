@@ -24,8 +24,9 @@ import { type Counted, NOTHING_WRITTEN, type Ownership, type Written } from '../
 import { Counting, type CountingOptions, joined } from './counting.ts'
 import { StoreReplicaHost } from './replica-host.ts'
 import { GoneSince, replicationView } from './replication-view.ts'
+import type { Ordered, StallOptions } from './stall.ts'
 import { Starts } from './starts.ts'
-import { Transport } from './transport.ts'
+import { Transport, type TransportHost } from './transport.ts'
 
 export interface TasksOptions extends CountingOptions {
   readonly replication: ReplicationOptions
@@ -33,6 +34,7 @@ export interface TasksOptions extends CountingOptions {
   readonly tickMs: number
   /** How long an attempt is waited for whose node nobody knows, from when this node began to act, ms. */
   readonly orphanMs: number
+  readonly stall: StallOptions
 }
 
 export interface TasksParts {
@@ -47,6 +49,8 @@ export interface TasksParts {
   readonly meshId: () => string | undefined
   /** A sign of life of a node; the store that speaks from there. */
   readonly heard: (node: string) => string | undefined
+  /** Its connection is about to be cut: a new one is dialled at once. */
+  readonly renew: (node: string) => void
   readonly exchangeViews: (store: string) => void
   /** The store has left the mesh, or was forgotten. */
   readonly isRemoved: (store: string) => boolean
@@ -96,7 +100,7 @@ export class MeshTasks implements Ownership, ChangeSink {
     this.#actingSince = new Float64Array(meta.ranges).fill(Number.NaN)
     this.#gone = new GoneSince(parts.isRemoved)
     this.#starts = new Starts(Buffer.from(actor.startId).toString('hex'))
-    this.#transport = new Transport(network, store.actors, {
+    const host: TransportHost = {
       meshId: parts.meshId,
       nodeOf: id => this.#view?.stores.find(each => each.store === id)?.node,
       heard: node => {
@@ -104,7 +108,10 @@ export class MeshTasks implements Ownership, ChangeSink {
         return this.#view?.stores.some(each => each.store === id) ? id : undefined
       },
       received: (from, message) => this.#replication?.receive(from, message),
-    })
+      renew: parts.renew,
+      monotonic: () => parts.clock.monotonic(),
+    }
+    this.#transport = new Transport(network, store.actors, host, options.stall)
     store.sink = this
   }
 
@@ -181,13 +188,18 @@ export class MeshTasks implements Ownership, ChangeSink {
     this.#transport.disconnected(node)
   }
 
-  frame(node: string, plane: 'replication' | 'bulk', frame: Uint8Array): void {
+  frame(node: string, plane: Ordered, frame: Uint8Array): void {
     this.#transport.frame(node, plane, frame)
     this.#parts.stir()
   }
 
-  drained(node: string, plane: 'replication' | 'bulk'): void {
+  drained(node: string, plane: Ordered): void {
     this.#transport.drained(node, plane)
+  }
+
+  /** A frame of the liveness plane that is about the others. */
+  tallies(node: string, frame: Uint8Array): void {
+    this.#transport.tallies(node, frame)
   }
 
   /** The end of a turn: what is new goes out while it is synced. */
@@ -223,6 +235,7 @@ export class MeshTasks implements Ownership, ChangeSink {
     const { clock, store, duty } = this.#parts
     this.#replication?.tick()
     this.#counting?.tick()
+    this.#transport.tick()
     duty.watch()
     if (clock.monotonic() - this.#sweptAt >= SWEEP_MS) {
       this.#sweptAt = clock.monotonic()
@@ -352,6 +365,11 @@ export class MeshTasks implements Ownership, ChangeSink {
   }
 
   // --- to look at
+
+  /** Connections that this node has cut, as they were stuck. */
+  get stalled(): number {
+    return this.#transport.stalled
+  }
 
   status(): { readonly acting: number; readonly unsure: number; readonly waiting: number } {
     let acting = 0

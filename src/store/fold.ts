@@ -35,9 +35,12 @@ export interface Applied<R extends Run> {
   readonly before?: TaskRecord<R> | undefined
   /** Runs that were open or unknown here, and have ended. */
   readonly ended: readonly R[]
+  /** Runs that were open here and are no longer in the record: they have ended, and nobody says how. */
+  readonly forgotten: readonly R[]
 }
 
-const NOTHING: Applied<never> = Object.freeze({ record: undefined, ended: Object.freeze([]) })
+const NONE: readonly never[] = Object.freeze([])
+const NOTHING: Applied<never> = Object.freeze({ record: undefined, ended: NONE, forgotten: NONE })
 
 export class Fold<R extends Run> {
   readonly #parts: FoldParts<R>
@@ -58,7 +61,7 @@ export class Fold<R extends Run> {
     const { record } = merged
     const before = this.#place(base, record)
     if (!record.outbox) keepRuns(this.#parts.history, record, change, actor, n, record !== base)
-    return { record, before, ended: this.#settle(record, over) }
+    return { record, before, ended: this.#settle(record, over), forgotten: NONE }
   }
 
   /** A record that was copied. It becomes the store's own, unless there is one already. */
@@ -74,16 +77,18 @@ export class Fold<R extends Run> {
     }
     const base = memory.find(range, id)
     const over = endedRunsOf(base)
+    const open = base?.runs.filter(run => !isRunEnd(run.state)) ?? NONE
     const record =
       base === undefined ? other : mergeRecords(base, other, { makeRun, compareActors: actors.compare })
     const before = this.#place(base, record)
+    const forgotten = record === base ? open.filter(run => !record.runs.includes(run)) : NONE
     const ended = this.#settle(record, over)
     if (!record.outbox) {
       if (before !== undefined) history.remove(id)
       const last = hasEnded(record) || (record.nextAt === NEVER && !record.hasOpenRun)
       for (const run of ended) history.add(record, run, last && run === record.runs.at(-1))
     }
-    return { record, before, ended }
+    return { record, before, ended, forgotten }
   }
 
   /** Nothing of the record is kept any more; if the index has it, the spill of this segment deletes it there. */

@@ -9,8 +9,8 @@
  * - Of what is said of a run one is the greatest, and stays (see compareRuns). An end beats no end, a completion
  *   every other end, a later drive what an earlier one came to.
  * Nothing is forgotten here, what `closed` ended (see isClosed) no more than what ended by itself: it stays in the
- * record until somebody who knows that nobody else will speak of it prunes it. A dropped record may be given as a base
- * again, as a greater version may come late.
+ * record until somebody who knows that nobody else will speak of it prunes it. What one of two records has pruned is not
+ * open in the other any more. A dropped record may be given as a base again, as a greater version may come late.
  */
 
 import type { Change, Times } from './change.ts'
@@ -91,7 +91,11 @@ export function mergeRecords<R extends Run>(
   }
   const { next, fired, lastAt, closed, ended } = other
   takeTimes(into, { next, fired, lastAt, closed }, ended, timesVersion, compareActors)
-  for (const run of other.runs) {
+  // Before the dots are united: what each knew of the other's runs.
+  const pruned = into.runs.filter(run => !isRunEnd(run.state) && hasPruned(other, run))
+  const said = other.runs.filter(run => !hasPruned(into, run))
+  if (pruned.length > 0) into.runs = into.runs.filter(run => !pruned.includes(run))
+  for (const run of said) {
     const { actor, n, version = theirs } = run
     takeRun(into, run, version, { actor, n, range, makeRun, compareActors })
   }
@@ -101,9 +105,18 @@ export function mergeRecords<R extends Run>(
   return into
 }
 
+/**
+ * True if the record once had what is said here of a run, and has the run no more: it has ended, and all had its end. A
+ * word that nobody has a change of yet is none that could be known.
+ */
+function hasPruned(record: TaskRecord, { instant, manual, actor, n }: Run): boolean {
+  if (n === 0 || !record.includes(actor, n)) return false
+  return !record.runs.some(run => run.instant === instant && run.manual === manual)
+}
+
 /** Nothing of it is to come: its record is kept only until all have its end. */
 export function hasEnded(record: TaskRecord): boolean {
-  return record.cancelled || (record.ended && record.timesVersion === undefined)
+  return record.cancelled || (record.ended && record.timesVersion === undefined && !record.hasAskedRun)
 }
 
 const NO_TIMES: Times = { next: NOT_YET, fired: 0, lastAt: NOT_YET, closed: NOT_YET }

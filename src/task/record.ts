@@ -187,6 +187,15 @@ export class TaskRecord<R extends Run = Run> {
     return false
   }
 
+  /**
+   * Somebody asked for a run (by hand, or a failed one again) that has not ended. Whoever ended the task had not heard of it:
+   * the task ends after it.
+   */
+  get hasAskedRun(): boolean {
+    for (const run of this.runs) if ((run.manual || run.drive > 0) && this.isOpen(run)) return true
+    return false
+  }
+
   isOpen(run: Run): boolean {
     return !isRunEnd(run.state) && !this.isClosed(run)
   }
@@ -256,16 +265,14 @@ export class TaskRecord<R extends Run = Run> {
    * them: with others a late word could open such a run again.
    */
   prune(): void {
-    let ended = 0
-    for (const run of this.runs) if (!this.isOpen(run)) ended++
-    if (ended > 0) {
-      // The last run of a task that has ended says how it ended, and until when it is kept.
-      const last = ended === this.runs.length && this.nextAt === NEVER ? this.runs.at(-1) : undefined
-      this.runs = this.runs.filter(
-        run => run === last || this.isOpen(run) || (!run.manual && run.instant > this.closed),
-      )
-    }
+    const ended = this.runs.filter(run => !this.isOpen(run))
     this.closedBefore = NONE_CLOSED
+    if (ended.length === 0) return
+    // The last run of a task that has ended says how it ended, and until when it is kept.
+    const last = ended.length === this.runs.length && this.nextAt === NEVER ? this.runs.at(-1) : undefined
+    const stays = (run: R): boolean => run === last || (!run.manual && run.instant > this.closed)
+    // One that only a former version had closed would be open again: that is forgotten now.
+    this.runs = this.runs.filter(run => !ended.includes(run) || (stays(run) && !this.isOpen(run)))
   }
 
   /** True if prune() would drop something. */

@@ -12,8 +12,8 @@ export const NAME_TEXT = "1 to 200 of letters, digits and _ . : - (but not '.' o
 const DURATION_TEXT = "a duration: '500ms', '10m', '1h30m', ISO 8601 like 'PT10M', or milliseconds"
 const INSTANT_TEXT =
   "an instant: a Date, epoch milliseconds, or ISO 8601 like '2030-01-31T09:00:00Z' (without an offset it needs tz)"
+const MESH_ADDRESS_TEXT = "an address like '10.0.0.2:7400', '[::1]:7400' or 'host' (port 7400)"
 const ADDRESS_TEXT = "an address to listen on, like '127.0.0.1:7410', '[::1]:7410', or with port 0 for any"
-export const PEER_TEXT = "host and port of a node, like '10.0.0.2:7400' or '[::1]:7400'"
 
 const name = (): TSchema => Type.String({ pattern: NAME_PATTERN.source, description: NAME_TEXT })
 const oneOf = (values: readonly string[]): TSchema =>
@@ -116,6 +116,19 @@ export const TASK_SCHEMA = object(
   'an object of task options',
 )
 
+const JOIN = Type.Array(
+  Type.String({ minLength: 1, maxLength: 4096, description: `${MESH_ADDRESS_TEXT}; or a join token` }),
+  { maxItems: 100, description: 'an array of at most 100 addresses, or of one join token' },
+)
+
+/** Of `mesh`: whose it is, and who is let in. */
+const ACCESS = {
+  name: Type.String({ minLength: 1, maxLength: 100, description: 'a name of 1 to 100 characters' }),
+  secret: Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1, maxItems: 2 })], {
+    description: 'a text of at least 16 characters; or the new and the old one, while it is changed',
+  }),
+}
+
 const NODE = object(
   {
     dataDir: Type.String({ minLength: 1, description: 'a path' }),
@@ -143,6 +156,24 @@ const NODE = object(
       ],
       { description: `${ADDRESS_TEXT}; or { listen, token }` },
     ),
+    listen: Type.String({ minLength: 1, maxLength: 300, description: MESH_ADDRESS_TEXT }),
+    advertise: Type.String({ minLength: 1, maxLength: 300, description: MESH_ADDRESS_TEXT }),
+    join: JOIN,
+    mesh: object(
+      {
+        ...ACCESS,
+        expect: integer(1, 48),
+        replicas: integer(1, 16),
+        zone: Type.String({
+          maxLength: 64,
+          pattern: '^[\\x20-\\x7e]*$',
+          description: 'at most 64 ASCII characters',
+        }),
+        weight: integer(1, 1000),
+      },
+      'an object { name, secret, expect, replicas, zone, weight }',
+    ),
+    network: oneOf(['local', 'lan', 'wan']),
     commands: Type.Union([Type.Boolean(), Type.Array(Type.String({ minLength: 1 }))], {
       description:
         'true, false, or an array of the commands that are allowed (a trailing * stands for anything)',
@@ -153,23 +184,12 @@ const NODE = object(
 
 const CLIENT = object(
   {
-    join: Type.Array(Type.String({ minLength: 1, maxLength: 300, description: PEER_TEXT }), {
+    join: {
+      ...JOIN,
       minItems: 1,
-      maxItems: 100,
-      description: `an array of 1 to 100 addresses of nodes, each ${PEER_TEXT}`,
-    }),
-    mesh: object(
-      {
-        name: name(),
-        secret: Type.String({
-          minLength: 16,
-          maxLength: 512,
-          pattern: '^[\\x21-\\x7e]+$',
-          description: 'the secret of the mesh: 16 to 512 printable characters without spaces',
-        }),
-      },
-      'an object { name, secret }',
-    ),
+      description: 'an array of 1 to 100 addresses of nodes, or of one join token',
+    },
+    mesh: object(ACCESS, 'an object { name, secret }'),
     handlers: Type.Record(Type.String(), Type.Unknown(), { description: 'an object of functions by name' }),
     concurrency: integer(1, 100_000),
     profile: oneOf(['performance', 'balanced', 'economy']),

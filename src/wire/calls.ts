@@ -44,6 +44,8 @@ export type CallRequest =
   | { readonly method: 'status' }
   /** Where nodes of the mesh can be dialled. */
   | { readonly method: 'peers' }
+  /** A join token of this node for one other, good for ttlMs. */
+  | { readonly method: 'token'; readonly ttlMs: number | undefined }
   /** Gives a waiting `result` call up. */
   | { readonly method: 'forget'; readonly call: number }
   /** Stop taking and starting work, let running attempts end for graceMs, then abort them, sync, and close. */
@@ -68,6 +70,7 @@ export interface CallAnswers {
   logs: { readonly logs: ReadonlyArray<{ readonly run: string; readonly at: number; readonly line: string }> }
   status: { readonly status: StatusView }
   peers: { readonly addresses: readonly string[] }
+  token: { readonly token: string }
   forget: Record<string, never>
   close: Record<string, never>
 }
@@ -91,6 +94,16 @@ export type EngineEvent =
       readonly to: number
     }
   | { readonly type: 'clock-jump'; readonly byMs: number }
+  /** Another state of a node of the mesh, as this one sees it; `removed`: it left, or was forgotten. */
+  | {
+      readonly type: 'member'
+      readonly node: string
+      readonly store: string
+      readonly state: 'live' | 'away' | 'gone' | 'removed'
+      readonly addresses: readonly string[]
+    }
+  /** Somebody did not let this node in, or this one somebody else. */
+  | { readonly type: 'refused'; readonly code: string; readonly line: string }
   | { readonly type: 'store-full'; readonly full: boolean; readonly freeBytes: number }
   | {
       readonly type: 'started'

@@ -15,17 +15,28 @@ export interface Hello {
   /** Names this worker; new at each start of it. */
   readonly worker: string
   readonly window: number
-  /** A run names its handler by its index in this list. A later hello only appends or changes windows. */
-  readonly handlers: ReadonlyArray<{ readonly name: string; readonly window: number }>
+  /** A run names its handler by its index in this list. A later hello only appends, or changes what it says of one. */
+  readonly handlers: readonly HelloHandler[]
   /** Attempts that this worker is still running, of a connection before. */
   readonly running: readonly number[]
   /** Wants `run` and `retry` events. */
   readonly events: boolean
 }
 
+export interface HelloHandler {
+  readonly name: string
+  /** 0: it is busy with other things, and will have room again. */
+  readonly window: number
+  /** Nobody runs it there any more: who waits for it waits for another worker. It may come back. */
+  readonly gone?: boolean | undefined
+}
+
 const WANTS_STARTED = 1
 const FENCED = 2
 const FIRST_LIFE = 4
+const PRIORITY = 8
+/** As a byte, 0 stands for the lowest that there is room for. */
+const PRIORITY_ZERO = 128
 
 /** One attempt, as the worker gets it. */
 export interface RunMessage {
@@ -40,6 +51,8 @@ export interface RunMessage {
   readonly wantsStarted: boolean
   /** Strict tasks only. */
   readonly fence: string | undefined
+  /** For who has others run it: among what waits there. */
+  readonly priority: number
   /** JSON as UTF-8: bytes [payloadStart, payloadEnd) of the frame; none: undefined. */
   readonly source: Uint8Array
   readonly payloadStart: number
@@ -61,13 +74,15 @@ export function writeRun(
   out.u8(
     (run.wantsStarted ? WANTS_STARTED : 0) |
       (run.fence === undefined ? 0 : FENCED) |
-      (run.firstLife ? FIRST_LIFE : 0),
+      (run.firstLife ? FIRST_LIFE : 0) |
+      (run.priority === 0 ? 0 : PRIORITY),
   )
   out.ascii(run.taskId)
   out.f64(run.life)
   out.f64(run.scheduledAt)
   out.varuint(run.attempt)
   if (run.fence !== undefined) out.ascii(run.fence)
+  if (run.priority !== 0) out.u8(Math.min(255, Math.max(0, PRIORITY_ZERO + run.priority)))
   out.varuint(end - start)
   out.slice(source, start, end)
 }
@@ -81,6 +96,7 @@ export function readRun(reader: ByteReader): RunMessage {
   const scheduledAt = reader.f64()
   const attempt = reader.varuint()
   const fence = (flags & FENCED) === 0 ? undefined : reader.ascii()
+  const priority = (flags & PRIORITY) === 0 ? 0 : reader.u8() - PRIORITY_ZERO
   const length = reader.varuint()
   if (length > PAYLOAD_BYTES_MAX)
     throw new CorruptBytes(`a payload of ${length} bytes, at most ${PAYLOAD_BYTES_MAX}`)
@@ -96,6 +112,7 @@ export function readRun(reader: ByteReader): RunMessage {
     attempt,
     wantsStarted: (flags & WANTS_STARTED) !== 0,
     fence,
+    priority,
     source: reader.source,
     payloadStart,
     payloadEnd: payloadStart + length,
@@ -108,15 +125,16 @@ export const FOLLOW_UPS_MAX = 1000
 
 /**
  * completed: `body` is the result's JSON (empty: undefined). failed: `body` is JSON of a WireError. fatal: the same,
- * not to be retried. unstarted: the worker gives the attempt back without having entered the handler.
+ * not to be retried. unstarted: the worker gives the attempt back without having entered the handler. lost: who said
+ * that it runs the handler had others run it, and the one that had this attempt went away.
  */
-export const OUTCOMES = ['completed', 'failed', 'fatal', 'unstarted'] as const
+export const OUTCOMES = ['completed', 'failed', 'fatal', 'unstarted', 'lost'] as const
 export type OutcomeKind = (typeof OUTCOMES)[number]
 
 export interface OutcomeMessage {
   readonly handle: number
   readonly kind: OutcomeKind
-  /** When the handler was entered and left, epoch ms at the worker; 0 for `unstarted`. */
+  /** When the handler was entered and left, epoch ms at the worker; 0 for `unstarted` and `lost`. */
   readonly startedAt: number
   readonly endedAt: number
   readonly body: Uint8Array
@@ -145,7 +163,24 @@ export function writeOutcome(
   for (const followUp of followUps) out.lenBytes(followUp)
 }
 
+/** An outcome as it came, under another handle: for who passes it on. */
+export function relayOutcome(out: ByteWriter, handle: number, outcome: OutcomeMessage): void {
+  const { kind, startedAt, endedAt, body, followUps } = outcome
+  out.varuint(handle)
+  out.u8(OUTCOMES.indexOf(kind))
+  out.f64(startedAt)
+  out.f64(endedAt)
+  out.lenBytes(body)
+  out.varuint(followUps.length)
+  for (const followUp of followUps) out.lenBytes(followUp)
+}
+
 const NO_BYTES: Uint8Array = new Uint8Array(0)
+
+/** How an attempt ended of which no handler says how: nobody entered it, or nobody is left to tell. */
+export function bareOutcome(handle: number, kind: 'unstarted' | 'lost'): OutcomeMessage {
+  return { handle, kind, startedAt: 0, endedAt: 0, body: NO_BYTES, followUps: NO_FOLLOW_UPS }
+}
 
 /** To make a view costs more than to read all the rest: most outcomes have no body. */
 function readBody(reader: ByteReader): Uint8Array {

@@ -37,6 +37,8 @@ export interface CallsParts {
   readonly refusal: () => CarillonError | undefined
   readonly rearm: (record: LiveRecord) => void
   readonly status: () => StatusView
+  /** Undefined: the node has no network. */
+  readonly token: (ttlMs: number | undefined) => string | undefined
   readonly close: (graceMs: number) => Promise<void>
   readonly ownership: () => Ownership
   readonly emit: (event: EngineEvent) => void
@@ -85,6 +87,8 @@ export class Calls {
         })
       case 'status':
         return session.answer(call, { status: this.#parts.status() })
+      case 'token':
+        return session.answer(call, { token: this.#token(request.ttlMs) })
       case 'close':
         await this.#parts.close(request.graceMs)
         return session.answer(call, {})
@@ -93,6 +97,12 @@ export class Calls {
           field: 'method',
         })
     }
+  }
+
+  #token(ttlMs: number | undefined): string {
+    const token = this.#parts.token(ttlMs)
+    if (token !== undefined) return token
+    throw new CarillonError('CONFLICT', 'this node is alone, so nobody can join it: start it with `listen`')
   }
 
   /** The client is gone: nobody waits any more. */
@@ -134,6 +144,17 @@ export class Calls {
         else if (error.code !== 'STORE_FAILED') (owner as Session).refuse(call, error)
       }
     })
+  }
+
+  /** A run has ended at another node, and nobody says how: who waits for it is told what is known, or waits on. */
+  forgotten(record: LiveRecord, run: LiveRun): void {
+    if (this.#waiters.size === 0) return
+    for (const id of [this.#parts.lifecycle.runId(run), record.id]) {
+      for (const { owner, call } of this.#waiters.take(id)) {
+        const session = owner as Session
+        this.#result(session, call, id, true).catch((error: unknown) => session.refuse(call, error))
+      }
+    }
   }
 
   /** What a handler logged: JSON of { at, line }. */

@@ -4,7 +4,9 @@
  *
  * A run is in one place at a time (DueRun.place), and every run that was offered ends in exactly one call of its host:
  * outcome, timedOut or lost, or its claim is refused; or it is taken back (withdraw, abort). Fair between handlers:
- * they take turns, so that a busy one does not starve the others of a worker's window. Workers take turns as well.
+ * they take turns, so that a busy one does not starve the others of a worker's window. Workers take turns as well, but
+ * far ones, which are other engines, only get what no near one has room for; guests, which came from another engine,
+ * they never get.
  *
  * A timeout runs from the start of the handler. An attempt that waits in its worker, as the handler's thread is busy,
  * has not started, and has no timeout.
@@ -14,10 +16,11 @@ import { invariant } from '../invariant.ts'
 import { Deque } from '../lib/bounded-queue.ts'
 import type { Clock, Timer } from '../ports/clock.ts'
 import { TimingWheel } from '../schedule/timing-wheel.ts'
-import type { AbortReason, OutcomeMessage } from '../wire/work.ts'
+import { type AbortReason, bareOutcome, type OutcomeMessage } from '../wire/work.ts'
 import type { DispatcherHost, DueRun } from './due-run.ts'
 import { RunQueue } from './run-queue.ts'
 import { type Attempt, type ConnectionHost, type Credit, WorkerConnection } from './worker-connection.ts'
+import { type NearLoad, Workers } from './workers.ts'
 
 export interface DispatcherOptions {
   /** Most runs that wait; who offers asks for room first. More: more memory, fewer reads of the index. */
@@ -26,10 +29,11 @@ export interface DispatcherOptions {
   readonly inFlightBytesMax: number
 }
 
+/** What those who own runs ask of a dispatcher that also has other runs. */
+export type Desk<R extends DueRun> = Pick<Dispatcher<R>, 'roomFor' | 'offer' | 'withdraw' | 'abort'>
+
 /** Most runs of one handler that are handed out before the next handler's turn. */
 const TURN_MAX = 64
-
-const NO_BYTES = new Uint8Array(0)
 
 export class Dispatcher<R extends DueRun> implements ConnectionHost<R> {
   readonly #clock: Clock
@@ -39,8 +43,8 @@ export class Dispatcher<R extends DueRun> implements ConnectionHost<R> {
   readonly #queues = new Map<string, RunQueue<R>>()
   /** Queues that have something, in the order of their turns; without those that nobody announced. */
   readonly #turns = new Deque<RunQueue<R>>()
-  readonly #workers: Array<WorkerConnection<R>> = []
-  #nextWorker = 0
+  readonly #workers: Workers<R>
+  #nearVersion = 0
   #queuedCount = 0
   #claimingCount = 0
   #sentCount = 0
@@ -58,13 +62,14 @@ export class Dispatcher<R extends DueRun> implements ConnectionHost<R> {
     this.#clock = ports.clock
     this.#options = options
     this.runs = host
+    this.#workers = new Workers<R>(options.inFlightBytesMax)
     this.#deadlines = new TimingWheel(ports.clock.monotonic(), { capacity: 64 })
   }
 
   /** A new worker; it gets runs after its hello. */
-  attach(): WorkerConnection<R> {
-    const connection = new WorkerConnection<R>(this)
-    this.#workers.push(connection)
+  attach({ far = false }: { readonly far?: boolean | undefined } = {}): WorkerConnection<R> {
+    const connection = new WorkerConnection<R>(this, far)
+    this.#workers.add(connection)
     return connection
   }
 
@@ -74,7 +79,7 @@ export class Dispatcher<R extends DueRun> implements ConnectionHost<R> {
    */
   roomFor(name: string): number {
     const free = this.#options.queueMax - this.#queuedCount
-    return Math.max(0, free - (this.#queues.get(name)?.waiting ?? 0))
+    return Math.max(0, free - this.waiting(name))
   }
 
   /** Queues a run; it goes out with the next flush() for which there is credit. */
@@ -94,19 +99,23 @@ export class Dispatcher<R extends DueRun> implements ConnectionHost<R> {
     if (queue === undefined) return true
     this.#queuedCount--
     this.#claimed.delete(run)
-    queue.withdraw()
+    queue.withdraw(run)
     if (queue.waiting === 0 && queue.told) this.#queues.delete(queue.name)
     return true
   }
 
-  /** The attempt of a sent run is over; its worker is told, and what it answers later is a late end. */
-  abort(run: R, reason: AbortReason): void {
+  /**
+   * The attempt of a sent run is over; its worker is told, and what it answers later is a late end. False: its worker had
+   * not got it yet, and never does.
+   */
+  abort(run: R, reason: AbortReason): boolean {
     invariant(run.place === 'sent', 'only a sent run is aborted')
-    const holder = this.#workers.find(worker => worker.attempts.has(run.handle))
+    const holder = this.#workers.holderOf(run.handle)
     const attempt = holder?.attempts.get(run.handle)
     invariant(holder !== undefined && attempt !== undefined, 'a sent run is with a worker')
-    holder.abort(attempt, this.runs.label(run), reason)
+    const isWithWorker = holder.abort(attempt, this.runs.label(run), reason)
     this.#over(attempt)
+    return isWithWorker
   }
 
   /** Hands out what can be handed out; called at the end of every turn. */
@@ -144,10 +153,9 @@ export class Dispatcher<R extends DueRun> implements ConnectionHost<R> {
     return { queued: this.#queuedCount, running: this.#sentCount + this.#claimingCount, withoutWorker }
   }
 
-  /** Handlers that somebody runs, in the order of their names. */
+  /** Handlers that somebody runs, near or far, in the order of their names. */
   handlerNames(): string[] {
-    const names = this.#workers.filter(worker => worker.isOpen).flatMap(worker => [...worker.credits.keys()])
-    return [...new Set(names)].sort()
+    return this.#workers.handlerNames()
   }
 
   /** Runs that are with a worker. */
@@ -159,15 +167,42 @@ export class Dispatcher<R extends DueRun> implements ConnectionHost<R> {
     return runs
   }
 
+  /** Grows when a near worker says hello or leaves: the handlers of nearLoads() may be others. */
+  get nearVersion(): number {
+    return this.#nearVersion
+  }
+
+  /** How many more attempts near workers take, all handlers together. */
+  get nearRoom(): number {
+    return this.#workers.nearRoom
+  }
+
+  nearLoads(): ReadonlyMap<string, NearLoad> {
+    return this.#workers.nearLoads()
+  }
+
+  runsNear(name: string): boolean {
+    return this.#workers.runNear(name)
+  }
+
+  /** Runs of a handler that wait for a worker. */
+  waiting(name: string): number {
+    return this.#queues.get(name)?.waiting ?? 0
+  }
+
   // --- ConnectionHost
 
   announced(connection: WorkerConnection<R>): void {
+    if (!connection.isFar) this.#nearVersion++
     for (const name of connection.credits.keys()) {
       const queue = this.#queues.get(name)
-      if (queue === undefined || !queue.told) continue
-      queue.told = false
-      this.#joinTurns(queue)
-      this.runs.noWorker(name, 0)
+      if (queue === undefined) continue
+      if (!connection.runs(name)) this.#announcedNoMore(queue)
+      else if (queue.told) {
+        queue.told = false
+        this.#joinTurns(queue)
+        this.runs.noWorker(name, 0)
+      }
     }
   }
 
@@ -180,26 +215,31 @@ export class Dispatcher<R extends DueRun> implements ConnectionHost<R> {
   }
 
   ended(attempt: Attempt<R>, outcome: OutcomeMessage): void {
-    if (attempt.over === undefined) {
-      this.#over(attempt)
-      this.runs.outcome(attempt.run, outcome)
-    } else if (outcome.kind !== 'unstarted') this.runs.lateEnd(attempt.over, attempt.number, outcome.kind)
+    const { run, over } = attempt
+    if (over !== undefined) return this.runs.lateEnd(run, over, attempt.number, outcome)
+    this.#over(attempt)
+    if (outcome.kind === 'lost') this.runs.lost(run)
+    else this.runs.outcome(run, outcome)
   }
 
   closed(connection: WorkerConnection<R>): void {
     // What the host does about one attempt may end another (abort), so the worker stays known until all are over.
     for (const attempt of connection.attempts.values()) {
-      if (attempt.over !== undefined) continue
+      if (attempt.over !== undefined) {
+        this.runs.lateEnd(attempt.run, attempt.over, attempt.number, undefined)
+        continue
+      }
       attempt.over = ''
       if (attempt.isSent) {
         this.#over(attempt)
         this.runs.lost(attempt.run)
       } else this.#unsent(attempt)
     }
-    this.#workers.splice(this.#workers.indexOf(connection), 1)
+    if (!connection.isFar) this.#nearVersion++
+    this.#workers.remove(connection)
     for (const name of connection.credits.keys()) {
       const queue = this.#queues.get(name)
-      if (queue !== undefined && !queue.inTurns && !queue.told) this.#leaveTurns(queue)
+      if (queue !== undefined) this.#announcedNoMore(queue)
     }
   }
 
@@ -236,6 +276,11 @@ export class Dispatcher<R extends DueRun> implements ConnectionHost<R> {
     this.#turns.push(queue)
   }
 
+  /** One worker fewer runs its handler. What is in turns finds out when its turn comes. */
+  #announcedNoMore(queue: RunQueue<R>): void {
+    if (!queue.inTurns && !queue.told) this.#leaveTurns(queue)
+  }
+
   /** The queue is empty, or nobody announced its handler. */
   #leaveTurns(queue: RunQueue<R>): void {
     queue.inTurns = false
@@ -249,42 +294,30 @@ export class Dispatcher<R extends DueRun> implements ConnectionHost<R> {
   }
 
   #isAnnounced(name: string): boolean {
-    return this.#workers.some(worker => worker.isOpen && worker.credits.has(name))
+    return this.#workers.run(name)
   }
 
   // --- handing out
 
   /** How many runs of a handler go out in one turn: where room is short, each handler gets its part of it. */
   #turnLength(): number {
-    let room = 0
-    for (const worker of this.#workers) room += Math.max(0, worker.room)
-    return Math.min(TURN_MAX, Math.max(1, Math.floor(room / this.#turns.length)))
+    return Math.min(TURN_MAX, Math.max(1, Math.floor(this.#workers.room / this.#turns.length)))
   }
 
   /** At most a turn's worth; returns how many. */
   #handOut(queue: RunQueue<R>, turn: number): number {
     for (let count = 0; count < turn; count++) {
-      const credit = queue.waiting > 0 ? this.#creditFor(queue.name) : undefined
-      if (credit === undefined) return count
-      this.#send(credit, queue.shift() as R)
+      if (queue.waiting === 0) return count
+      const near = this.#workers.nearCredit(queue.name)
+      if (near !== undefined) {
+        this.#send(near, queue.shift() as R)
+        continue
+      }
+      const far = queue.ownWaiting > 0 ? this.#workers.farCredit(queue.name) : undefined
+      if (far === undefined) return count
+      this.#send(far, queue.shiftOwn() as R)
     }
     return turn
-  }
-
-  /** Of a worker that takes a run of this handler; they take turns. */
-  #creditFor(name: string): Credit<R> | undefined {
-    const workers = this.#workers
-    let at = this.#nextWorker
-    for (let left = workers.length; left > 0; left--) {
-      if (at >= workers.length) at = 0
-      const worker = workers[at++] as WorkerConnection<R>
-      const credit = worker.credits.get(name)
-      if (credit === undefined || credit.used >= credit.window || worker.room <= 0) continue
-      if (worker.inFlightBytes >= this.#options.inFlightBytesMax) continue
-      this.#nextWorker = at
-      return credit
-    }
-    return undefined
   }
 
   #send(credit: Credit<R>, run: R): void {
@@ -340,14 +373,7 @@ export class Dispatcher<R extends DueRun> implements ConnectionHost<R> {
       return
     }
     this.#over(attempt)
-    this.runs.outcome(run, {
-      handle,
-      kind: 'unstarted',
-      startedAt: 0,
-      endedAt: 0,
-      body: NO_BYTES,
-      followUps: [],
-    })
+    this.runs.outcome(run, bareOutcome(handle, 'unstarted'))
   }
 
   // --- timeouts

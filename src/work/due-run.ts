@@ -1,7 +1,7 @@
 /** What the dispatcher needs of a run, and what it tells about it. */
 
 import type { ByteWriter } from '../lib/bytes.ts'
-import type { OutcomeKind, OutcomeMessage } from '../wire/work.ts'
+import type { OutcomeMessage } from '../wire/work.ts'
 
 /**
  * A run that is due. Its owner keeps what else it needs on it. The dispatcher reads what describes it when it is
@@ -18,6 +18,8 @@ export interface DueRun {
   /** From the start of the handler, ms; 0: none. */
   readonly timeoutMs: number
   readonly payloadBytes: number
+  /** It came from another engine: only near workers get it, so that no run is handed on twice. */
+  readonly isGuest: boolean
   /** Where it is. Only the dispatcher sets it. */
   place: 'idle' | 'queued' | 'claiming' | 'sent'
   /** Names this offer of it, and the attempt that comes of it; 0 while idle. Only the dispatcher sets it. */
@@ -31,7 +33,7 @@ export interface Line {
   readonly name: string
   readonly waiting: number
   readonly told: boolean
-  withdraw(): void
+  withdraw(run: DueRun): void
 }
 
 export interface DispatcherHost<R extends DueRun> {
@@ -53,12 +55,15 @@ export interface DispatcherHost<R extends DueRun> {
   outcome(run: R, outcome: OutcomeMessage): void
   /** The handler did not end in time; its worker was told to abort. */
   timedOut(run: R): void
-  /** The worker went away. */
+  /** The worker went away, or says that whoever had the attempt there did. */
   lost(run: R): void
   /** Names the run for lateEnd(). */
   label(run: R): string
-  /** An attempt that was over already has ended after all. */
-  lateEnd(label: string, attempt: number, kind: OutcomeKind): void
+  /**
+   * An attempt that was over already is no longer with its worker: how it ended after all, or undefined if its worker
+   * went away. `label` and `attempt` are what they were when it was over; the run may have been offered again since.
+   */
+  lateEnd(run: R, label: string, attempt: number, outcome: OutcomeMessage | undefined): void
   progress(run: R, json: string): void
   log(run: R, json: string): void
   /** Runs wait, and nobody announced their handler; once a spell. 0: somebody has, since. */

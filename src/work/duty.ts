@@ -10,7 +10,7 @@
  */
 
 import type { Applied, TaskStore } from '../store/task-store.ts'
-import type { Dispatcher } from './dispatcher.ts'
+import type { Desk } from './dispatcher.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { LiveRecord, LiveRun } from './live-run.ts'
 import type { Ownership } from './ownership.ts'
@@ -19,13 +19,17 @@ import { type Residency, startOf } from './residency.ts'
 export interface DutyParts {
   readonly store: TaskStore<LiveRun>
   readonly lifecycle: Lifecycle
-  readonly dispatcher: Dispatcher<LiveRun>
+  readonly dispatcher: Desk<LiveRun>
+  /** Runs of this node's tasks that are with a worker. */
+  readonly running: () => LiveRun[]
   readonly residency: Residency
   readonly ownership: () => Ownership
   /** Epoch ms with a fraction. */
   readonly now: () => number
   /** A run has ended at another node: who waits for it here is told. */
   readonly endedElsewhere: (record: LiveRecord, run: LiveRun) => void
+  /** The same, and its end is no longer kept where this was heard from. */
+  readonly forgotten: (record: LiveRecord, run: LiveRun) => void
   readonly stir: () => void
 }
 
@@ -104,7 +108,7 @@ export class Duty {
   }
 
   /** A change of another node, or a record that was copied, has been applied. */
-  applied({ record, before, ended }: Applied<LiveRun>): void {
+  applied({ record, before, ended, forgotten }: Applied<LiveRun>): void {
     const { endedElsewhere } = this.#parts
     if (before !== undefined && before !== record) this.letGo(before)
     if (record === undefined) return
@@ -120,10 +124,18 @@ export class Duty {
         run.returned++
       }
     }
+    for (const run of forgotten) this.#forget(record, run)
     for (const run of ended) endedElsewhere(record, run)
     // What follows is written after the change that it follows from: at the end of the turn.
     this.#changed.set(record, ended.length > 0 || this.#changed.get(record) === true)
     this.#parts.stir()
+  }
+
+  /** The run is no longer in its record: nothing is to be written of it. */
+  #forget(record: LiveRecord, run: LiveRun): void {
+    this.#takeBack(run, 'elsewhere')
+    run.state = 'unknown'
+    this.#parts.forgotten(record, run)
   }
 
   /** The record was dropped: all others have its end. */
@@ -178,6 +190,6 @@ export class Duty {
 
   /** Something of the range runs here. */
   isBusy(range: number): boolean {
-    return this.#parts.dispatcher.runningRuns().some(({ record }) => record.range === range)
+    return this.#parts.running().some(({ record }) => record.range === range)
   }
 }

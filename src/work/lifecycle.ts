@@ -22,8 +22,8 @@ import { NEVER, NO_BYTES } from '../task/record.ts'
 import { retryDelayMs } from '../task/retry.ts'
 import { checkMove, isRunEnd, type RunEnd, type RunState } from '../task/task.ts'
 import { type WireError, wireError } from '../wire/frame.ts'
-import { type AbortReason, errorText, type OutcomeKind, type OutcomeMessage, writeRun } from '../wire/work.ts'
-import type { Dispatcher } from './dispatcher.ts'
+import { type AbortReason, errorText, type OutcomeMessage, writeRun } from '../wire/work.ts'
+import type { Desk } from './dispatcher.ts'
 import type { DispatcherHost } from './due-run.ts'
 import type { Counters, LifecycleOptions, LifecycleParts } from './lifecycle-parts.ts'
 import { cancelledLike, type LiveRecord, LiveRun } from './live-run.ts'
@@ -33,7 +33,7 @@ import { runView } from './views.ts'
 export class Lifecycle implements DispatcherHost<LiveRun> {
   readonly #options: LifecycleOptions
   readonly #parts: LifecycleParts
-  dispatcher!: Dispatcher<LiveRun>
+  dispatcher!: Desk<LiveRun>
   readonly counters: Counters = { created: 0, completed: 0, failed: 0, retried: 0, missed: 0 }
   readonly lateness = new Histogram()
   #started: LiveRun[] = []
@@ -179,6 +179,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
         attempt: run.attempt,
         wantsStarted: definition.policy.timeoutMs > 0,
         fence: run.strict ? this.#fenceOf(run) : undefined,
+        priority: run.priority,
       },
       definition.source,
       definition.payloadStart,
@@ -242,13 +243,10 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     return this.runId(run)
   }
 
-  lateEnd(label: string, attempt: number, kind: OutcomeKind): void {
-    this.#parts.emit({
-      type: 'late-end',
-      run: label,
-      attempt,
-      ended: kind === 'completed' ? 'completed' : 'failed',
-    })
+  lateEnd(_: LiveRun, label: string, attempt: number, outcome: OutcomeMessage | undefined): void {
+    if (outcome === undefined || outcome.kind === 'unstarted' || outcome.kind === 'lost') return
+    const ended = outcome.kind === 'completed' ? 'completed' : 'failed'
+    this.#parts.emit({ type: 'late-end', run: label, attempt, ended })
   }
 
   progress(run: LiveRun, json: string): void {

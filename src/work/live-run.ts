@@ -26,6 +26,10 @@ export class LiveRun extends Run implements DueRun {
     return this.record.definition.name
   }
 
+  get isGuest(): false {
+    return false
+  }
+
   get priority(): number {
     return this.record.definition.policy.priority
   }

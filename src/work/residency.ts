@@ -11,7 +11,7 @@ import type { TaskStore } from '../store/task-store.ts'
 import { NEVER } from '../task/record.ts'
 import { isRunEnd } from '../task/task.ts'
 import { Backlog } from './backlog.ts'
-import type { Dispatcher } from './dispatcher.ts'
+import type { Desk } from './dispatcher.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { LiveRecord, LiveRun } from './live-run.ts'
 
@@ -29,7 +29,7 @@ export interface ResidencyParts {
   readonly store: TaskStore<LiveRun>
   readonly clock: Clock
   readonly scheduler: Scheduler<LiveRun>
-  readonly dispatcher: () => Dispatcher<LiveRun>
+  readonly dispatcher: () => Desk<LiveRun>
   readonly lifecycle: () => Lifecycle
   /** Runs of the range may be started here. */
   readonly acts: (range: number) => boolean

@@ -12,7 +12,7 @@ import type { Definition } from '../task/definition.ts'
 import type { CallRequest, EngineEvent } from '../wire/calls.ts'
 import { ITEMS_MAX, JSON_BYTES_MAX, MESSAGE, SCHEDULE_STATUS, wireError } from '../wire/frame.ts'
 import type { Results } from './creation.ts'
-import type { LiveRun } from './live-run.ts'
+import type { DueRun } from './due-run.ts'
 import type { WorkerConnection } from './worker-connection.ts'
 
 export interface SessionHost {
@@ -25,14 +25,20 @@ export interface SessionHost {
   failed(error: unknown): void
 }
 
+/** What a session does with its worker, whatever runs that gets. */
+export type SessionWorker = Pick<
+  WorkerConnection<DueRun>,
+  'isFar' | 'wantsEvents' | 'handleMessage' | 'takeOutgoing' | 'closed'
+>
+
 export class Session {
   readonly #channel: WorkerChannel
   readonly #host: SessionHost
-  readonly connection: WorkerConnection<LiveRun>
+  readonly connection: SessionWorker
   readonly #out = new ByteWriter(16 * 1024)
   #open = true
 
-  constructor(channel: WorkerChannel, connection: WorkerConnection<LiveRun>, host: SessionHost) {
+  constructor(channel: WorkerChannel, connection: SessionWorker, host: SessionHost) {
     this.#channel = channel
     this.connection = connection
     this.#host = host

@@ -5,6 +5,8 @@
  * An attempt that is over for the engine (timed out, aborted) still holds its credit until the worker answers: its
  * handler may still be running. Whatever a worker says about an attempt that it was not sent, or that has ended, is
  * passed over: it may be of a connection before. What can't be decoded, or makes no sense, throws CorruptBytes.
+ *
+ * A far worker is another engine, that has the attempts run by its own workers (guests.ts).
  */
 
 import { type ByteReader, ByteWriter, CorruptBytes } from '../lib/bytes.ts'
@@ -13,6 +15,7 @@ import {
   ABORT_REASONS,
   type AbortReason,
   type Hello,
+  type HelloHandler,
   type OutcomeMessage,
   readOutcome,
 } from '../wire/work.ts'
@@ -33,6 +36,8 @@ export interface Credit<R extends DueRun> {
   readonly handler: number
   window: number
   used: number
+  /** The worker announced it once, and runs it no more. */
+  isGone: boolean
 }
 
 /** An attempt that a worker holds, or is about to get. */
@@ -74,6 +79,7 @@ export interface ConnectionHost<R extends DueRun> {
 }
 
 export class WorkerConnection<R extends DueRun> {
+  readonly isFar: boolean
   readonly #host: ConnectionHost<R>
   readonly #attempts = new Map<number, Attempt<R>>()
   readonly #credits = new Map<string, Credit<R>>()
@@ -89,8 +95,9 @@ export class WorkerConnection<R extends DueRun> {
   #aborts: Array<{ readonly handle: number; readonly reason: AbortReason }> = []
   #strayCount = 0
 
-  constructor(host: ConnectionHost<R>) {
+  constructor(host: ConnectionHost<R>, isFar = false) {
     this.#host = host
+    this.isFar = isFar
   }
 
   get wantsEvents(): boolean {
@@ -122,6 +129,12 @@ export class WorkerConnection<R extends DueRun> {
   /** Outcomes of attempts that it does not hold. */
   get strayCount(): number {
     return this.#strayCount
+  }
+
+  /** True if it runs this handler, be it that it has no room now. */
+  runs(name: string): boolean {
+    const credit = this.#credits.get(name)
+    return this.#open && credit !== undefined && !credit.isGone
   }
 
   /** Takes one message of the worker protocol; false if it is none. Throws CorruptBytes. */
@@ -161,11 +174,12 @@ export class WorkerConnection<R extends DueRun> {
     this.#starting.push(attempt)
   }
 
-  /** The attempt is over. Its worker is told, unless it hasn't got it yet: then it never does. */
-  abort(attempt: Attempt<R>, label: string, reason: AbortReason): void {
+  /** The attempt is over. Its worker is told, unless it hasn't got it yet: then it never does, and this is false. */
+  abort(attempt: Attempt<R>, label: string, reason: AbortReason): boolean {
     attempt.over = label
     if (attempt.isSent) this.#aborts.push({ handle: attempt.handle, reason })
     else if (this.#attempts.delete(attempt.handle)) this.#free(attempt.credit, attempt.payloadBytes)
+    return attempt.isSent
   }
 
   /** Appends what this turn has for the worker. */
@@ -228,11 +242,11 @@ export class WorkerConnection<R extends DueRun> {
 
   #hello(hello: Hello): void {
     if (!this.#open) return
-    for (const [handler, { name, window }] of hello.handlers.entries()) {
+    for (const [handler, { name, window, gone: isGone = false }] of hello.handlers.entries()) {
       const known = this.#credits.get(name)
-      if (known === undefined) {
-        this.#credits.set(name, { worker: this, handler, window: Math.min(window, WINDOW_MAX), used: 0 })
-      } else if (known.handler === handler) known.window = Math.min(window, WINDOW_MAX)
+      const said = { window: isGone ? 0 : Math.min(window, WINDOW_MAX), isGone }
+      if (known === undefined) this.#credits.set(name, { worker: this, handler, used: 0, ...said })
+      else if (known.handler === handler) Object.assign(known, said)
       else throw new CorruptBytes(`a hello that moves handler "${name}" from ${known.handler} to ${handler}`)
     }
     this.#window = Math.min(hello.window, WINDOW_MAX)
@@ -287,12 +301,16 @@ function parseHello(text: string): Hello {
     throw new CorruptBytes('a hello that is not JSON', { cause })
   }
   const { handlers, window, events } = hello ?? {}
-  const areHandlers =
-    Array.isArray(handlers) && handlers.every(each => typeof each?.name === 'string' && isCount(each.window))
+  const areHandlers = Array.isArray(handlers) && handlers.every(isHandler)
   if (!areHandlers || !isCount(window) || typeof events !== 'boolean') {
     throw new CorruptBytes('a hello without its handlers and windows')
   }
   return hello as Hello
+}
+
+function isHandler(handler: Partial<HelloHandler> | null): boolean {
+  const { name, window, gone } = handler ?? {}
+  return typeof name === 'string' && isCount(window) && (gone === undefined || typeof gone === 'boolean')
 }
 
 function isCount(n: unknown): boolean {

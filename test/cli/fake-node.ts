@@ -21,6 +21,7 @@ export class FakeNode implements RemoteNode {
   readonly runsById = new Map<string, RunView[]>()
   readonly logLines: { run: string; at: number; line: string }[] = []
   readonly calls: string[] = []
+  mesh: StatusView['mesh'] = null
   handlers: string[] = ['command', 'email.send', 'report']
   profile: Partial<Policy> = {}
   /** The result() of each further call; the last one stays. */
@@ -127,7 +128,11 @@ export class FakeNode implements RemoteNode {
   }
 
   async status(): Promise<StatusView> {
-    return { ...STATUS, handlers: this.handlers }
+    return { ...STATUS, handlers: this.handlers, mesh: this.mesh }
+  }
+
+  async token({ ttl }: { readonly ttl: string | undefined }): Promise<string> {
+    return `crl1.${ttl ?? '10m'}`
   }
 
   #set(id: string, state: TaskView['state']): void {

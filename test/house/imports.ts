@@ -17,7 +17,7 @@ const LINES: readonly (readonly Room[])[] = [
   [{ name: 'store' }],
   [{ name: 'schedule' }, { name: 'work', beside: ['schedule'] }],
   [{ name: 'mesh' }],
-  [{ name: 'engine', files: ['engine.ts', 'config.ts', 'events.ts', 'guarded-clock.ts'] }],
+  [{ name: 'engine', files: ['engine.ts', 'config.ts', 'engine-ports.ts', 'guarded-clock.ts'] }],
   [{ name: 'adapters' }],
   [
     { name: 'http' },

@@ -1,7 +1,9 @@
 /** Whole engines keep every task on R stores, and one of them acts. */
 
 import { afterEach, describe, expect, test } from 'vitest'
-import { BEGAN_AT, type BedNode, MeshBed } from './bed.ts'
+import { rangeOf } from '../../src/lib/hash.ts'
+import type { RangeInspection } from '../../src/mesh/tasks.ts'
+import { BEGAN_AT, type BedNode, MeshBed, RANGES } from './bed.ts'
 
 let bed: MeshBed
 
@@ -141,5 +143,55 @@ describe('a mesh that grows', () => {
     await bed.settled()
     await bed.expectConverged()
     expect(fourth.engine.mesh?.tasks.status().acting).toBeGreaterThan(0)
+  })
+})
+
+/** An id of that name in each range. */
+function idsOf(name: string): string[] {
+  const ids: string[] = []
+  for (let range = 0; range < RANGES; range++) {
+    let i = 0
+    while (rangeOf(`${name}${range}.${i}`, RANGES) !== range) i++
+    ids.push(`${name}${range}.${i}`)
+  }
+  return ids
+}
+
+describe('a mesh that grows and shrinks', () => {
+  test('trace 47: has forgotten what ended while a store that knew of it was in no list', async () => {
+    bed = new MeshBed(3)
+    bed.handle('flaky', run => {
+      if (run.attempt === 1) throw new Error('not yet')
+    })
+    await bed.found()
+    const retry = { kind: 'fixed', base: 40_000 } as const
+    const ids = idsOf('flaky')
+    for (const id of ids)
+      await bed.call(node => node.schedule({ name: 'flaky', id, after: 3_600_000, retry }))
+    for (const id of ids) await bed.call(node => node.trigger(id))
+    await bed.advance(1000)
+    // It keeps what the fourth takes over from it, as it never hears that the fourth has it.
+    const third = bed.nodes[2] as BedNode
+    const fourth = bed.add()
+    bed.switch.partition([third.host], [fourth.host])
+    await bed.restart(fourth)
+    await bed.advance(20_000)
+    await bed.settled()
+    let kept = 0
+    for (let range = 0; range < RANGES; range++) {
+      const inspected = third.engine.mesh?.tasks.inspect(range) as Promise<RangeInspection>
+      const { isListed, records } = await bed.done(inspected)
+      if (!isListed && records.size > 0) kept++
+    }
+    expect(kept, 'ranges in custody').toBeGreaterThan(0)
+    const ended = (): number => bed.entered.filter(({ attempt }) => attempt === 2).length
+    expect(ended()).toBe(0)
+    await bed.advance(30_000)
+    expect(ended()).toBe(ids.length)
+    fourth.crash()
+    await bed.advance(100_000)
+    await bed.settled()
+    await bed.expectConverged()
+    expect(bed.entered).toHaveLength(2 * ids.length)
   })
 })

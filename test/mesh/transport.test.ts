@@ -1,7 +1,7 @@
 /** What the replication says goes over the planes of the network, whole or not at all. */
 
 import { describe, expect, test } from 'vitest'
-import { Transport } from '../../src/mesh/transport.ts'
+import { Transport, type TransportHost } from '../../src/mesh/transport.ts'
 import type { Network, NetworkEvents, Plane } from '../../src/ports/network.ts'
 import { Context } from '../../src/replication/context.ts'
 import type { Message } from '../../src/replication/messages.ts'
@@ -42,16 +42,23 @@ class NarrowNetwork implements Network {
   }
 }
 
+const STALL = { quietMs: 2000, askMs: 1000, stallMs: 2500, againMs: 15_000 } as const
+
 function bed(network = new NarrowNetwork()) {
   const actors = new Actors([ACTOR])
   const received: Message[] = []
-  const transport = new Transport(network, actors, {
+  const renewed: string[] = []
+  const time = { now: 0 }
+  const host: TransportHost = {
     meshId: () => MESH,
     nodeOf: store => Object.entries(STORES).find(([, id]) => id === store)?.[0],
     heard: node => STORES[node as keyof typeof STORES],
     received: (_, message) => received.push(message),
-  })
-  return { network, transport, received }
+    renew: node => renewed.push(node),
+    monotonic: () => time.now,
+  }
+  const transport = new Transport(network, actors, host, STALL)
+  return { network, transport, received, renewed, time }
 }
 
 const HAVE: Message = { type: 'have', range: 3, actor: 0, n: 7, durable: true }
@@ -134,6 +141,46 @@ describe('the transport of replication', () => {
     transport.frame('n9', 'replication', Uint8Array.of(1, 2, 3))
     expect(network.cut).toEqual(['n2'])
     expect(received).toEqual([])
+  })
+
+  test('cuts a connection on which nothing arrives, though the peer answers at once', () => {
+    const here = bed()
+    const there = bed()
+    here.transport.connected('n2')
+    there.transport.connected('n1')
+    here.transport.send(STORES.n2, HAVE)
+    here.transport.flush()
+    const questions = () => here.network.sent.filter(({ plane }) => plane === 'liveness')
+    for (; here.time.now < 10_000 && here.network.cut.length === 0; here.time.now += 50) {
+      const asked = questions().length
+      here.transport.tick()
+      for (const { frame } of questions().slice(asked)) there.transport.tallies('n1', frame)
+      for (const { frame } of there.network.sent.splice(0)) here.transport.tallies('n2', frame)
+    }
+    expect(here.network.cut).toEqual(['n2'])
+    expect(here.renewed).toEqual(['n2'])
+    expect(here.transport.stalled).toBe(1)
+    expect(here.time.now).toBe(5050)
+    expect(questions()).toHaveLength(4)
+  })
+
+  test('asks nobody who has received all, and leaves frames alone that are none of its own', () => {
+    const here = bed()
+    const there = bed()
+    here.transport.connected('n2')
+    there.transport.connected('n1')
+    here.transport.send(STORES.n2, HAVE)
+    here.transport.flush()
+    there.transport.frame('n1', 'replication', (here.network.sent[0] as Sent).frame)
+    there.transport.tallies('n1', Uint8Array.of(0x43, 0x54, 9))
+    there.transport.tallies('n1', Uint8Array.of())
+    for (; here.time.now < 60_000; here.time.now += 50) {
+      here.transport.tick()
+      for (const { frame } of here.network.sent.splice(1)) there.transport.tallies('n1', frame)
+      for (const { frame } of there.network.sent.splice(0)) here.transport.tallies('n2', frame)
+    }
+    expect(here.network.cut).toEqual([])
+    expect(there.network.cut).toEqual([])
   })
 
   test('carries contexts', () => {

@@ -3,11 +3,13 @@
 import { parseArgs } from 'node:util'
 import { crash } from './crash.ts'
 import { mesh } from './mesh.ts'
+import { meshKills } from './mesh-kills.ts'
 import { replication } from './replication.ts'
 import { simulation } from './simulation.ts'
 
 const USAGE = `npm run soak -- NAME [options]
   crash       a real process under load, killed with kill -9: --kills N (default 200)
+  mesh-kills  three real processes, one of them killed with kill -9 at a time: --kills N (default 200)
   simulation  seeds of the simulator, each in every mix of faults: --seeds N (default 1000)
   mesh        seeds of simulated meshes without tasks, each in the next mix of faults: --seeds N (default 2000)
   tasks       the same with tasks and their judges: --seeds N (default 5000)
@@ -19,7 +21,9 @@ const [name] = positionals
 const seed = number('seed', values.seed, name === 'crash' ? Math.floor(Math.random() * 2 ** 31) : 1, 0)
 let failures: string[]
 if (name === 'crash') failures = await crash({ kills: number('kills', values.kills, 200, 1), seed })
-else if (name === 'simulation') {
+else if (name === 'mesh-kills') {
+  failures = await meshKills({ kills: number('kills', values.kills, 200, 1), seed })
+} else if (name === 'simulation') {
   failures = await simulation({ seeds: number('seeds', values.seeds, 1000, 1), seed })
 } else if (name === 'mesh') failures = await mesh({ seeds: number('seeds', values.seeds, 2000, 1), seed })
 else if (name === 'tasks') {

@@ -173,6 +173,39 @@ describe('ended runs of a record', () => {
     expect(record.runs.at(-1)?.instant).toBe(record.lastAt)
   })
 
+  test('trace 47: that were pruned elsewhere come to a store that has them open as no longer open', async () => {
+    const bed = await meshBed()
+    const peer = new StoreBed(MESH, 'peer')
+    await peer.open()
+    for (const range of [0, 1]) save(peer, range)
+    const rooms = new Rooms(peer)
+    rooms.carryOut('create', 'a', true, 0)
+    rooms.carryOut('trigger', 'a', true, 0)
+    const { range } = peer.tasks.peek('a') as TaskRecord
+    const copy = (): Uint8Array => peer.tasks.encodeRecord(range, 'a') as Uint8Array
+    const old = copy()
+    const { record } = bed.tasks.adopt(range, old)
+    const [open] = record?.runs ?? []
+    rooms.carryOut('start', 'a', true, 0)
+    rooms.carryOut('complete', 'a', true, 0)
+    peer.tasks.stable(range, peer.states.all.get(range)?.context as Context)
+    expect(peer.tasks.peek('a')).toMatchObject({ runs: [] })
+    const merged = bed.tasks.adopt(range, copy())
+    expect([merged.record === record, record?.runs, merged.forgotten, merged.ended]).toEqual([
+      ...[true, [], [open], []],
+    ])
+    // Nor does an older copy, or a replay, bring it back.
+    expect(bed.tasks.adopt(range, old)).toMatchObject({ forgotten: [], ended: [] })
+    await bed.drain()
+    bed.crash()
+    await bed.open()
+    for (const { tasks } of [bed, peer]) await bed.run(tasks.load(['a']))
+    expect(bed.tasks.canonical(bed.tasks.peek('a') as TaskRecord)).toBe(
+      peer.tasks.canonical(peer.tasks.peek('a') as TaskRecord),
+    )
+    expect(bed.tasks.peek('a')).toMatchObject({ runs: [] })
+  })
+
   // One that may not leave fills the memory for as long as a single store is away, and nothing that is due is read any more.
   test('keep nothing in memory, and go when their record comes again', async () => {
     const bed = await meshBed({ journal: { ...OPTIONS.journal, segmentChangesMax: 1 } })

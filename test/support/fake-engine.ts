@@ -108,6 +108,7 @@ export class FakeEngine {
         attempt: 1,
         wantsStarted: false,
         fence: undefined,
+        priority: 0,
         ...run,
       }
       writeRun(this.#out, whole, bytes, 0, bytes.length)

@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest'
 import { ByteReader, ByteWriter } from '../../src/lib/bytes.ts'
 import { decodeSnapshot, encodeSnapshot } from '../../src/store/snapshot.ts'
 import { readChange, type Update, writeCreated, writeUpdate } from '../../src/task/change.ts'
-import { applyChange, type Merged, mergeRecords } from '../../src/task/merge.ts'
+import { applyChange, hasEnded, type Merged, mergeRecords } from '../../src/task/merge.ts'
 import { NEVER, NOT_YET, Run, type TaskRecord } from '../../src/task/record.ts'
 import { RUN_STATES, type RunState } from '../../src/task/task.ts'
 import { BY_NUMBER, type Version } from '../../src/task/version.ts'
@@ -362,6 +362,23 @@ describe('runs', () => {
     expect(fold([again], gone).hasOpenRun).toBe(true)
   })
 
+  test.each([
+    ['by hand', { manual: true }],
+    ['again after it had failed', { drive: 1, drivenFrom: 1, attempt: 1 }],
+  ])('one that was asked for %s is carried out, though another had ended the task meanwhile', (_, asked) => {
+    const over = updated(1, 1, { lastAt: 2000, closed: 2000, next: NEVER }, { times: true, dropped: true })
+    const request = ran(2, 1, [runOf(2500, asked)])
+    const done = ran(3, 1, [runOf(2500, { ...asked, attempt: 2, state: 'completed', endedAt: 9 })])
+    for (const [one, other] of [
+      [over, request],
+      [request, over],
+    ] as const) {
+      const record = fold([one, other], base())
+      expect([record.ended, hasEnded(record), record.hasOpenRun]).toEqual([true, false, true])
+      expect(hasEnded(fold([done], record))).toBe(true)
+    }
+  })
+
   test('an open state that comes late opens nothing again, whether the end is still there or not', () => {
     const end = ran(1, 1, [runOf(2000, { state: 'failed', attempt: 1 })], {
       closed: 2000,
@@ -378,6 +395,35 @@ describe('runs', () => {
     pruned.prune()
     expect(pruned.runs).toEqual([])
     expect(fold([late], pruned).hasOpenRun).toBe(false)
+  })
+
+  test('trace 47: one that a copied record has pruned is open no more, whichever of the two is copied', () => {
+    const running = ran(1, 1, [runOf(2000, { manual: true, state: 'running', attempt: 1 })])
+    const completed = ran(1, 2, [runOf(2000, { manual: true, state: 'completed', attempt: 1 })])
+    const behind = (): TaskRecord => fold([running], base())
+    const pruned = (): TaskRecord => {
+      const record = fold([running, completed], base())
+      record.prune()
+      return record
+    }
+    expect([behind().hasOpenRun, pruned().runs]).toEqual([true, []])
+    for (const merged of [
+      mergeRecords(behind(), pruned(), MERGE),
+      mergeRecords(pruned(), behind(), MERGE),
+      mergeRecords(mergeRecords(behind(), pruned(), MERGE), behind(), MERGE),
+    ])
+      expect(kept(merged)).toEqual(kept(pruned()))
+    // What the other has never heard of is no less open for that, nor what no change has said yet.
+    const by = (actor: number): TaskRecord =>
+      fold([ran(actor, 1, [runOf(3000, { manual: true, state: 'running', attempt: 1 })])], base())
+    expect(mergeRecords(by(2), pruned(), MERGE).hasOpenRun).toBe(true)
+    expect(mergeRecords(pruned(), by(2), MERGE).hasOpenRun).toBe(true)
+    const unsaid = base()
+    unsaid.addRun(new Run(3000, false))
+    expect(mergeRecords(unsaid, pruned(), MERGE).hasOpenRun).toBe(true)
+    // An end that is known here stays until this store knows, too, that all have it.
+    const ended = fold([running, completed], base())
+    expect(mergeRecords(ended, pruned(), MERGE).runs.map(({ state }) => state)).toEqual(['completed'])
   })
 
   test('what an attempt came to stands above its start, also if it was given back', () => {
@@ -592,6 +638,37 @@ describe('any changes of any actors', () => {
       ),
       runs(1500),
     )
+  })
+
+  test('have the same runs open in a record that lacks some, once it is merged with one that has all and pruned', () => {
+    const copy = (record: TaskRecord): TaskRecord =>
+      decodeSnapshot(encodeSnapshot(new ByteWriter(), record), 0, MERGE.makeRun)
+    const shown = (record: TaskRecord): object => {
+      record.runs = record.runs.filter(run => record.isOpen(run))
+      record.closedBefore = []
+      return kept(record)
+    }
+    let pruned = 0
+    fc.assert(
+      fc.property(
+        histories,
+        picks,
+        fc.array(fc.nat(4), { minLength: 4, maxLength: 4 }),
+        (lists, one, cuts) => {
+          const streams = streamsOf(lists)
+          const some = streams.map((stream, i) => stream.slice(0, cuts[i]))
+          const part = fold(woven(some, one), fold([made(FOUNDER, 1)]))
+          const whole = fold(woven(streams, one), fold([made(FOUNDER, 1)]))
+          const before = whole.runs.length
+          whole.prune()
+          pruned += before - whole.runs.length
+          expect(shown(mergeRecords(copy(part), copy(whole), MERGE))).toEqual(shown(copy(whole)))
+          expect(shown(mergeRecords(copy(whole), copy(part), MERGE))).toEqual(shown(copy(whole)))
+        },
+      ),
+      runs(1500),
+    )
+    expect(pruned).toBeGreaterThan(0)
   })
 
   test('give the same record in every order, and once more alter nothing', () => {

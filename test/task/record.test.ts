@@ -122,7 +122,8 @@ describe('an open run', () => {
     record.runs = [runOf(parts.instant ?? 0, parts)]
     expect([record.hasOpenRun, record.dueAt !== NEVER]).toEqual([open, open])
     record.prune()
-    expect(record.runs).toHaveLength(1)
+    // What another version has closed goes with what is known of that one.
+    expect([record.runs.length, record.hasOpenRun]).toEqual([parts.instant === 4000 ? 0 : 1, open])
     record.runs.push(runOf(9999))
     record.closedBefore = [{ version: earlier(4), closed: 4000 }]
     record.prune()

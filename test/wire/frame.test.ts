@@ -30,7 +30,7 @@ describe('what crosses by its number', () => {
       ...{ scheduled: 32, answer: 33, runs: 34, abort: 35, event: 36 },
     })
     expect(SCHEDULE_STATUS).toEqual(['created', 'replaced', 'exists', 'error'])
-    expect(OUTCOMES).toEqual(['completed', 'failed', 'fatal', 'unstarted'])
+    expect(OUTCOMES).toEqual(['completed', 'failed', 'fatal', 'unstarted', 'lost'])
     expect(ABORT_REASONS).toEqual(['cancelled', 'timeout', 'replaced', 'overlap', 'closing', 'elsewhere'])
   })
 })
@@ -66,6 +66,7 @@ class Ear {
   readonly calls: CallRequest[] = []
   readonly failures: unknown[] = []
   readonly #session: Session
+  readonly #connection: WorkerConnection<LiveRun>
   #events: WorkerChannelEvents | undefined
   closed = false
 
@@ -80,14 +81,14 @@ class Ear {
       },
     }
     const nothing = (): void => undefined
-    const connection = new WorkerConnection<LiveRun>({
+    this.#connection = new WorkerConnection<LiveRun>({
       announced: nothing,
       started: nothing,
       ended: nothing,
       closed: nothing,
       runs: { progress: nothing, log: nothing, write: nothing },
     })
-    this.#session = new Session(channel, connection, {
+    this.#session = new Session(channel, this.#connection, {
       schedule: (_, __, definitions) => this.schedules.push(definitions.map(({ id }) => id)),
       call: (_, __, request) => this.calls.push(request),
       closed: nothing,
@@ -103,7 +104,7 @@ class Ear {
   }
 
   get handlers(): string[] {
-    return [...this.#session.connection.credits.keys()]
+    return [...this.#connection.credits.keys()]
   }
 }
 

@@ -33,6 +33,7 @@ const run = fc.record({
   attempt: fc.nat(),
   wantsStarted: fc.boolean(),
   fence: fc.option(name(50), { nil: undefined }),
+  priority: fc.integer({ min: -128, max: 127 }),
 })
 const payload = fc.uint8Array({ maxLength: 100 })
 
@@ -84,6 +85,7 @@ describe('a run', () => {
     attempt: 1,
     wantsStarted: false,
     fence: undefined,
+    priority: 0,
   }
 
   test('may have the longest payload, and none longer', () => {
@@ -96,7 +98,9 @@ describe('a run', () => {
   })
 
   test('is corrupt wherever it is cut', () => {
-    const bytes = written(out => writeRun(out, { ...plain, fence: '1-2' }, Uint8Array.of(1, 2, 3), 0, 3))
+    const bytes = written(out =>
+      writeRun(out, { ...plain, fence: '1-2', priority: 5 }, Uint8Array.of(1, 2, 3), 0, 3),
+    )
     for (let length = 0; length < bytes.length; length++) {
       expect(() => readRun(new ByteReader(bytes.subarray(0, length))), String(length)).toThrow(CorruptBytes)
     }

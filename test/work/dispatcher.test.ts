@@ -377,7 +377,7 @@ describe('Dispatcher: timeouts', () => {
     expect(ends(bed.calls).at(-1)).toBe('late completed a1')
   })
 
-  test('a late `unstarted` is nothing to tell', () => {
+  test('a late `unstarted` is told as well: its worker holds it no longer', () => {
     const bed = new TestBed()
     const worker = bed.worker({ a: 10 })
     const [run] = bed.offer(1, 'a') as [TestRun]
@@ -386,7 +386,7 @@ describe('Dispatcher: timeouts', () => {
     bed.dispatcher.abort(run, 'cancelled')
     bed.turn(worker)
     worker.outcome(handle, 'unstarted')
-    expect(bed.calls).toEqual([])
+    expect(ends(bed.calls)).toEqual(['late unstarted a1'])
     expect(worker.connection.room).toBe(1000)
   })
 
@@ -456,10 +456,10 @@ describe('Dispatcher: workers that come and go', () => {
     bed.dispatcher.abort(runs[2], 'cancelled')
     worker.close()
     worker.close()
-    expect(ends(bed.calls)).toEqual(['started a2', 'lost a1', 'lost a2'])
+    expect(ends(bed.calls)).toEqual(['started a2', 'lost a1', 'lost a2', 'late gone a3'])
     expect(bed.dispatcher.counts()).toEqual({ queued: 0, running: 0, withoutWorker: [] })
     bed.clock.advance(1000)
-    expect(bed.calls).toHaveLength(3)
+    expect(bed.calls).toHaveLength(4)
   })
 
   test('what was not sent yet is given back unstarted, and a claim of it is kept', () => {
@@ -484,7 +484,7 @@ describe('Dispatcher: workers that come and go', () => {
       if (run === runs[0]) bed.dispatcher.abort(runs[1], 'overlap')
     }
     worker.close()
-    expect(ends(bed.calls)).toEqual(['lost a1', 'lost a3'])
+    expect(ends(bed.calls)).toEqual(['lost a1', 'late gone a2', 'lost a3'])
     expect(bed.dispatcher.counts().running).toBe(0)
   })
 
@@ -555,6 +555,99 @@ describe('Dispatcher: workers that come and go', () => {
       ['no worker 1', 'a'],
       ['no worker 1', 'a'],
     ])
+  })
+})
+
+describe('Dispatcher: near and far', () => {
+  test('near workers come first, far ones get what is left, and take turns', () => {
+    const bed = new TestBed()
+    const far = [bed.worker({ a: 10 }, 10, true), bed.worker({ a: 10 }, 10, true)] as const
+    const near = bed.worker({ a: 3 })
+    bed.offer(5, 'a')
+    expect(bed.turn(near)).toEqual(['a1', 'a2', 'a3'])
+    expect(far.map(worker => worker.take())).toEqual([['a4'], ['a5']])
+    near.answer(1)
+    bed.offer(2, 'a')
+    expect(bed.turn(near)).toEqual(['a6'])
+    expect(far.map(worker => worker.take())).toEqual([['a7'], []])
+  })
+
+  test('a guest waits for a near worker, and is in nobody’s way to a far one', () => {
+    const bed = new TestBed()
+    const near = bed.worker({ a: 1 })
+    const far = bed.worker({ a: 10 }, 10, true)
+    bed.offer(1, 'a')
+    expect(bed.turn(near)).toEqual(['a1'])
+    bed.offer(2, 'a', { isGuest: true })
+    bed.offer(1, 'a')
+    expect(bed.turn(far)).toEqual(['a4'])
+    near.answer()
+    bed.offer(1, 'a')
+    // First come, first served; the far one takes who may go there.
+    expect(bed.turn(near)).toEqual(['a2'])
+    expect(far.take()).toEqual(['a5'])
+    near.answer()
+    expect(bed.turn(near)).toEqual(['a3'])
+  })
+
+  test('a busy far worker is a worker; one that is gone is none, until it is back', () => {
+    const bed = new TestBed()
+    const far = bed.worker({ a: 0 }, 10, true)
+    bed.offer(2, 'a')
+    expect(bed.turn(far)).toEqual([])
+    expect(bed.calls).toEqual([])
+    expect(bed.dispatcher.handlerNames()).toEqual(['a'])
+    far.hello({ a: 'gone' })
+    bed.turn(far)
+    expect(ends(bed.calls)).toEqual(['no worker 2 a'])
+    expect(bed.dispatcher.handlerNames()).toEqual([])
+    expect(bed.dispatcher.counts().withoutWorker).toEqual([{ name: 'a', waiting: 2 }])
+    far.hello({ a: 1 })
+    expect(bed.turn(far)).toEqual(['a1'])
+    expect(ends(bed.calls)).toEqual(['no worker 2 a', 'no worker 0 a'])
+  })
+
+  test('what is gone takes nothing, and still may tell of what it has', () => {
+    const bed = new TestBed()
+    const worker = bed.worker({ a: 5 })
+    const [run] = bed.offer(1, 'a') as [TestRun]
+    bed.turn(worker)
+    const { handle } = run
+    worker.hello({ a: 'gone' })
+    bed.offer(1, 'a')
+    expect(bed.turn(worker)).toEqual([])
+    worker.outcome(handle)
+    expect(ends(bed.calls)).toEqual(['no worker 1 a', 'completed a1'])
+  })
+
+  test('an attempt that is said to be lost is lost, and only that one', () => {
+    const bed = new TestBed()
+    const far = bed.worker({ a: 5 }, 5, true)
+    const [first] = bed.offer(2, 'a') as [TestRun]
+    bed.turn(far)
+    far.outcome(first.handle, 'lost')
+    expect(ends(bed.calls)).toEqual(['lost a1'])
+    expect(far.connection.room).toBe(4)
+    expect(bed.dispatcher.runningRuns().map(({ id }) => id)).toEqual(['a2'])
+  })
+
+  test('what near workers have room for is without far ones', () => {
+    const bed = new TestBed()
+    bed.worker({ a: 10, b: 2 }, 100, true)
+    const [one, two] = [bed.worker({ a: 3 }, 2), bed.worker({ a: 4, c: 1 })]
+    bed.offer(3, 'a')
+    bed.dispatcher.flush()
+    expect(Object.fromEntries(bed.dispatcher.nearLoads())).toEqual({
+      a: { window: 7, used: 3 },
+      c: { window: 1, used: 0 },
+    })
+    expect(bed.dispatcher.nearRoom).toBe(999)
+    one.take()
+    expect(two.take()).toHaveLength(1)
+    // It has two, and wants none any more: of what the other takes nothing is used by that.
+    one.hello({ a: 0 }, 0)
+    expect(bed.dispatcher.nearLoads().get('a')).toEqual({ window: 4, used: 1 })
+    expect(bed.dispatcher.runsNear('b')).toBe(false)
   })
 })
 

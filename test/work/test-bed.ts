@@ -16,6 +16,7 @@ export interface RunOptions {
   readonly strict?: boolean
   readonly timeoutMs?: number
   readonly payloadBytes?: number
+  readonly isGuest?: boolean
 }
 
 export class TestRun implements DueRun {
@@ -25,6 +26,7 @@ export class TestRun implements DueRun {
   readonly priority: number
   readonly strict: boolean
   readonly timeoutMs: number
+  readonly isGuest: boolean
   attempt = 0
   place: DueRun['place'] = 'idle'
   handle = 0
@@ -37,6 +39,7 @@ export class TestRun implements DueRun {
     this.strict = options.strict ?? false
     this.timeoutMs = options.timeoutMs ?? 0
     this.payloadBytes = options.payloadBytes ?? 0
+    this.isGuest = options.isGuest ?? false
   }
 }
 
@@ -64,8 +67,8 @@ export class TestBed {
   }
 
   /** Attaches a worker that announced these handlers. */
-  worker(windows: Readonly<Record<string, number>>, window = 1000): FakeWorker {
-    const worker = new FakeWorker(this.dispatcher.attach())
+  worker(windows: Readonly<Record<string, number>>, window = 1000, far = false): FakeWorker {
+    const worker = new FakeWorker(this.dispatcher.attach({ far }))
     worker.hello(windows, window)
     return worker
   }
@@ -107,7 +110,7 @@ export class TestBed {
         this.onLost(run)
       },
       label: run => run.id,
-      lateEnd: (label, _, kind) => void this.calls.push([`late ${kind}`, label]),
+      lateEnd: (_, label, __, outcome) => void this.calls.push([`late ${outcome?.kind ?? 'gone'}`, label]),
       progress: (run, json) => tell(`progress ${json}`, run),
       log: (run, json) => tell(`log ${json}`, run),
       noWorker: (name, waiting) => void this.calls.push([`no worker ${waiting}`, name]),
@@ -116,9 +119,15 @@ export class TestBed {
 }
 
 function writeTestRun(run: TestRun, out: ByteWriter, handle: number, handler: number): void {
-  const { id: taskId, attempt, timeoutMs, payloadBytes } = run
+  const { id: taskId, attempt, priority, timeoutMs, payloadBytes } = run
   const rest = { life: 1, firstLife: true, scheduledAt: 0, wantsStarted: timeoutMs > 0, fence: undefined }
-  writeRun(out, { handle, handler, taskId, attempt, ...rest }, new Uint8Array(payloadBytes), 0, payloadBytes)
+  writeRun(
+    out,
+    { handle, handler, taskId, attempt, priority, ...rest },
+    new Uint8Array(payloadBytes),
+    0,
+    payloadBytes,
+  )
 }
 
 /** The other end of a connection: it does nothing by itself. */
@@ -134,8 +143,10 @@ export class FakeWorker {
     this.connection = connection
   }
 
-  hello(windows: Readonly<Record<string, number>>, window = 1000): void {
-    const handlers = Object.entries(windows).map(([name, window]) => ({ name, window }))
+  hello(windows: Readonly<Record<string, number | 'gone'>>, window = 1000): void {
+    const handlers = Object.entries(windows).map(([name, window]) =>
+      window === 'gone' ? { name, window: 0, gone: true } : { name, window },
+    )
     const hello = { worker: 'w', window, handlers, running: [], events: false }
     this.#say(MESSAGE.hello, out => out.utf8(JSON.stringify(hello)))
     this.#names = handlers.map(({ name }) => name)

@@ -10,7 +10,7 @@ import type { MeshHistory } from '../history.ts'
 import type { MeshOp, MeshStory } from '../tasks/task-history.ts'
 import { type MeshChecker, seconds } from './checker.ts'
 import { told, UNDER_WAY_MS } from './task-story.ts'
-import { reasonToRepeat, wasCutOff } from './trouble.ts'
+import { reasonToRepeat, wasCutOff, wereSeveralDown } from './trouble.ts'
 
 export const cancel: MeshChecker = {
   name: 'cancel',
@@ -37,7 +37,7 @@ function checkStarts(
   const from = (op.ackAt as number) + UNDER_WAY_MS
   // What is asked for later may start it again.
   const later = story.ops.slice(place + 1).find(({ method }) => method !== 'pause')
-  const to = later?.sentAt ?? Number.POSITIVE_INFINITY
+  const to = Math.min(later?.sentAt ?? Number.POSITIVE_INFINITY, repeatedAt(history, story, op))
   const isFirm = op.answer?.firm === true
   const isSettled = settledBefore(history, story, op)
   for (const attempt of story.attempts) {
@@ -64,6 +64,26 @@ function checkStarts(
     )
   }
 }
+
+/**
+ * When an earlier call came again and may have had an effect: a refused one is not remembered, so it is a new one that may be
+ * carried out; one that was carried out is known to who acts, unless so many were down that it acts unsure.
+ */
+function repeatedAt(history: MeshHistory, story: MeshStory, op: MeshOp): number {
+  let first = Number.POSITIVE_INFINITY
+  for (const { method, outcome, sends, answers } of story.ops) {
+    if (method === 'pause' || method === 'cancel') continue
+    const isRefused = outcome !== undefined && !CARRIED_OUT.includes(outcome)
+    for (const { at } of sends.slice(1)) {
+      if (at < op.sentAt || at >= first) continue
+      const mayAct = answers.some(each => each.at >= at && each.code !== outcome && each.code !== 'NOT_OWNER')
+      if (isRefused ? mayAct : wereSeveralDown(history, at)) first = at
+    }
+  }
+  return first
+}
+
+const CARRIED_OUT = ['created', 'replaced', 'exists', 'done']
 
 /** It changed what all knew: a change that somebody else made meanwhile may beat it where two acted at once. */
 function settledBefore(history: MeshHistory, story: MeshStory, op: MeshOp): boolean {

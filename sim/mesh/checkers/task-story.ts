@@ -68,8 +68,13 @@ export function hasCompleted(attempt: Attempt): boolean {
 export function isOver(attempts: readonly Attempt[]): boolean {
   return attempts.some(each => {
     const max = (each.version?.spec ?? each.story.parent?.spec)?.policy.retry.max ?? 1
-    return hasCompleted(each) || (each.end === 'failed' && each.attempt >= max)
+    return hasCompleted(each) || (hasNotDone(each) && each.attempt >= max)
   })
+}
+
+/** It failed, or its worker was lost with it: which counts as an attempt, too. */
+function hasNotDone({ end }: Attempt): boolean {
+  return end === 'failed' || end === 'orphaned' || end === 'killed'
 }
 
 /** All that is known of an id, and what happened to its nodes meanwhile: a line each, in order. */

@@ -15,6 +15,8 @@ export const HEAL_MS = 15_000
 const STOPPING = ['restart', 'restart-all', 'leave', 'replace']
 /** So many at once that what is left may know too little of what was agreed. */
 const MASSIVE = ['mass-crash', 'restart-all']
+/** Of three stores of a list two may be among so many. */
+const SEVERAL = 2
 
 function overlaps({ from, to }: StrikeReport, since: number, until: number, healMs = HEAL_MS): boolean {
   return from <= until && to + healMs >= since
@@ -78,10 +80,15 @@ export function reasonToRepeat(
   const stood = history.strikes.some(each => each.fault === 'pause' && overlaps(each, since, until))
   if (stood) return 'pause'
   // Who takes over then may not find enough that know.
-  if (mostDown(history, since, until) >= 2) return 'several down'
+  if (mostDown(history, since, until) >= SEVERAL) return 'several down'
   // A view that changed a moment before moved ranges: the new owner may not have heard all.
   if (isIn(history.views, since - HEAL_MS, settledAt)) return 'view change'
   return undefined
+}
+
+/** Who acts may have heard too few at that instant, and do so unsure. */
+export function wereSeveralDown(history: MeshHistory, at: number): boolean {
+  return mostDown(history, at, at) >= SEVERAL
 }
 
 /** The most nodes that did not run at one instant of the span, or had come back only just before. */

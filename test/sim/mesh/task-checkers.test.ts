@@ -150,6 +150,14 @@ describe('durability', () => {
     expect(judged(durability)).toEqual([])
   })
 
+  test('a worker that was lost with the last of all attempts leaves none', () => {
+    const op = oneShot('a', 1000, 20_000)
+    ran(op, 20_001, { end: 'orphaned', attempt: DEFAULT_POLICY.retry.max - 1 })
+    expect(judged(durability)).toHaveLength(1)
+    ran(op, 22_000, { end: 'orphaned', attempt: DEFAULT_POLICY.retry.max })
+    expect(judged(durability)).toEqual([])
+  })
+
   test('asks nothing of what was cancelled, refused, not answered, or due in the last moment', () => {
     call(oneShot('a', 1000, 20_000).story as MeshStory, 'cancel', 2000, { answer: { cancelled: true } })
     oneShot('b', 1000, 20_000, { outcome: 'INVALID' })
@@ -239,6 +247,24 @@ describe('cancel', () => {
     expect(judged(cancel)).toEqual([])
   })
 
+  test('a trigger that was refused, and is carried out when it is sent again after a pause, starts what it asked for', () => {
+    const { story } = oneShot('a', 1000, 200_000)
+    const trigger = call(story as MeshStory, 'trigger', 2000, { outcome: 'NOT_FOUND' })
+    call(story as MeshStory, 'pause', 3000, { answer: { paused: true, firm: true } })
+    ran(trigger, 5002, { instant: 5001 })
+    trigger.answers[0] = { at: 2005, node: 0, code: 'NOT_FOUND' }
+    trigger.sends.push({ at: 5000, node: 0 })
+    trigger.answers.push({ at: 5003, node: 0, code: 'NOT_FOUND' })
+    expect(judged(cancel)).toHaveLength(1)
+    trigger.answers[1] = { at: 5003, node: 0, code: 'done' }
+    expect(judged(cancel)).toEqual([])
+    // Not what started before, nor what an answered one asked for.
+    trigger.sends[1] = { at: 5003, node: 0 }
+    expect(judged(cancel)).toHaveLength(1)
+    Object.assign(trigger, { outcome: 'done', sends: [{ at: 5000, node: 0 }] })
+    expect(judged(cancel)).toHaveLength(1)
+  })
+
   test('a cancel that cancelled nothing forbids nothing', () => {
     const op = oneShot('a', 1000, 20_000)
     call(op.story as MeshStory, 'cancel', 19_000, { answer: { cancelled: false, firm: true } })
@@ -265,6 +291,26 @@ describe('cancel', () => {
     expect(judged(cancel)).toEqual([])
     ran(op, 20_002, { client: 1 })
     expect(judged(cancel)).toHaveLength(1)
+  })
+
+  test('a call that was refused is a new one when it comes again; one that was carried out only to who acts unsure', () => {
+    const op = oneShot('a', 1000, 20_000)
+    const story = op.story as MeshStory
+    const again = (at: number): void => void op.sends.push({ at, node: 0 })
+    call(story, 'cancel', 19_000, { answer: { cancelled: true, firm: true } })
+    ran(op, 20_001)
+    again(19_500)
+    expect(judged(cancel)).toHaveLength(1)
+    history.ends.push({ at: 19_400, node: 0 }, { at: 19_400, node: 1 })
+    expect(judged(cancel)).toEqual([])
+    history.ends.length = 0
+    const sends = [1500, 20_002].map(at => ({ at, node: 0 }))
+    const refused = call(story, 'resume', 1500, { outcome: 'NOT_FOUND', sends })
+    story.ops.unshift(...story.ops.splice(-1))
+    expect(judged(cancel)).toHaveLength(1)
+    refused.sends.push({ at: 19_600, node: 0 })
+    refused.answers.push({ at: 19_700, node: 0, code: 'done' })
+    expect(judged(cancel)).toEqual([])
   })
 
   test('a pause holds back what falls due after it, until somebody resumes', () => {
