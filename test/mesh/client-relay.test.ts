@@ -81,6 +81,17 @@ describe('a client', () => {
   })
 })
 
+describe('nodes of before', () => {
+  test('that do not know where others are leave the client with those that it was given', async () => {
+    bed.told = undefined
+    await bed.open({ join: [bed.node(0).address, bed.node(1).address] })
+    await bed.advance(3000)
+    expect([...bed.network.ends]).toHaveLength(2)
+    bed.gateway.die()
+    expect(await bed.done(bed.client.schedule({ name: 'x' }))).toMatchObject({ status: 'created' })
+  })
+})
+
 describe('fail-over', () => {
   test('the next node gets what has no answer, in its order and unchanged, and each call gets one answer', async () => {
     const heard: Array<{ node: string; what: string }> = []
@@ -298,6 +309,18 @@ describe('without a gateway', () => {
     expect(message).toContain(`${bed.node(0).address} (nobody listens there)`)
     expect(message).toContain(`${bed.node(1).address} (no answer in time)`)
     expect(message).toContain('nowhere (it cannot be reached)')
+  })
+
+  test('a start ends with the reason as soon as nobody there lets it in', async () => {
+    const from = bed.clock.monotonic()
+    const refusal = await refused(bed.open({ secret: 'another' }))
+    expect(refusal).toEqual({ code: 'SECRET_DIFFERS', message: 'the secrets differ' })
+    expect(bed.clock.monotonic() - from).toBeLessThan(1000)
+  })
+
+  test('a start waits on while a node may still let it in', async () => {
+    bed.node(2).die(true)
+    expect(await refused(bed.open({ secret: 'another' }))).toMatchObject({ code: 'NOT_CONNECTED' })
   })
 
   test('calls wait, and go through when a node is there in time', async () => {

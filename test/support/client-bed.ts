@@ -80,9 +80,15 @@ export class StubNode {
     engine.onSchedule = message => this.#bed.onSchedule(session, message)
     engine.onCall = (call, request) => {
       if (request.method === 'forget') engine.answer(call, true, {})
-      else if (request.method === 'peers') engine.answer(call, true, { addresses: this.#bed.told })
+      else if (request.method === 'peers') this.#answerPeers(engine, call)
       else this.#bed.onCall(session, call, request)
     }
+  }
+
+  #answerPeers(engine: FakeEngine, call: number): void {
+    const addresses = this.#bed.told
+    if (addresses !== undefined) engine.answer(call, true, { addresses })
+    else engine.answer(call, false, { name: 'CarillonError', code: 'INVALID', message: 'unknown method' })
   }
 
   /** Its machine goes on and answers for it; with `powerCut` nothing answers. */
@@ -110,6 +116,8 @@ export interface ClientBedOptions {
   readonly waitMs?: number
   /** Addresses to join; default: all stubs. */
   readonly join?: readonly string[]
+  /** Another than the stubs'. */
+  readonly secret?: string
   readonly options?: Partial<ClientOptions>
 }
 
@@ -121,8 +129,8 @@ export class ClientBed {
   readonly nodes: StubNode[] = []
   readonly process = new SimulatedProcess(this.clock, this.trace)
   readonly host: SimulatedHost
-  /** What the stubs answer to `peers`. */
-  told: string[] = []
+  /** What the stubs answer to `peers`; undefined: they don't know the question. */
+  told: string[] | undefined = []
   onSchedule: (session: StubSession, message: ScheduleMessage) => void = takeAll(this)
   onCall: (session: StubSession, call: number, request: CallRequest) => void = () => undefined
   /** By requestId: the task, as it was first asked for. */
@@ -160,13 +168,25 @@ export class ClientBed {
     return node
   }
 
-  async open({ join, waitMs = 10_000, handlers = {}, options = {} }: ClientBedOptions = {}): Promise<void> {
-    this.network = new SimulatedNetwork(this.host, this.process, { self: 'client', listens: false })
+  async open({
+    join,
+    waitMs = 10_000,
+    handlers = {},
+    secret,
+    options = {},
+  }: ClientBedOptions = {}): Promise<void> {
+    this.network = new SimulatedNetwork(this.host, this.process, {
+      self: 'client',
+      listens: false,
+      ...(secret === undefined ? {} : { secret }),
+    })
     this.relay = new ClientRelay(
       { clock: this.process.clock, random: this.random, network: this.network },
       { ...DEFAULT_CLIENT_OPTIONS, ...options },
       join ?? this.nodes.map(({ address }) => address),
     )
+    // As a real network tells it, before it says that the dial failed.
+    if (secret !== undefined) this.relay.refused('SECRET_DIFFERS', 'the secrets differ')
     await this.done(this.relay.start(waitMs), waitMs + 1000)
     const frames = { clock: this.clock, random: { float: () => 0, bytes: (n: number) => new Uint8Array(n) } }
     const [theirs, ours] = channelPair(frames, this.process, this.process)
