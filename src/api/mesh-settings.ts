@@ -9,7 +9,7 @@ import type { CreateNodeOptions, Handlers, MeshOptions } from './types.ts'
 
 /** Options that say nothing without `listen` or `join`. */
 const OF_MESHES = ['mesh', 'advertise', 'network'] as const
-const TOKEN_PREFIX = 'crl1.'
+export const TOKEN_PREFIX = 'crl1.'
 
 /** Undefined: the node is alone. Throws INVALID. */
 export function meshSettings(options: CreateNodeOptions<Handlers>): MeshSettings | undefined {

@@ -11,6 +11,12 @@ const DATA: OptionSpec = {
 }
 /** How a command finds its node. */
 const NODE: readonly OptionSpec[] = [
+  {
+    flags: '--join <address>',
+    text: 'go through the mesh: HOST:PORT of a node of it (its secret: CARILLON_SECRET), or a join token',
+    many: true,
+  },
+  { flags: '--mesh <name>', text: 'name of the mesh of --join (default: carillon)' },
   { flags: '--url <url>', text: 'address of the node (CARILLON_URL); without it, the node of --data' },
   {
     flags: '--token-file <file>',
