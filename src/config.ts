@@ -85,6 +85,14 @@ export const DEFAULT_OPTIONS: EngineOptions = {
       /** With these a connection that is stuck is cut within 5 s of when the liveness plane works. */
       stall: { quietMs: 2000, askMs: 1000, stallMs: 2500, againMs: 15_000 },
     },
+    routing: {
+      callDeadlineMs: 10_000,
+      againMsMin: 20,
+      againMsMax: 500,
+      callsMax: 500_000,
+      bytesMax: 256 * 1024 * 1024,
+      link: { callsMax: 10_000, bytesMax: 64 * 1024 * 1024 },
+    },
   },
   calls: { logTasksMax: 1000, logLinesMax: 200, waitersMax: 100_000 },
 }

@@ -267,7 +267,7 @@ export class EngineNode implements MeshNode, TaskNode {
     own.onDeath(powerCut => {
       if (!powerCut) ours.cut()
     })
-    engine.attach(ours)
+    engine.attach(ours, { direct: true })
     return theirs
   }
 

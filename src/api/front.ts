@@ -139,10 +139,10 @@ export class Front implements Omit<Client, 'schedule' | 'on' | 'off'> {
   ): Promise<ReadonlyArray<Scheduled | CarillonError>> {
     const at = (i: number): string => (list.length === 1 ? '' : `[${i}]`)
     const inputs = list.map((options, i) => defineTask(options, this.#defaults, at(i)))
-    const answers = await this.#caller.schedule(inputs, signal)
+    const { answers, copies } = await this.#caller.schedule(inputs, signal)
     return inputs.map(({ id, name }, i) => {
       const answer = answers?.[i] ?? 'created'
-      return answer instanceof CarillonError ? answer : { id, name, status: answer, copies: 1 }
+      return answer instanceof CarillonError ? answer : { id, name, status: answer, copies }
     })
   }
 
@@ -292,22 +292,22 @@ export class Front implements Omit<Client, 'schedule' | 'on' | 'off'> {
 
   async #scheduleOne(options: TaskOptions, { signal }: CallOptions): Promise<Task> {
     const input = defineTask(options, this.#defaults)
-    const answers = await this.#caller.schedule([input], signal)
-    return this.#taskOf(input, answers?.[0])
+    const { answers, copies } = await this.#caller.schedule([input], signal)
+    return this.#taskOf(input, answers?.[0], copies)
   }
 
   async #scheduleAll(list: readonly TaskOptions[], { signal }: CallOptions): Promise<Task[]> {
     const inputs = list.map((options, i) => defineTask(options, this.#defaults, `[${i}]`))
     if (inputs.length === 0) return []
-    const answers = await this.#caller.schedule(inputs, signal)
+    const { answers, copies } = await this.#caller.schedule(inputs, signal)
     const refused = answers?.find(answer => answer instanceof CarillonError)
     if (refused !== undefined) throw Object.assign(refused, { results: answers })
-    return inputs.map((input, i) => this.#taskOf(input, answers?.[i]))
+    return inputs.map((input, i) => this.#taskOf(input, answers?.[i], copies))
   }
 
-  #taskOf(input: DefinitionInput, answer: ScheduleAnswer | undefined): Task {
+  #taskOf(input: DefinitionInput, answer: ScheduleAnswer | undefined, copies: number): Task {
     if (answer instanceof CarillonError) throw answer
-    return new ScheduledTask(input.id, input.name, answer ?? 'created', this.#caller)
+    return new ScheduledTask(input, answer ?? 'created', copies, this.#caller)
   }
 
   #followUp(run: HandlerRun, task: TaskOptions, index: number): { id: string; bytes: Uint8Array } {
@@ -337,13 +337,14 @@ class ScheduledTask implements Task {
   readonly id: string
   readonly name: string
   readonly status: Task['status']
-  readonly copies = 1
+  readonly copies: number
   readonly #caller: Caller
 
-  constructor(id: string, name: string, status: Task['status'], caller: Caller) {
+  constructor({ id, name }: DefinitionInput, status: Task['status'], copies: number, caller: Caller) {
     this.id = id
     this.name = name
     this.status = status
+    this.copies = copies
     this.#caller = caller
   }
 

@@ -7,7 +7,7 @@ import type { EngineThreadData, EngineThreadReady } from '../adapters/engine-thr
 import { MessagePortChannel } from '../adapters/message-port-channel.ts'
 import { CarillonError } from '../errors.ts'
 import type { WorkerChannel } from '../ports/worker-channel.ts'
-import { rebuiltError } from './rebuilt-error.ts'
+import { rebuiltError } from '../wire/frame.ts'
 
 /** By the file that a thread runs. */
 interface ThreadData {

@@ -3,10 +3,11 @@
  * are), and gathers what goes out. Numbers of its own calls are far from those of the user's thread.
  */
 
+import { CarillonError } from '../errors.ts'
 import { ByteReader, ByteWriter, CorruptBytes } from '../lib/bytes.ts'
 import type { WorkerChannel } from '../ports/worker-channel.ts'
 import type { CallRequest } from '../wire/calls.ts'
-import { ITEMS_MAX, JSON_BYTES_MAX, MESSAGE, SCHEDULE_STATUS } from '../wire/frame.ts'
+import { JSON_BYTES_MAX, MESSAGE, readScheduled } from '../wire/frame.ts'
 
 /** An answer to a call of the user's thread. */
 export interface RelayedAnswer {
@@ -129,14 +130,8 @@ export class GatewaySession {
 }
 
 function readStatuses(reader: ByteReader, codes: string[]): number {
-  const count = reader.varuint()
-  if (count > ITEMS_MAX) throw new CorruptBytes(`${count} answers in a message`)
-  if (reader.u8() === 0) return count
-  for (let i = 0; i < count; i++) {
-    const status = SCHEDULE_STATUS[reader.u8()]
-    if (status === undefined) throw new CorruptBytes('an answer of no known status')
-    if (status === 'error') codes.push(codeOf(reader.utf8(JSON_BYTES_MAX)))
-  }
+  const { count, results = [] } = readScheduled(reader)
+  for (const result of results) if (result instanceof CarillonError) codes.push(result.code)
   return count
 }
 

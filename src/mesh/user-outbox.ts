@@ -4,7 +4,7 @@ import type { CarillonError } from '../errors.ts'
 import { ByteWriter } from '../lib/bytes.ts'
 import type { WorkerChannel } from '../ports/worker-channel.ts'
 import type { EngineEvent } from '../wire/calls.ts'
-import { MESSAGE, SCHEDULE_STATUS, wireError } from '../wire/frame.ts'
+import { MESSAGE, SAME_ERROR, SCHEDULE_STATUS, wireError } from '../wire/frame.ts'
 import type { AbortReason } from '../wire/work.ts'
 import { writeAbort } from './relayed-work.ts'
 import type { UnansweredMessage } from './unanswered.ts'
@@ -34,11 +34,11 @@ export class UserOutbox {
       return
     }
     out.varuint(count)
+    out.varuint(0)
     out.u8(1)
-    for (let i = 0; i < count; i++) {
-      out.u8(SCHEDULE_STATUS.indexOf('error'))
-      out.utf8(text)
-    }
+    out.u8(SCHEDULE_STATUS.indexOf('error'))
+    out.utf8(text)
+    for (let i = 1; i < count; i++) out.u8(SAME_ERROR)
   }
 
   event(event: EngineEvent | string): void {

@@ -10,14 +10,7 @@ import {
   type Task,
 } from '../../src/index.ts'
 import { freePort } from '../support/libp2p-nodes.ts'
-import {
-  eventually,
-  LoopbackNodes,
-  liveOf,
-  type Made,
-  SECRET,
-  unlessElsewhere,
-} from '../support/loopback-nodes.ts'
+import { eventually, LoopbackNodes, listOf, liveOf, type Made, SECRET } from '../support/loopback-nodes.ts'
 
 let all: LoopbackNodes
 
@@ -40,52 +33,65 @@ async function gatewayOf(client: Client, nodes: readonly Made[]): Promise<Made> 
   throw new Error('the client is connected to none of them')
 }
 
-/** Under the first of the ids prefix-0, prefix-1, ... for which the client's node acts. */
-async function scheduleThere(client: Client, prefix: string, name: string, payload: unknown): Promise<Task> {
-  for (let i = 0; i < 1000; i++) {
-    const task = await unlessElsewhere(client.schedule({ id: `${prefix}-${i}`, name, payload, after: 100 }))
-    if (task !== undefined) return task
-  }
-  throw new Error('the node acts for nothing')
+const idsOf = (prefix: string): string[] => Array.from({ length: 12 }, (_, i) => `${prefix}-${i}`)
+
+/** Enough of them that each node acts for some. */
+function schedule(client: Client, prefix: string, name: string, after = 0): Promise<Task[]> {
+  return client.schedule(idsOf(prefix).map(id => ({ id, name, after })))
 }
 
+const resultsOf = (tasks: readonly Task[]): Promise<unknown[]> =>
+  Promise.all(tasks.map(task => task.result()))
+
 describe('a client of three nodes', { timeout: 60_000 }, () => {
-  test('has results of handlers of nodes, and runs handlers, and hears what its node does', async () => {
+  test('asks one of them, and has what all of them do', async () => {
     const nodes = await all.three()
     const [first, , third] = nodes
-    const double = async (run: Run<number>): Promise<number> => {
-      run.log('at the client')
-      return run.payload * 2
-    }
-    const client = await open({ join: [first.address], handlers: { double } })
-    const task = await scheduleThere(client, 'node', 'work', null)
-    expect(task.status).toBe('created')
-    expect(await task.result()).toBe('a')
-    expect(first.ran).toEqual([task.id])
-    expect((await client.runs(task.id)).map(({ state }) => state)).toEqual(['completed'])
-    const own = await scheduleThere(client, 'client', 'double', 21)
-    expect(await own.result()).toBe(42)
-    expect((await client.logs(own.id)).map(({ line }) => line)).toEqual(['at the client'])
+    const client = await open({ join: [first.address] })
+    const tasks = await schedule(client, 'node', 'work')
+    expect(tasks.every(({ copies }) => copies >= 2)).toBe(true)
+    expect(new Set(await resultsOf(tasks))).toEqual(new Set(['a', 'b', 'c']))
+    for (const id of idsOf('node'))
+      expect((await client.runs(id)).map(({ state }) => state)).toEqual(['completed'])
+    await schedule(client, 'late', 'work', 3_600_000)
+    expect((await listOf(client.tasks())).map(({ id }) => id).toSorted()).toEqual(idsOf('late').toSorted())
+    for (const id of idsOf('late')) expect(await client.cancel(id)).toBe(true)
     // It is none of them.
     expect(await liveOf(first)).toBe(3)
     const told: string[] = []
     client.on('member', ({ state }) => told.push(state))
+    await client.status()
     await all.stop(third)
     await eventually(() => told.length > 0, 'the client is told of who leaves')
   })
 
+  test('runs the tasks of all of them, if no node has the handler', async () => {
+    const nodes = await all.three()
+    const ran: string[] = []
+    const here = (run: Run<unknown>): string => {
+      ran.push(run.taskId)
+      return 'client'
+    }
+    const client = await open({ join: addressesOf(nodes), handlers: { here } })
+    expect(new Set(await resultsOf(await schedule(client, 'client', 'here')))).toEqual(new Set(['client']))
+    expect(ran.toSorted()).toEqual(idsOf('client').toSorted())
+  })
+
   test('goes on at another one when that to which it is connected stops', async () => {
     const nodes = await all.three()
-    const here = (run: Run<unknown>): string => `${run.taskId} at the client`
-    const client = await open({ join: addressesOf(nodes), handlers: { here } })
-    const first = await gatewayOf(client, nodes)
-    const before = await scheduleThere(client, 'before', 'here', null)
-    expect(await before.result()).toBe(`${before.id} at the client`)
+    const [first, ...rest] = nodes
+    const here = (): string => 'client'
+    // Of the others it learns from the one that it was given.
+    const client = await open({ join: [first.address], handlers: { here } })
+    const runs: string[] = []
+    client.on('run', ({ run }) => runs.push(run.state))
+    await resultsOf(await schedule(client, 'before', 'here'))
+    expect(runs).toContain('completed')
+    const results = resultsOf(await schedule(client, 'during', 'here', 2000))
     await all.stop(first)
-    const rest = nodes.filter(made => made !== first)
     expect(rest).toContain(await gatewayOf(client, rest))
-    const after = await scheduleThere(client, 'after', 'here', null)
-    expect(await after.result()).toBe(`${after.id} at the client`)
+    expect(new Set(await results)).toEqual(new Set(['client']))
+    expect(await resultsOf(await schedule(client, 'after', 'here'))).toHaveLength(12)
   })
 })
 

@@ -7,11 +7,11 @@ import { createNode, type Run } from '../../src/index.ts'
 import {
   eventually,
   LoopbackNodes,
+  listOf,
   liveOf,
   type Made,
   ownedOf,
   SECRET,
-  unlessElsewhere,
   type Wanted,
 } from '../support/loopback-nodes.ts'
 
@@ -25,31 +25,23 @@ afterEach(() => all.close())
 
 const start = (wanted: Wanted): Promise<Made> => all.start(wanted)
 
-/** At whichever node acts for it. */
-async function schedule(nodes: readonly Made[], id: string, after: number): Promise<Made> {
-  for (const made of nodes)
-    if ((await unlessElsewhere(made.node.schedule({ id, name: 'work', after }))) !== undefined) return made
-  throw new Error(`nobody acts for ${id}`)
-}
-
 describe('three nodes over real connections', { timeout: 60_000 }, () => {
   test('divide the tasks, and each runs once, at the node that acts for it', async () => {
     const nodes = await all.three()
-    const owners = new Map<string, Made>()
-    for (let i = 0; i < 24; i++) owners.set(`task-${i}`, await schedule(nodes, `task-${i}`, 50))
+    const ids = Array.from({ length: 24 }, (_, i) => `task-${i}`)
+    // One node takes them all.
+    const tasks = await nodes[0].node.schedule(ids.map(id => ({ id, name: 'work', after: 50 })))
+    expect(tasks.every(({ copies }) => copies >= 2)).toBe(true)
     await eventually(() => nodes.reduce((sum, { ran }) => sum + ran.length, 0) >= 24, 'all ran')
-    for (const [id, made] of owners) expect(made.ran.filter(each => each === id)).toEqual([id])
-    expect(nodes.flatMap(({ ran }) => ran)).toHaveLength(24)
-    expect(new Set(owners.values()).size).toBe(3)
+    expect(nodes.flatMap(({ ran }) => ran).toSorted()).toEqual(ids.toSorted())
+    for (const { ran } of nodes) expect(ran.length).toBeGreaterThan(0)
   })
 
   test('go on without one of them, and it comes back under its own name', async () => {
     const nodes = await all.three()
     const [, , third] = nodes
     const ids = Array.from({ length: 24 }, (_, i) => `task-${i}`)
-    const mine = new Set<string>()
-    for (const id of ids) if ((await schedule(nodes, id, 4000)) === third) mine.add(id)
-    expect(mine.size).toBeGreaterThan(0)
+    await nodes[0].node.schedule(ids.map(id => ({ id, name: 'work', after: 4000 })))
     const before = (await third.node.status()).store
     await all.stop(third)
     const rest = nodes.slice(0, 2)
@@ -63,6 +55,29 @@ describe('three nodes over real connections', { timeout: 60_000 }, () => {
     await eventually(async () => (await liveOf(back)) === 3, 'three live nodes again')
     await eventually(async () => (await ownedOf(back)) > 0, 'it acts again')
     expect(back.ran).toEqual([])
+  })
+})
+
+describe('any node', { timeout: 60_000 }, () => {
+  test('takes any call, and answers for the whole mesh', async () => {
+    const [one, two, third] = await all.three()
+    const ids = Array.from({ length: 30 }, (_, i) => `call-${String(i).padStart(2, '0')}`)
+    await one.node.schedule(ids.map(id => ({ id, name: 'work', after: 60_000 })))
+    const listed = await listOf(third.node.tasks())
+    expect(listed.map(({ id }) => id).toSorted()).toEqual(ids)
+    for (const id of ids) expect(await two.node.cancel(id)).toBe(true)
+    expect(await listOf(third.node.tasks({ state: 'scheduled' }))).toEqual([])
+  })
+
+  test('waits for the result of a task that another one owns', async () => {
+    const [one, two] = await all.three()
+    const tasks = await Promise.all(
+      Array.from({ length: 12 }, (_, i) => one.node.schedule({ id: `wait-${i}`, name: 'work', after: 200 })),
+    )
+    const results = await Promise.all(tasks.map(task => task.result()))
+    expect(new Set(results).size).toBeGreaterThan(1)
+    for (const { id } of tasks)
+      expect((await two.node.runs(id)).map(({ state }) => state)).toEqual(['completed'])
   })
 })
 

@@ -40,6 +40,8 @@ export interface MeshBedOptions {
   readonly seed?: string
   readonly replicas?: number
   readonly segmentChangesMax?: number
+  /** A node sends calls on to whoever acts, as it does for users; else it refuses what is not its own. */
+  readonly routed?: boolean
 }
 
 export class BedNode {
@@ -106,7 +108,7 @@ export class BedNode {
       random: { float: () => 0, bytes: (n: number) => new Uint8Array(n) },
     }
     const [theirs, ours] = channelPair(frames, process, process)
-    this.engine.attach(theirs)
+    this.engine.attach(theirs, { direct: this.#bed.options.routed !== true })
     this.api = new LocalNode(
       {
         channel: ours,

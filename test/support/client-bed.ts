@@ -21,7 +21,7 @@ import { type ClientOptions, ClientRelay } from '../../src/mesh/client-relay.ts'
 import { PeerChannels } from '../../src/mesh/peer-channels.ts'
 import type { WorkerChannel } from '../../src/ports/worker-channel.ts'
 import type { CallRequest } from '../../src/wire/calls.ts'
-import { JSON_BYTES_MAX, MESSAGE, SCHEDULE_STATUS } from '../../src/wire/frame.ts'
+import { JSON_BYTES_MAX, MESSAGE, readScheduled } from '../../src/wire/frame.ts'
 import { readRun } from '../../src/wire/work.ts'
 import { FakeEngine, type ScheduleMessage } from './fake-engine.ts'
 
@@ -254,10 +254,7 @@ function answeredCalls(bytes: Uint8Array): number[] {
     const type = reader.u8()
     if (type === MESSAGE.scheduled) {
       calls.push(reader.varuint())
-      const count = reader.varuint()
-      if (reader.u8() === 0) continue
-      for (let i = 0; i < count; i++)
-        if (SCHEDULE_STATUS[reader.u8()] === 'error') reader.utf8(JSON_BYTES_MAX)
+      readScheduled(reader)
     } else if (type === MESSAGE.answer) {
       calls.push(reader.varuint())
       reader.u8()

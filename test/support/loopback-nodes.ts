@@ -3,7 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createNode, isCarillonError, type Node, type Run } from '../../src/index.ts'
+import { createNode, type Node, type Run } from '../../src/index.ts'
 import { freePort } from './libp2p-nodes.ts'
 
 export const SECRET = 'what only these nodes know'
@@ -121,10 +121,8 @@ export async function ownedOf({ node }: Made): Promise<number> {
   return (await node.status()).mesh?.ranges.owned ?? 0
 }
 
-/** Undefined: another node acts for it. */
-export async function unlessElsewhere<T>(call: Promise<T>): Promise<T | undefined> {
-  return call.catch((error: unknown) => {
-    if (isCarillonError(error, 'NOT_OWNER')) return undefined
-    throw error
-  })
+export async function listOf<T>(pages: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = []
+  for await (const each of pages) list.push(each)
+  return list
 }
