@@ -17,6 +17,7 @@ export type {
   Handler,
   Handlers,
   Instant,
+  MeshOptions,
   MisfireOptions,
   Node,
   NodeEvents,
@@ -28,6 +29,7 @@ export type {
   TaskOptions,
   TasksFilter,
   TasksOf,
+  TokenOptions,
 } from './api/types.ts'
 export { CarillonError, type ErrorCode, isCarillonError } from './errors.ts'
 export { type Crontab, type CrontabEntry, type CrontabOptions, parseCrontab } from './task/crontab.ts'

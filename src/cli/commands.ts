@@ -67,8 +67,7 @@ so. @reboot lines run once at each start. SIGHUP reads the crontabs again, not t
 
 A node with --listen or --join is one of a mesh. Who is let in has the mesh's secret: of
 CARILLON_SECRET, else of the file MESH_SECRET in the data directory, which the first node
-of a mesh makes. (As yet a call goes to the node that acts for its task, which the
-others name in their refusal.)
+of a mesh makes.
 
 SIGINT or SIGTERM: no new runs, --grace for those that run, then they are aborted
 (and run again at the next start), all is synced, exit code 0. A second signal ends
