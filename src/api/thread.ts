@@ -32,8 +32,10 @@ export async function startThread<File extends keyof ThreadData>(
   const thread = newThread(file, dataWith(port2), port2)
   const started = ready(port1, thread)
   const died = new Promise<never>((_, reject) => {
-    thread.once('error', error => reject(threadDied(error)))
-    thread.once('exit', code => reject(threadDied(new Error(`its thread ended with exit code ${code}`))))
+    thread.once('error', error => reject(threadDied(file, error)))
+    thread.once('exit', code =>
+      reject(threadDied(file, new Error(`its thread ended with exit code ${code}`))),
+    )
   })
   died.catch(() => undefined)
   let abort: () => void = () => undefined
@@ -90,7 +92,8 @@ function ready(port: MessagePort, thread: Thread): Promise<void> {
   })
 }
 
-function threadDied(cause: unknown): CarillonError {
+function threadDied(file: keyof ThreadData, cause: unknown): CarillonError {
   const why = cause instanceof Error ? cause.message : String(cause)
-  return new CarillonError('ENGINE_STOPPED', `the engine died: ${why}`, { cause })
+  const what = file === 'engine-thread' ? 'engine' : 'client'
+  return new CarillonError('ENGINE_STOPPED', `the ${what} died: ${why}`, { cause })
 }

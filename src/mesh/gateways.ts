@@ -1,6 +1,6 @@
 /**
  * The nodes that a client is connected to: one is its gateway, a few more are spares, so that a fail-over costs no dial.
- * Holds as many connections as wanted, and no more; says which node may be the next gateway.
+ * Holds as many connections as wanted, and no more, but for nodes of one name; says which node may be the next gateway.
  */
 
 import type { Clock } from '../ports/clock.ts'
@@ -49,7 +49,9 @@ export class Gateways {
   /** False: enough are connected, and this one is let go. */
   connected(node: string, address: string | undefined): boolean {
     if (address !== undefined) this.#book.reached(address)
-    if (this.#nodes.size > this.#options.spares) {
+    // A name may stand for many nodes: it is dialled as a whole, so who is let go would be dialled again and again.
+    const isShared = [...this.#nodes.values()].some(each => address !== undefined && each.address === address)
+    if (this.#nodes.size > this.#options.spares && !isShared) {
       if (address !== undefined) this.#forget(address)
       this.#network.disconnect(node)
       return false
