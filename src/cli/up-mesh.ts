@@ -1,4 +1,4 @@
-/** What the flags of `carillon up` say of the mesh. */
+/** What flags and environment say of the mesh. */
 
 import type { CreateNodeOptions, Handlers } from '../api/types.ts'
 import { wrongUse } from './cli-error.ts'
@@ -16,7 +16,16 @@ export interface MeshValues {
 const LISTEN = '0.0.0.0:7400'
 const NODES_MAX = 1000
 
-/** Nothing for a node that is alone. The secret comes by the environment: the command line is for everybody to see. */
+/** Whose mesh. The secret comes by the environment: the command line is for everybody to see. */
+export function accessOf(
+  name: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): { readonly name?: string; readonly secret?: string } {
+  const secret = env.CARILLON_SECRET || undefined
+  return { ...(name === undefined ? {} : { name }), ...(secret === undefined ? {} : { secret }) }
+}
+
+/** Nothing for a node that is alone. */
 export function meshOptions(
   values: MeshValues,
   env: Readonly<Record<string, string | undefined>>,
@@ -28,14 +37,12 @@ export function meshOptions(
         throw wrongUse(`--${flag} is given without --listen or --join: give one`)
     return {}
   }
-  const secret = env.CARILLON_SECRET || undefined
   return {
     listen: listen ?? LISTEN,
     ...(join === undefined ? {} : { join }),
     ...(advertise === undefined ? {} : { advertise }),
     mesh: {
-      ...(name === undefined ? {} : { name }),
-      ...(secret === undefined ? {} : { secret }),
+      ...accessOf(name, env),
       ...(expect === undefined ? {} : { expect: numberOf(expect, '--expect', 1, NODES_MAX) }),
       ...(zone === undefined ? {} : { zone }),
     },
