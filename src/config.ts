@@ -1,9 +1,10 @@
 /**
- * Every knob and limit of an engine, with its default: the rooms declare what they need, the values stand here. Each
+ * Every knob and limit of an engine, and of a client, with its default: the rooms declare what they need, the values stand here. Each
  * says its unit, and what raising and lowering it costs.
  */
 
 import { DEFAULT_MEMBERSHIP_OPTIONS } from './membership/options.ts'
+import type { ClientOptions } from './mesh/client-relay.ts'
 import type { MeshOptions } from './mesh/mesh.ts'
 import { REPLICATION_DEFAULTS } from './replication/options.ts'
 import type { HorizonOptions } from './schedule/horizon.ts'
@@ -94,4 +95,17 @@ export const DEFAULT_OPTIONS: EngineOptions = {
     },
   },
   calls: { logTasksMax: 1000, logLinesMax: 200, waitersMax: 100_000 },
+}
+
+export const DEFAULT_CLIENT_OPTIONS: ClientOptions = {
+  spares: 3,
+  dialsMax: 16,
+  returnMs: 2000,
+  callDeadlineMs: 10_000,
+  probeMs: 2000,
+  silenceMs: 5000,
+  peersMs: 30_000,
+  unansweredMax: 200_000,
+  unansweredBytesMax: 64 * 1024 * 1024,
+  farewellMs: 1000,
 }

@@ -213,7 +213,7 @@ async function checkHandlers(node: RemoteNode, names: readonly string[]): Promis
 
 async function scheduleFile(context: Context, path: string, values: ScheduleValues): Promise<number> {
   const others = Object.keys(values).filter(
-    key => !['file', 'url', 'tokenFile', 'data', 'anyway', 'json'].includes(key),
+    key => !['file', 'join', 'mesh', 'url', 'tokenFile', 'data', 'anyway', 'json'].includes(key),
   )
   if (others.length > 0)
     throw wrongUse(

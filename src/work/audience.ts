@@ -1,6 +1,6 @@
 /**
- * The clients of an engine: what happened is told to those whom it concerns. Who comes over the
- * network, another node or a client, is told nothing but the end: this is not its own node.
+ * The clients of an engine: what happened is told to those whom it concerns. Other nodes are no clients in this sense: each
+ * has its own events, and they are told nothing but the end.
  */
 
 import type { EngineEvent } from '../wire/calls.ts'
@@ -31,13 +31,13 @@ export class Audience {
     if (this.#untold !== undefined && this.#untold.length < UNTOLD_MAX && !ofRuns) this.#untold.push(event)
     for (const session of this.#sessions) {
       const { options, connection } = session
-      if (options.far !== true && (!ofRuns || connection.wantsEvents)) session.event(event)
+      if (options.direct !== true && (!ofRuns || connection.wantsEvents)) session.event(event)
     }
   }
 
   get wantsRunEvents(): boolean {
     for (const { options, connection } of this.#sessions)
-      if (options.far !== true && connection.wantsEvents) return true
+      if (options.direct !== true && connection.wantsEvents) return true
     return false
   }
 

@@ -36,7 +36,7 @@ export interface SessionHost {
 export interface SessionOptions {
   /** Its calls are answered by this node itself, or refused: those of another node, which found nobody nearer. */
   readonly direct?: boolean | undefined
-  /** It comes over the network: this node is not its own, to be told of what happens, or to be closed. */
+  /** It comes over the network: this node is not its own, to be told how it started, or to be closed. */
   readonly far?: boolean | undefined
 }
 

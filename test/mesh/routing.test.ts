@@ -149,3 +149,47 @@ test('runs and logs are told by whoever acts', async () => {
   expect(await bed.done(api.runs('t'))).toMatchObject([{ state: 'completed' }])
   expect(await bed.done(api.logs('t'))).toMatchObject([{ line: 'said' }])
 })
+
+test('runs go to the node that has their handler, and their results to whoever waits', async () => {
+  bed = new MeshBed(3, { routed: true })
+  bed.handle('rare', (run, node) => `${run.taskId} at ${node.number}`, [2])
+  await bed.found()
+  const tasks = await bed.done(
+    (bed.nodes[0] as BedNode).api.schedule(
+      Array.from({ length: 30 }, (_, i) => ({ id: `rare-${i}`, name: 'rare', after: 100 + i })),
+    ),
+  )
+  const results = await bed.done(Promise.all(tasks.map(task => task.result())))
+  expect(results).toEqual(tasks.map(({ id }) => `${id} at 2`))
+  expect(bed.entered.map(({ node }) => node)).toEqual(tasks.map(() => 2))
+  for (const { attempt } of bed.entered) expect(attempt).toBe(1)
+})
+
+test('a run whose far worker dies is begun again by its owner', async () => {
+  bed = new MeshBed(3, { routed: true })
+  bed.handle('rare', (_, node) => node.sleep(2000), [1, 2])
+  await bed.found()
+  const [first, , third] = bed.nodes as [BedNode, BedNode, BedNode]
+  const mine = Array.from({ length: 60 }, (_, i) => `rare-${i}`).filter(id => bed.ownerOf(id) === first)
+  expect(mine.length).toBeGreaterThan(5)
+  await bed.done(first.api.schedule(mine.map(id => ({ id, name: 'rare', after: 100 }))))
+  await bed.advance(1000)
+  expect(bed.entered.map(({ task }) => task).toSorted()).toEqual(mine.toSorted())
+  const lost = bed.entered.filter(({ node }) => node === 2).map(({ task }) => task)
+  expect(lost.length).toBeGreaterThan(0)
+  third.crash()
+  await bed.advance(10_000)
+  for (const id of mine) {
+    const [run] = await bed.done(first.api.runs(id))
+    expect(run).toMatchObject({ state: 'completed', attempt: lost.includes(id) ? 2 : 1 })
+  }
+})
+
+test('a handler that no node has is told of', async () => {
+  await founded()
+  const { api } = strangerTo('t')
+  await bed.done(api.schedule({ id: 't', name: 'nobody', after: 10 }))
+  await bed.advance(1000)
+  const owner = bed.ownerOf('t')
+  expect((await bed.done(owner.api.status())).withoutWorker).toMatchObject([{ name: 'nobody', waiting: 1 }])
+})
