@@ -31,7 +31,7 @@ export interface MeshPartitionsOptions {
   readonly scenario: string | undefined
 }
 
-const SETTLED_MS_MAX = 60_000
+const SETTLED_MS_MAX = 120_000
 /** Membership says in which time a silent node is found; a busy machine takes longer. */
 const NOTICED_MS_MAX = 90_000
 const CALM_MS = 3000

@@ -42,7 +42,10 @@ export interface Duplicates {
   readonly completions: number
   /** Of the occurrences: those of which two completions came from machines between which frames were lost. */
   readonly acrossCut: number
-  /** The others that ran while something was done to the mesh, told one by one. */
+  /**
+   * The others that ran while something was done to the mesh, told one by one. Also by one node alone: who acts next may
+   * hand it the run again, if it has not heard of the end.
+   */
   readonly inTrouble: readonly string[]
   /** All others, told one by one. */
   readonly unexplained: readonly string[]
@@ -129,10 +132,9 @@ export function duplicatesOf(attempts: readonly Attempt[], troubles: readonly Tr
     const to = Math.max(...each.map(({ endedAt = 0 }) => endedAt))
     const meanwhile = troubles.filter(trouble => trouble.from < to && trouble.to + AFTERMATH_MS > from)
     const nodes = [...new Set(each.map(({ node }) => node))]
-    // One node knows what it has completed: only another may not have heard.
-    if (nodes.length === each.length && meanwhile.some(trouble => isBetween(trouble, nodes))) acrossCut++
+    if (meanwhile.some(trouble => isBetween(trouble, nodes))) acrossCut++
     else {
-      const reasonless = nodes.length === each.length && meanwhile.length > 0 ? inTrouble : unexplained
+      const reasonless = meanwhile.length > 0 ? inTrouble : unexplained
       reasonless.push(`${each[0]?.key} completed on ${each.map(told).join(', ')}`)
     }
   }
