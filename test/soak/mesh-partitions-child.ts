@@ -32,7 +32,7 @@ const node = await createNode({
   dataDir: data,
   listen,
   join,
-  mesh: { secret: 'what only the soak knows', expect: Number(founders) },
+  mesh: { secret: 'what only the soak knows', expect: founders === '0' ? undefined : Number(founders) },
   network,
   handlers: { work },
 })

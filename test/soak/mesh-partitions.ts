@@ -1,7 +1,8 @@
 /**
  * Meshes of real processes on machines in miniature, cut into parts while users call through every node: halves, one alone,
  * one way only, lossy, flapping, and one that stands still. Then all is mended, and within 10 s all copies are equal on
- * the disks, one node acts for each range, and nothing that was acknowledged is lost.
+ * the disks, one node acts for each range, and nothing that was acknowledged is lost. The same is asked of nodes that are
+ * restarted one after the other, and of ten that join at once.
  */
 
 import { readFileSync } from 'node:fs'

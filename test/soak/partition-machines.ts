@@ -84,17 +84,11 @@ export class Machines {
   }
 
   async #start(machine: number): Promise<void> {
-    // Founders know each other, and so does who comes later.
+    // Who comes later must not found a mesh of its own, however late it reaches the others.
+    const founders = machine < this.#founders ? this.#founders : 0
     const others = Array.from({ length: this.#count }, (_, i) => i).filter(other => other !== machine)
     const addresses = [machine, ...others].map(each => this.#switch.address(each))
-    const args = [
-      this.#data(machine),
-      this.story,
-      `${machine}`,
-      this.#network,
-      `${this.#founders}`,
-      ...addresses,
-    ]
+    const args = [this.#data(machine), this.story, `${machine}`, this.#network, `${founders}`, ...addresses]
     const starting = this.#switch.start(machine, CHILD, args)
     const child = starting.child
     this.#children[machine] = child
