@@ -22,7 +22,7 @@ import type { KeptMember, MembershipDisk } from './persistence.ts'
 import { COUNTER_MAX, encodeNews, type News } from './record-codec.ts'
 import { Roster } from './roster.ts'
 import { judgeStart, type StartClaim, type StoreMemory, withSequence } from './store-memory.ts'
-import { crashWitnessesWanted, type Timings, transmissionsMax } from './timings.ts'
+import { crashWitnessesWanted, goneAfter, type Timings, transmissionsMax } from './timings.ts'
 import type { MemberRecord, StoreId } from './view.ts'
 
 export interface MembersActions
@@ -263,10 +263,18 @@ export class Members {
   slowBeat(now: number): void {
     this.crash.prune(now)
     for (const [store, since] of this.#awaySince) {
-      if (now - since < this.#deps.options.goneAfterMs) continue
       const record = this.roster.get(store)
-      if (record !== undefined) this.merge({ ...record, state: 'gone' })
+      if (record === undefined) continue
+      const waitMs = goneAfter(this.#deps.options.goneAfterMs, this.#isSucceeded(record))
+      if (now - since >= waitMs) this.merge({ ...record, state: 'gone' })
     }
+  }
+
+  /** The store's node lives, with another store: this one does not come back. */
+  #isSucceeded({ store, node }: MemberRecord): boolean {
+    for (const other of this.roster.at(node))
+      if (other !== store && this.roster.get(other)?.state === 'live') return true
+    return false
   }
 
   flush(): void {
