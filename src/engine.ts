@@ -186,6 +186,7 @@ export class Engine implements SessionHost {
       rearm,
       status: () => this.#status(),
       token: ttlMs => this.#ports.makeToken?.(ttlMs),
+      mesh: () => this.#mesh,
       close: graceMs => this.#close(graceMs),
       ownership,
       emit: event => this.#audience.emit(event),
@@ -363,6 +364,8 @@ export class Engine implements SessionHost {
       started,
       durable: this.#ports.store.durable,
       attach: (_node, _kind, channel) => this.attach(channel),
+      pause: () => this.#pause(),
+      running: () => this.#dispatcher.counts().running,
       emit: event => this.#audience.emit(event),
       stir: () => this.stir(),
       failed: error => this.failed(error),
@@ -455,8 +458,7 @@ export class Engine implements SessionHost {
   async #beforeClose(graceMs: number): Promise<void> {
     if (this.#state !== 'running') return
     this.#state = 'closing'
-    this.#dispatcher.pause()
-    this.guests.close()
+    this.#pause()
     // The others go on at once. What runs here ends here all the same.
     await this.#mesh?.tasks.handOver(HAND_OVER_MS)
     this.#scheduler.stop()
@@ -470,6 +472,12 @@ export class Engine implements SessionHost {
     this.stir()
     await this.#sleep(0)
     if (!this.#store.isFull) await this.#store.journal.drain()
+  }
+
+  /** Nothing is started from here on; what runs goes on. */
+  #pause(): void {
+    this.#dispatcher.pause()
+    this.guests.close()
   }
 
   #sleep(ms: number): Promise<void> {

@@ -15,8 +15,9 @@ import { PROFILE_TEXTS, PROFILES, type Profile } from '../task/profile.ts'
 import { type OccurrenceSpec, occurrences } from '../task/recurrence.ts'
 import { checkFilterShape, invalid } from '../task/schema.ts'
 import { checkId, checkName, defineTask, type TaskDefaults } from '../task/validate.ts'
-import type { RunView, StatusView, TaskView } from '../task/views.ts'
+import type { DrainView, RingView, RunView, StatusView, TaskView } from '../task/views.ts'
 import type { CallAnswers, EngineEvent, TaskFilter } from '../wire/calls.ts'
+import type { ForgottenStore } from '../wire/mesh-calls.ts'
 import { Caller, type ScheduleAnswer } from './caller.ts'
 import { Link } from './link.ts'
 import { Listeners } from './listeners.ts'
@@ -66,6 +67,7 @@ const EVENTS: Readonly<Record<keyof NodeEvents, true>> = {
   'late-end': true,
   'clock-jump': true,
   member: true,
+  drained: true,
   refused: true,
   'store-full': true,
   started: true,
@@ -246,6 +248,20 @@ export class LocalNode implements Omit<Node, 'schedule' | 'on' | 'off'> {
     return (await this.#caller.call<'token'>({ method: 'token', ttlMs }, signal)).token
   }
 
+  async forget(nodeOrStore: string, { signal }: CallOptions = {}): Promise<readonly ForgottenStore[]> {
+    const who = checkId(nodeOrStore)
+    return (await this.#caller.call<'forget-stores'>({ method: 'forget-stores', who }, signal)).forgotten
+  }
+
+  async drain({ signal }: CallOptions = {}): Promise<DrainView> {
+    return (await this.#caller.call<'drain'>({ method: 'drain' }, signal)).drain
+  }
+
+  async ring(id?: string, { signal }: CallOptions = {}): Promise<RingView> {
+    const checked = id === undefined ? undefined : checkId(id)
+    return (await this.#caller.call<'ring'>({ method: 'ring', id: checked }, signal)).ring
+  }
+
   on<Type extends keyof NodeEvents>(type: Type, listener: NodeEvents[Type]): this {
     if (!Object.hasOwn(EVENTS, type)) throw invalid('type', type, `one of ${Object.keys(EVENTS).join(', ')}`)
     if (typeof listener !== 'function') throw invalid('listener', listener, 'a function')
@@ -309,6 +325,7 @@ export class LocalNode implements Omit<Node, 'schedule' | 'on' | 'off'> {
       void this.#closeHttp()
     }
     this.#listeners.emit(event)
+    if (event.type === 'drained') this.close({ graceMs: 0 }).catch(() => undefined)
   }
 
   async #scheduleOne(options: TaskOptions, { signal }: CallOptions): Promise<Task> {

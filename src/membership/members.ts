@@ -127,6 +127,19 @@ export class Members {
     this.#touch()
   }
 
+  /** We are about to leave: out of all lists, though still here. Said of ourselves, so nobody has to find out. */
+  withdraw(): void {
+    if (this.isWithdrawn) return
+    this.#own = { ...this.#own, state: 'gone' }
+    this.roster.merge(this.#own)
+    this.#tell(this.#own, false)
+    this.#touch()
+  }
+
+  get isWithdrawn(): boolean {
+    return this.#own.state === 'gone'
+  }
+
   /** Joins what somebody said of a store. True if it was new. */
   merge(record: MemberRecord): boolean {
     if (record.store === this.#deps.self.store) return this.#onOwn(record)
@@ -363,6 +376,7 @@ export class Members {
   #refute(boot: number, incarnation: number): boolean {
     if (boot !== this.#own.boot || incarnation < this.#own.incarnation || incarnation >= COUNTER_MAX)
       return false
+    if (this.isWithdrawn) return false
     this.#own = { ...this.#own, incarnation: incarnation + 1, state: 'live' }
     this.detector.refuted()
     if (!this.roster.has(this.#own.store)) return false

@@ -9,6 +9,7 @@ import type { RequestMark } from '../task/change.ts'
 import { parseRunId } from '../task/ids.ts'
 import type { StatusView } from '../task/views.ts'
 import type { CallRequest, EngineEvent } from '../wire/calls.ts'
+import type { MeshCalls } from '../wire/mesh-calls.ts'
 import { type Command, carryOut, idOf } from './commands.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import { type LiveRecord, LiveRun } from './live-run.ts'
@@ -39,6 +40,8 @@ export interface CallsParts {
   readonly status: () => StatusView
   /** Undefined: the node has no network. */
   readonly token: (ttlMs: number | undefined) => string | undefined
+  /** Undefined: the node is alone. */
+  readonly mesh: () => MeshCalls | undefined
   readonly close: (graceMs: number) => Promise<void>
   readonly ownership: () => Ownership
   readonly emit: (event: EngineEvent) => void
@@ -89,6 +92,10 @@ export class Calls {
         return session.answer(call, { status: this.#parts.status() })
       case 'token':
         return session.answer(call, { token: this.#token(request.ttlMs) })
+      case 'forget-stores':
+      case 'drain':
+      case 'ring':
+        return session.answer(call, await this.#mesh().answer(request))
       case 'close':
         await this.#parts.close(request.graceMs)
         return session.answer(call, {})
@@ -103,6 +110,13 @@ export class Calls {
     const token = this.#parts.token(ttlMs)
     if (token !== undefined) return token
     throw new CarillonError('CONFLICT', 'this node is alone, so nobody can join it: start it with `listen`')
+  }
+
+  #mesh(): MeshCalls {
+    const mesh = this.#parts.mesh()
+    if (mesh === undefined)
+      throw new CarillonError('CONFLICT', 'this node is alone: it was started without `listen`')
+    return mesh
   }
 
   /** The client is gone: nobody waits any more. */
