@@ -58,7 +58,7 @@ async function tell(context: Context, view: DrainView, text: string): Promise<vo
 function textOf({ step, acting, running, holding }: DrainView): string {
   switch (step) {
     case 'ranges':
-      return `handing over: it acts for ${counted(acting, 'range')} still`
+      return acting === 0 ? 'handing over' : `handing over: it acts for ${counted(acting, 'range')} still`
     case 'runs':
       return `waiting for ${counted(running, 'run')} to end`
     case 'copies':
