@@ -1,13 +1,9 @@
-/**
- * The handlers of the example node, and its tasks: small, and without effects outside this process. `npm start` is
- * `carillon up` with this file and the crontab beside it.
- */
+/** The handlers of the example mesh, the same on each node: small, and without effects outside their process. */
 
-import type { Run, TaskOptions } from '../src/index.ts'
+import type { Run } from '../src/index.ts'
 
-/** Every second. */
-function heartbeat(run: Run<{ host: string }>): { late: number } {
-  return { late: Date.now() - run.scheduledAt }
+function heartbeat(run: Run<{ of: string }>): string {
+  return run.payload.of
 }
 
 /** Pretends to send a mail; the first attempt of every third one fails, to show a retry. */
@@ -30,15 +26,3 @@ async function buildReport(run: Run<{ n: number }>): Promise<{ rows: number }> {
 }
 
 export const handlers = { heartbeat, 'email.send': sendEmail, 'report.build': buildReport }
-
-/** Scheduled at each start. The first two have ids, so a second start leaves them alone; the mail is sent each time. */
-export const tasks: readonly TaskOptions[] = [
-  { id: 'heartbeat', name: 'heartbeat', payload: { host: 'example' }, cron: '* * * * * *' },
-  { id: 'report', name: 'report.build', payload: { n: 7 }, every: '15s' },
-  {
-    name: 'email.send',
-    payload: { to: 'someone@example.com', n: 3 },
-    after: '2s',
-    retry: { base: '500ms', jitter: false },
-  },
-]

@@ -8,7 +8,7 @@ import { ByteReader, ByteWriter } from '../src/lib/bytes.ts'
 import { writeDefinition } from '../src/task/definition.ts'
 import { DEFAULT_POLICY, type Policy } from '../src/task/policy.ts'
 import type { CallRequest, EngineEvent } from '../src/wire/calls.ts'
-import { MESSAGE, SCHEDULE_STATUS, type WireError } from '../src/wire/frame.ts'
+import { MESSAGE, SAME_ERROR, SCHEDULE_STATUS, type WireError } from '../src/wire/frame.ts'
 import { type Hello, type RunMessage, readRun } from '../src/wire/work.ts'
 import type { Spec } from './history.ts'
 
@@ -103,11 +103,14 @@ export function readFrame(bytes: Uint8Array, events: FrameEvents): void {
 
 function readResults(reader: ByteReader): Array<string | CallFailed> {
   const count = reader.varuint()
+  reader.varuint() // copies
   const special = reader.u8() === 1
   const results: Array<string | CallFailed> = []
   for (let i = 0; i < count; i++) {
-    const status = special ? SCHEDULE_STATUS[reader.u8()] : 'created'
+    const code = special ? reader.u8() : 0
+    const status = SCHEDULE_STATUS[code]
     if (status === 'error') results.push(new CallFailed(JSON.parse(reader.utf8(2 ** 24)) as WireError))
+    else if (code === SAME_ERROR) results.push(results.findLast(each => each instanceof CallFailed) ?? '?')
     else results.push(status ?? '?')
   }
   return results

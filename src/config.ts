@@ -1,9 +1,10 @@
 /**
- * Every knob and limit of an engine, with its default: the rooms declare what they need, the values stand here. Each
+ * Every knob and limit of an engine, and of a client, with its default: the rooms declare what they need, the values stand here. Each
  * says its unit, and what raising and lowering it costs.
  */
 
 import { DEFAULT_MEMBERSHIP_OPTIONS } from './membership/options.ts'
+import type { ClientOptions } from './mesh/client-relay.ts'
 import type { MeshOptions } from './mesh/mesh.ts'
 import { REPLICATION_DEFAULTS } from './replication/options.ts'
 import type { HorizonOptions } from './schedule/horizon.ts'
@@ -84,6 +85,27 @@ export const DEFAULT_OPTIONS: EngineOptions = {
       /** With these a connection that is stuck is cut within 5 s of when the liveness plane works. */
       stall: { quietMs: 2000, askMs: 1000, stallMs: 2500, againMs: 15_000 },
     },
+    routing: {
+      callDeadlineMs: 10_000,
+      againMsMin: 20,
+      againMsMax: 500,
+      callsMax: 500_000,
+      bytesMax: 256 * 1024 * 1024,
+      link: { callsMax: 10_000, bytesMax: 64 * 1024 * 1024 },
+    },
   },
   calls: { logTasksMax: 1000, logLinesMax: 200, waitersMax: 100_000 },
+}
+
+export const DEFAULT_CLIENT_OPTIONS: ClientOptions = {
+  spares: 3,
+  dialsMax: 16,
+  returnMs: 2000,
+  callDeadlineMs: 10_000,
+  probeMs: 2000,
+  silenceMs: 5000,
+  peersMs: 30_000,
+  unansweredMax: 200_000,
+  unansweredBytesMax: 64 * 1024 * 1024,
+  farewellMs: 1000,
 }

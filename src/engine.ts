@@ -15,28 +15,33 @@ import { Mesh } from './mesh/mesh.ts'
 import type { WorkerChannel } from './ports/worker-channel.ts'
 import { Scheduler } from './schedule/scheduler.ts'
 import { type Started, TaskStore } from './store/task-store.ts'
-import type { Definition } from './task/definition.ts'
 import type { StatusView } from './task/views.ts'
-import type { CallRequest, EngineEvent } from './wire/calls.ts'
+import type { EngineEvent } from './wire/calls.ts'
 import { wireError } from './wire/frame.ts'
 import { Audience } from './work/audience.ts'
 import { Calls } from './work/calls.ts'
-import { Creation, type Scheduled, unsynced } from './work/creation.ts'
+import { Creation } from './work/creation.ts'
 import { Dispatcher } from './work/dispatcher.ts'
 import { Duty } from './work/duty.ts'
+import { FrontDesk } from './work/front-desk.ts'
 import { Guests } from './work/guests.ts'
 import { Lifecycle } from './work/lifecycle.ts'
 import { LiveRun } from './work/live-run.ts'
 import { Alone, type Ownership } from './work/ownership.ts'
 import { Residency } from './work/residency.ts'
 import { type AnyRun, RunHost } from './work/run-host.ts'
-import { Session, type SessionHost } from './work/session.ts'
+import { Session, type SessionOptions } from './work/session.ts'
 import { SpaceWatch } from './work/space.ts'
 
 /** How long a node that stops waits for others to take over, ms. */
 const HAND_OVER_MS = 3000
 
-export class Engine implements SessionHost {
+export interface AttachOptions extends SessionOptions {
+  /** At the other end is the engine of another node. */
+  readonly engine?: boolean | undefined
+}
+
+export class Engine {
   readonly options: EngineOptions
   /** Resolves after stop(); rejects if the engine dies. Never unhandled. */
   readonly stopped: Promise<void>
@@ -55,9 +60,8 @@ export class Engine implements SessionHost {
   readonly #lifecycle: Lifecycle
   readonly #creation: Creation
   readonly #calls: Calls
+  readonly #desk: FrontDesk
   readonly #audience = new Audience()
-  /** Answers that wait until the index has caught up with the journal. */
-  readonly #heldBack: Array<() => void> = []
   #resolve!: () => void
   #reject!: (error: CarillonError) => void
   #state: 'new' | 'running' | 'closing' | 'stopped' = 'new'
@@ -185,6 +189,7 @@ export class Engine implements SessionHost {
       refusal: () => this.#refusal(),
       rearm,
       status: () => this.#status(),
+      addresses: () => this.#mesh?.addresses() ?? [],
       token: ttlMs => this.#ports.makeToken?.(ttlMs),
       mesh: () => this.#mesh,
       close: graceMs => this.#close(graceMs),
@@ -192,6 +197,16 @@ export class Engine implements SessionHost {
       emit: event => this.#audience.emit(event),
       wantsRunEvents: () => this.#audience.wantsRunEvents,
       stir: () => this.stir(),
+    })
+    this.#desk = new FrontDesk({
+      store: this.#store,
+      creation: this.#creation,
+      calls: this.#calls,
+      audience: this.#audience,
+      ownership,
+      forwarding: () => this.#mesh?.routing,
+      stir: () => this.stir(),
+      failed: error => this.failed(error),
     })
   }
 
@@ -226,11 +241,12 @@ export class Engine implements SessionHost {
   }
 
   /**
-   * Takes a client on: calls, and runs of the handlers that it announces. A far one is another engine: it gets the runs
-   * for which no near one has room, and is not told what happens here.
+   * Takes a client on: calls, and runs of the handlers that it announces. Another engine gets the runs for which no near one
+   * has room, and what it asks is answered here.
    */
-  attach(channel: WorkerChannel, { far }: { readonly far?: boolean | undefined } = {}): void {
-    const session = new Session(channel, this.#dispatcher.attach({ far }), this)
+  attach(channel: WorkerChannel, { engine, ...options }: AttachOptions = {}): void {
+    const connection = this.#dispatcher.attach({ far: engine })
+    const session = new Session(channel, connection, this.#desk, { direct: engine, ...options })
     this.#audience.add(session)
     session.start()
   }
@@ -244,35 +260,6 @@ export class Engine implements SessionHost {
   /** Something that its clients may want to know. */
   tell(event: EngineEvent): void {
     this.#audience.emit(event)
-    this.stir()
-  }
-
-  // --- SessionHost
-
-  schedule(session: Session, call: number, definitions: readonly Definition[], mark: number): void {
-    const scheduled = this.#creation.schedule(definitions, mark)
-    if (scheduled instanceof Promise) {
-      scheduled.then(
-        scheduled => {
-          this.#acknowledge(session, call, scheduled, definitions.length)
-          this.stir()
-        },
-        (error: unknown) => this.failed(error),
-      )
-    } else this.#acknowledge(session, call, scheduled, definitions.length)
-  }
-
-  call(session: Session, call: number, request: CallRequest): void {
-    this.#calls.answer(session, call, request).catch((error: unknown) => {
-      if (!isCarillonError(error) || error.code === 'STORE_FAILED') this.failed(error)
-      session.refuse(call, error)
-    })
-  }
-
-  closed(session: Session): void {
-    this.#audience.remove(session)
-    this.#calls.forget(session)
-    session.connection.closed()
     this.stir()
   }
 
@@ -315,13 +302,13 @@ export class Engine implements SessionHost {
     const from = this.#clock.monotonic()
     try {
       this.#store.flush()
-      if (this.#heldBack.length > 0 && !this.#store.isBehind)
-        for (const tell of this.#heldBack.splice(0)) tell()
+      this.#desk.tellHeldBack()
       this.#duty.takeUp()
       this.#residency.takeBacklog()
       this.guests.settle()
       this.#dispatcher.flush()
       this.guests.flush()
+      this.#mesh?.routing.flush()
       this.#audience.flush()
       this.#mesh?.tasks.flush()
       this.#store.flush()
@@ -361,9 +348,12 @@ export class Engine implements SessionHost {
       store: this.#store,
       duty: this.#duty,
       creation: this.#creation,
+      desk: this.#desk,
+      calls: this.#calls,
+      guests: this.guests,
       started,
       durable: this.#ports.store.durable,
-      attach: (_node, _kind, channel) => this.attach(channel),
+      attach: (_node, kind, channel) => this.attach(channel, { far: true, engine: kind === 'node' }),
       pause: () => this.#pause(),
       running: () => this.#dispatcher.counts().running,
       emit: event => this.#audience.emit(event),
@@ -371,24 +361,6 @@ export class Engine implements SessionHost {
       failed: error => this.failed(error),
     })
     await this.#mesh.start()
-  }
-
-  // --- calls
-
-  #acknowledge(session: Session, call: number, { results, written }: Scheduled, count: number): void {
-    const refused = results.filter(result => result instanceof CarillonError).length
-    // Nothing of it was kept, so there is nothing to wait for: a full disk may keep others waiting.
-    if (refused === count) session.scheduled(call, results, count)
-    else {
-      this.#ownership.acknowledge(written, error => {
-        const told = error === undefined ? results : unsynced(results, count, error)
-        const tell = (): void => session.scheduled(call, told, count)
-        // Callers have a bounded number of calls under way: a late answer slows them down.
-        if (error === undefined && this.#store.isBehind) this.#heldBack.push(tell)
-        else tell()
-      })
-    }
-    this.stir()
   }
 
   // --- state

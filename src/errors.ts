@@ -10,7 +10,7 @@ export type ErrorCode =
   | 'TOO_OLD' // a repeated request came after its window: whether it was carried out is no longer known
   | 'TOO_MANY' // a queue is full; try again later
   | 'NOT_OWNER' // another node acts for the task, or none does now: nothing was done; ask there, or again
-  | 'NOT_DURABLE' // written here, but not confirmed by enough nodes in time: repeat the call to know
+  | 'NOT_DURABLE' // written, or sent to the node that acts, but not confirmed in time: repeat the call to know
   | 'STORE_FULL' // no space left on the disk; nothing acknowledged is lost
   | 'STORE_LOCKED' // another process has the data directory
   | 'STORE_FORMAT' // the data directory was written by an unknown version
@@ -33,22 +33,26 @@ export type ErrorCode =
   | 'OTHER_MESH' // a node was not let in: it belongs to a mesh of another name
   | 'OTHER_VERSION' // a node was not let in: it speaks another version of the mesh's protocol
   | 'TOKEN_REFUSED' // a node was not let in: its join token is used, expired or unknown
-  | 'UNREACHABLE' // no node answers there (the HTTP client and the CLI)
+  | 'NOT_CONNECTED' // a client has no connection to any node; the message says which addresses were tried, and why each failed
+  | 'UNREACHABLE' // no node answers there (the HTTP client, the CLI, a question to the node that acts)
 
 export class CarillonError extends Error {
   override readonly name = 'CarillonError'
   readonly code: ErrorCode
   /** The argument that was refused, as a path like `retry.max`; only for `INVALID`. */
   readonly field: string | undefined
+  /** The node that acts, as far as the one knows that was asked; only for `NOT_OWNER`. */
+  readonly owner: string | undefined
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: { cause?: unknown; field?: string | undefined } = {},
+    options: { cause?: unknown; field?: string | undefined; owner?: string | undefined } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.field = options.field
+    this.owner = options.owner
   }
 }
 

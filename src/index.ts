@@ -2,17 +2,22 @@
 
 import './check-node.ts'
 
+export { createClient } from './api/create-client.ts'
 export { createNode } from './api/create-node.ts'
 export { NonRetryableError } from './api/handler-error.ts'
 export type { Run } from './api/run.ts'
 export type {
   CallOptions,
+  Client,
+  ClientEvents,
   CommandOptions,
+  CreateClientOptions,
   CreateNodeOptions,
   Duration,
   Handler,
   Handlers,
   Instant,
+  MeshOptions,
   MisfireOptions,
   Node,
   NodeEvents,
@@ -24,6 +29,7 @@ export type {
   TaskOptions,
   TasksFilter,
   TasksOf,
+  TokenOptions,
 } from './api/types.ts'
 export { CarillonError, type ErrorCode, isCarillonError } from './errors.ts'
 export { type Crontab, type CrontabEntry, type CrontabOptions, parseCrontab } from './task/crontab.ts'

@@ -258,7 +258,8 @@ export class EngineNode implements MeshNode, TaskNode {
 
   // --- what clients and judges ask
 
-  attach(process: SimulatedProcess): WorkerChannel | undefined {
+  /** `direct`: its calls are answered by this node, or refused; else they are sent on to who acts. */
+  attach(process: SimulatedProcess, direct: boolean): WorkerChannel | undefined {
     const [engine, own] = [this.#engine, this.#process]
     if (this.life === undefined || engine === undefined || own === undefined) return undefined
     const { clock, random } = this.#ports
@@ -267,7 +268,7 @@ export class EngineNode implements MeshNode, TaskNode {
     own.onDeath(powerCut => {
       if (!powerCut) ours.cut()
     })
-    engine.attach(ours)
+    engine.attach(ours, { direct })
     return theirs
   }
 

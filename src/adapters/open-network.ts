@@ -1,5 +1,5 @@
 /**
- * The network of this process's engine: its key and the mesh's secret from the data directory, or as they were given.
+ * The network of this process's engine, or client: its key and the mesh's secret from the data directory, or as they were given.
  * libp2p is loaded here only, so that a node that is alone does not pay for it.
  */
 
@@ -12,10 +12,8 @@ import { freshNodeKey, nodeKey } from './network/node-key.ts'
 import { SystemClock } from './system-clock.ts'
 import { SystemRandom } from './system-random.ts'
 
-export interface NetworkSettings {
-  /** Undefined: it dials, and can't be dialled. */
-  readonly listen: string | undefined
-  readonly advertise: string | undefined
+/** How a node or a client comes in. */
+export interface EntrySettings {
   readonly join: readonly string[]
   /** A join token, in place of secret and addresses. */
   readonly token: string | undefined
@@ -23,6 +21,12 @@ export interface NetworkSettings {
   readonly name: string | undefined
   /** The newest first. Undefined: the data directory has it, or it is made. */
   readonly secrets: readonly string[] | undefined
+}
+
+export interface NetworkSettings extends EntrySettings {
+  /** Undefined: it dials, and can't be dialled. */
+  readonly listen: string | undefined
+  readonly advertise: string | undefined
 }
 
 export interface OpenedNetwork {

@@ -10,9 +10,8 @@ import { type ByteReader, ByteWriter } from '../lib/bytes.ts'
 import type { Random } from '../ports/random.ts'
 import { CALLER_BYTES, type DefinitionInput, writeDefinition } from '../task/definition.ts'
 import type { CallAnswers, CallRequest, ChangeRequest, EngineEvent } from '../wire/calls.ts'
-import { JSON_BYTES_MAX, MESSAGE, SCHEDULE_STATUS, type ScheduleStatus } from '../wire/frame.ts'
+import { JSON_BYTES_MAX, MESSAGE, readScheduled, rebuiltError, type ScheduleStatus } from '../wire/frame.ts'
 import type { Link, LinkUser } from './link.ts'
-import { rebuiltError } from './rebuilt-error.ts'
 
 export interface CallerOptions {
   /** Most tasks that wait for their acknowledgement; beyond it schedule() rejects with TOO_MANY. */
@@ -22,9 +21,17 @@ export interface CallerOptions {
 /** What became of one scheduled task. */
 export type ScheduleAnswer = Exclude<ScheduleStatus, 'error'> | CarillonError
 
+/** What became of several. */
+export interface ScheduleAnswers {
+  /** Undefined: all were created. */
+  readonly answers: readonly ScheduleAnswer[] | undefined
+  /** How many stores have synced each of them, at least. */
+  readonly copies: number
+}
+
 interface Waiting {
   readonly count: number
-  readonly resolve: (answers: readonly ScheduleAnswer[] | undefined) => void
+  readonly resolve: (answers: ScheduleAnswers) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -103,13 +110,9 @@ export class Caller implements LinkUser {
   }
 
   /**
-   * Schedules the tasks, in order. Resolves once the engine has synced them, with what became of each; undefined
-   * means that all were created.
+   * Schedules the tasks, in order. Resolves once they count, with what became of each.
    */
-  schedule(
-    inputs: readonly DefinitionInput[],
-    signal?: AbortSignal,
-  ): Promise<readonly ScheduleAnswer[] | undefined> {
+  schedule(inputs: readonly DefinitionInput[], signal?: AbortSignal): Promise<ScheduleAnswers> {
     const refusal = this.#refusal(inputs.length, signal)
     if (refusal !== undefined) return Promise.reject(refusal)
     this.#outstanding += inputs.length
@@ -119,8 +122,8 @@ export class Caller implements LinkUser {
   }
 
   /** What is large goes in several messages, of which the first are under way while the last are written. */
-  #parts(inputs: readonly DefinitionInput[]): Promise<readonly ScheduleAnswer[] | undefined> {
-    const parts: Array<{ count: number; answers: Promise<readonly ScheduleAnswer[] | undefined> }> = []
+  #parts(inputs: readonly DefinitionInput[]): Promise<ScheduleAnswers> {
+    const parts: Array<{ count: number; answers: Promise<ScheduleAnswers> }> = []
     let from = 0
     let length = 0
     for (let to = 1; to <= inputs.length; to++) {
@@ -136,7 +139,7 @@ export class Caller implements LinkUser {
     return parts.length === 1 && only !== undefined ? only.answers : joined(parts)
   }
 
-  #part(inputs: readonly DefinitionInput[]): Promise<readonly ScheduleAnswer[] | undefined> {
+  #part(inputs: readonly DefinitionInput[]): Promise<ScheduleAnswers> {
     return new Promise((resolve, reject) => {
       for (const input of inputs) this.#append(input)
       this.#batch.waiting.push({ count: inputs.length, resolve, reject })
@@ -260,15 +263,19 @@ export class Caller implements LinkUser {
 
   #scheduled(reader: ByteReader): void {
     const call = reader.varuint()
-    const count = reader.varuint()
-    const answers = reader.u8() === 0 ? undefined : readAnswers(reader, count)
+    const { count, copies, results } = readScheduled(reader)
+    const all = { answers: results, copies }
     const batch = this.#batches.get(call)
     if (batch === undefined) return
     this.#batches.delete(call)
     this.#outstanding -= count
     let at = 0
     for (const waiting of batch.waiting) {
-      waiting.resolve(answers?.slice(at, at + waiting.count))
+      waiting.resolve(
+        results === undefined || batch.waiting.length === 1
+          ? all
+          : { answers: results.slice(at, at + waiting.count), copies },
+      )
       at += waiting.count
     }
   }
@@ -306,21 +313,16 @@ const COUNT_TEXT = Array.from(
 )
 const ID_COUNTS = 36 * 36 * 36
 
-function readAnswers(reader: ByteReader, count: number): ScheduleAnswer[] {
-  const answers: ScheduleAnswer[] = []
-  for (let i = 0; i < count; i++) {
-    const status = SCHEDULE_STATUS[reader.u8()] as ScheduleStatus
-    answers.push(status === 'error' ? rebuiltError(JSON.parse(reader.utf8(JSON_BYTES_MAX))) : status)
-  }
-  return answers
-}
-
 async function joined(
-  parts: ReadonlyArray<{ count: number; answers: Promise<readonly ScheduleAnswer[] | undefined> }>,
-): Promise<readonly ScheduleAnswer[] | undefined> {
-  const answers = await Promise.all(parts.map(part => part.answers))
-  if (answers.every(part => part === undefined)) return undefined
-  return parts.flatMap(({ count }, i) => answers[i] ?? new Array<ScheduleAnswer>(count).fill('created'))
+  parts: ReadonlyArray<{ count: number; answers: Promise<ScheduleAnswers> }>,
+): Promise<ScheduleAnswers> {
+  const all = await Promise.all(parts.map(part => part.answers))
+  const copies = Math.min(...all.map(part => part.copies))
+  if (all.every(({ answers }) => answers === undefined)) return { answers: undefined, copies }
+  const answers = parts.flatMap(
+    ({ count }, i) => all[i]?.answers ?? new Array<ScheduleAnswer>(count).fill('created'),
+  )
+  return { answers, copies }
 }
 
 function stoppedError(cause: CarillonError): CarillonError {

@@ -1,22 +1,17 @@
 /** createNode: checks what it was given, starts the engine's thread, and hands out the node. */
 
 import { randomUUID } from 'node:crypto'
-import { extname } from 'node:path'
-import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker as Thread } from 'node:worker_threads'
 import { announceApi, apiToken, freshToken, withdrawApi } from '../adapters/api-access.ts'
-import type { EngineThreadData, EngineThreadReady } from '../adapters/engine-thread.ts'
-import { MessagePortChannel } from '../adapters/message-port-channel.ts'
 import { shellHandler } from '../adapters/shell.ts'
 import { SystemClock } from '../adapters/system-clock.ts'
 import { SystemRandom } from '../adapters/system-random.ts'
-import { CarillonError } from '../errors.ts'
 import { type ApiAddress, parseAddress } from '../http/address.ts'
 import { checkNodeShape, invalid } from '../task/schema.ts'
-import { checkName } from '../task/validate.ts'
+import { checkHandlers } from './handlers.ts'
 import { LocalNode } from './local-node.ts'
 import { meshSettings } from './mesh-settings.ts'
-import { rebuiltError } from './rebuilt-error.ts'
 import { closeOnSignals } from './signals.ts'
+import { startThread } from './thread.ts'
 import type { CreateNodeOptions, Handlers, Node, NoHandlers } from './types.ts'
 
 /**
@@ -30,29 +25,15 @@ export async function createNode<const H extends Handlers = NoHandlers>(
 ): Promise<Node<H>> {
   checkOptions(options)
   const address = addressOf(options)
-  const { port1, port2 } = new MessageChannel()
-  const thread = startThread({
-    port: port2,
+  const started = await startThread('engine-thread', port => ({
+    port,
     dataDir: options.dataDir,
     durability: options.durability ?? 'sync',
     repair: options.repair ?? false,
     mesh: meshSettings(options),
-  })
-  const started = ready(port1, thread)
-  const died = new Promise<never>((_, reject) => {
-    thread.once('error', error => reject(engineDied(error)))
-    thread.once('exit', code => reject(engineDied(new Error(`its thread ended with exit code ${code}`))))
-  })
-  died.catch(() => undefined)
-  await Promise.race([started, died])
+  }))
   const node = new LocalNode(
-    {
-      channel: new MessagePortChannel(port1),
-      random: new SystemRandom(),
-      clock: new SystemClock(),
-      thread,
-      died,
-    },
+    { ...started, random: new SystemRandom(), clock: new SystemClock() },
     {
       worker: randomUUID(),
       profile: options.profile ?? 'balanced',
@@ -69,10 +50,7 @@ function checkOptions(options: CreateNodeOptions<Handlers>): void {
   if (typeof options !== 'object' || options === null)
     throw invalid('options', options, 'an object of node options')
   checkNodeShape(options)
-  for (const [name, handler] of Object.entries(options.handlers ?? {})) {
-    checkName(name, `handlers["${name}"]`)
-    if (typeof handler !== 'function') throw invalid(`handlers["${name}"]`, handler, 'a function')
-  }
+  checkHandlers(options.handlers)
 }
 
 function addressOf({ http }: CreateNodeOptions<Handlers>): ApiAddress | undefined {
@@ -111,43 +89,4 @@ function commandHandler(options: CreateNodeOptions<Handlers>): Handlers {
   const { commands } = options
   if (commands === undefined || commands === false) return {}
   return { command: shellHandler({ allow: commands }) as Handlers[string] }
-}
-
-function startThread(data: EngineThreadData): Thread {
-  const entry = new URL(`../adapters/engine-thread${extname(import.meta.url)}`, import.meta.url)
-  // A thread inherits this process's flags, and can't be started from a file with the flag of a text (`node -e`).
-  const isText = process.execArgv.some(flag => flag.startsWith('--input-type'))
-  return new Thread(entry, {
-    workerData: data,
-    transferList: [data.port],
-    name: 'carillon',
-    ...(isText ? { execArgv: [] } : {}),
-  })
-}
-
-/**
- * The thread's first message: whether the engine could start. A thread that could not ends at once, and on a busy
- * machine its end is told before what it said: then the message is still in the port.
- */
-function ready(port: MessagePort, thread: Thread): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const hear = (message: EngineThreadReady): void => {
-      if (message.ready) resolve()
-      else reject(rebuiltError(message.error))
-    }
-    const ended = (): void => {
-      const left = receiveMessageOnPort(port) as { message: EngineThreadReady } | undefined
-      if (left !== undefined) hear(left.message)
-    }
-    thread.once('exit', ended)
-    port.once('message', (message: EngineThreadReady) => {
-      thread.off('exit', ended)
-      hear(message)
-    })
-  })
-}
-
-function engineDied(cause: unknown): CarillonError {
-  const why = cause instanceof Error ? cause.message : String(cause)
-  return new CarillonError('ENGINE_STOPPED', `the engine died: ${why}`, { cause })
 }

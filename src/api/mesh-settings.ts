@@ -1,15 +1,17 @@
-/** What createNode's options say of the mesh, checked and with its defaults; undefined: the node is alone. */
+/** What the options of a node or a client say of the mesh, checked and with its defaults. */
 
 import type { MeshSettings } from '../adapters/engine-thread.ts'
+import { parseAddress } from '../adapters/network/addresses.ts'
+import type { EntrySettings } from '../adapters/open-network.ts'
 import { CarillonError } from '../errors.ts'
 import { invalid } from '../task/schema.ts'
-import type { CreateNodeOptions, Handlers } from './types.ts'
+import type { CreateNodeOptions, Handlers, MeshOptions } from './types.ts'
 
 /** Options that say nothing without `listen` or `join`. */
 const OF_MESHES = ['mesh', 'advertise', 'network'] as const
-const TOKEN_PREFIX = 'crl1.'
+export const TOKEN_PREFIX = 'crl1.'
 
-/** Throws INVALID. */
+/** Undefined: the node is alone. Throws INVALID. */
 export function meshSettings(options: CreateNodeOptions<Handlers>): MeshSettings | undefined {
   const { listen, advertise, join = [], mesh = {}, network = 'lan' } = options
   if (listen === undefined && join.length === 0) {
@@ -28,21 +30,31 @@ export function meshSettings(options: CreateNodeOptions<Handlers>): MeshSettings
       "join is given without listen: a node is reached by the others, so give listen: '0.0.0.0:7400' (who only schedules is a client)",
       { field: 'listen' },
     )
-  const secrets = secretsOf(mesh)
-  const token = tokenOf(join, secrets)
   return {
     listen,
     advertise,
-    join: token === undefined ? join : [],
-    token,
-    name: mesh.name,
-    secrets,
+    ...entrySettings(join, mesh),
     expect: mesh.expect,
     replicas: mesh.replicas ?? 3,
     zone: mesh.zone ?? '',
     weight: mesh.weight ?? 1,
     profile: network,
   }
+}
+
+/** How it comes into the mesh: by the secret and addresses, or by a token. Throws INVALID. */
+export function entrySettings(
+  join: readonly string[],
+  mesh: Pick<MeshOptions, 'name' | 'secret'>,
+): EntrySettings {
+  const secrets = secretsOf(mesh)
+  const token = tokenOf(join, secrets)
+  if (token !== undefined) return { join: [], token, name: mesh.name, secrets }
+  for (const [i, address] of join.entries()) {
+    const { port } = parseAddress(address, `join[${i}]`)
+    if (port === 0) throw invalid(`join[${i}]`, address, 'the port at which a node listens')
+  }
+  return { join: [...new Set(join)], token, name: mesh.name, secrets }
 }
 
 /** Undefined: the data directory's. A secret that was to come from somewhere and did not is no reason to make one. */

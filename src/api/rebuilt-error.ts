@@ -1,14 +1,6 @@
-/** Errors that crossed a channel or come from the store, as errors again. */
+/** Errors of handlers that crossed a channel or come from the store, as errors again. */
 
-import { CarillonError, type ErrorCode } from '../errors.ts'
 import type { WireError } from '../wire/frame.ts'
-
-/** An engine's own error: code and message as they were thrown there. */
-export function rebuiltError(error: WireError): CarillonError {
-  return new CarillonError((error.code ?? 'ENGINE_STOPPED') as ErrorCode, error.message, {
-    field: error.field,
-  })
-}
 
 /** A handler's error, of whatever class it was: name, message and stack are the handler's. */
 export function handlerError(error: WireError): Error {

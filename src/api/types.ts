@@ -105,6 +105,23 @@ export interface MeshOptions {
   readonly weight?: number | undefined
 }
 
+export interface CreateClientOptions<H> {
+  /** Any nodes of the mesh, as for createNode: the others are learned from them. Or one join token, good for one start. */
+  readonly join: readonly string[]
+  /** Whose mesh: both as its nodes have them; not beside a join token, which brings them. */
+  readonly mesh?: Pick<MeshOptions, 'name' | 'secret'> | undefined
+  /** A client may run handlers like any node. */
+  readonly handlers?: (H & Handlers) | undefined
+  /** Runs of one handler at a time, unless handle() says otherwise. Default: 100. */
+  readonly concurrency?: number | undefined
+  /** What tasks have that say nothing else. Default: `balanced`. */
+  readonly profile?: Profile | undefined
+  /** How long to wait for a first node, ms, before createClient rejects. Default: 10,000. */
+  readonly waitMs?: number | undefined
+  /** Gives up waiting for a first node. */
+  readonly signal?: AbortSignal | undefined
+}
+
 /** An open HTTP API: where it is called, and the token that it wants. */
 export interface OpenApi {
   readonly url: string
@@ -235,4 +252,28 @@ export interface Node<H = NoHandlers> {
    */
   close(options?: { readonly graceMs?: number | undefined }): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
+}
+
+/** What a client tells: what the node tells that it is connected to, and of its runs. */
+export type ClientEvents = Omit<NodeEvents, 'started' | 'drained' | 'stopped'>
+
+/**
+ * A client of a mesh: it keeps and owns nothing, and its calls go to one node at a time. If that one is lost they go to
+ * another, by themselves; what waits for its answer is asked again, and carried out once. While no node is there calls wait
+ * up to 10 s, then reject with NOT_CONNECTED (`result()` waits on). `status()` is of the node that it is connected to.
+ *
+ * Its handlers run tasks like those of a node. If the connection is lost meanwhile, their runs are aborted (`run.signal`),
+ * and run again elsewhere with the same `idempotencyKey`.
+ */
+export interface Client<H = NoHandlers> extends Omit<Node<H>, 'http' | 'drain' | 'on' | 'off'> {
+  /** Calls the listener at each such event. `run` and `retry` events cost something only while somebody listens. */
+  on<Type extends keyof ClientEvents>(type: Type, listener: ClientEvents[Type]): this
+  off<Type extends keyof ClientEvents>(type: Type, listener: ClientEvents[Type]): this
+  /** Resolves when the client has closed; rejects with ENGINE_STOPPED if its thread died. */
+  readonly closed: Promise<void>
+  /**
+   * Takes no more runs, lets running handlers end for `graceMs` (default 10,000), aborts the rest, which others run again,
+   * and closes. Safe to call twice.
+   */
+  close(options?: { readonly graceMs?: number | undefined }): Promise<void>
 }

@@ -11,6 +11,12 @@ const DATA: OptionSpec = {
 }
 /** How a command finds its node. */
 const NODE: readonly OptionSpec[] = [
+  {
+    flags: '--join <address>',
+    text: 'go through the mesh: HOST:PORT of a node of it (its secret: CARILLON_SECRET), or a join token',
+    many: true,
+  },
+  { flags: '--mesh <name>', text: 'name of the mesh of --join (default: carillon)' },
   { flags: '--url <url>', text: 'address of the node (CARILLON_URL); without it, the node of --data' },
   {
     flags: '--token-file <file>',
@@ -61,8 +67,7 @@ so. @reboot lines run once at each start. SIGHUP reads the crontabs again, not t
 
 A node with --listen or --join is one of a mesh. Who is let in has the mesh's secret: of
 CARILLON_SECRET, else of the file MESH_SECRET in the data directory, which the first node
-of a mesh makes. (As yet a call goes to the node that acts for its task, which the
-others name in their refusal.)
+of a mesh makes.
 
 SIGINT or SIGTERM: no new runs, --grace for those that run, then they are aborted
 (and run again at the next start), all is synced, exit code 0. A second signal ends

@@ -132,6 +132,8 @@ async function fromNode(
   typed: string,
   words: readonly string[],
 ): Promise<(readonly [string, string])[]> {
+  // To come into a mesh takes longer than a Tab may.
+  if (words.some(word => /^--join(=|$)/.test(word))) return []
   const node = await findNode(context, nodeValues(words))
   const found: (readonly [string, string])[] = []
   const asked = kind === 'handler' ? addHandlers(node, found) : addTasks(node, typed, found)

@@ -37,7 +37,15 @@ export interface World {
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
 
-const UNREACHABLE = new Set(['UNREACHABLE', 'UNAUTHORIZED'])
+const UNREACHABLE = new Set([
+  'UNREACHABLE',
+  'UNAUTHORIZED',
+  'NOT_CONNECTED',
+  'SECRET_DIFFERS',
+  'OTHER_MESH',
+  'OTHER_VERSION',
+  'TOKEN_REFUSED',
+])
 const STDIN_BYTES_MAX = 256 * 1024 * 1024
 
 export class Context {
@@ -45,6 +53,7 @@ export class Context {
   readonly json: boolean
   readonly #outColour: boolean
   readonly #errColour: boolean
+  readonly #ends: (() => Promise<void>)[] = []
 
   constructor(world: World, json: boolean) {
     this.world = world
@@ -65,6 +74,16 @@ export class Context {
   get width(): number | undefined {
     const { isTTY, columns } = this.world.stdout
     return isTTY === true ? Math.max(40, columns ?? 80) : undefined
+  }
+
+  /** What is to be closed once the command is over. */
+  atEnd(close: () => Promise<void>): void {
+    this.#ends.push(close)
+  }
+
+  async end(): Promise<void> {
+    // The command has said how it ended.
+    for (const close of this.#ends.splice(0)) await close().catch(() => undefined)
   }
 
   /** A line, or lines, on stdout; waits while its reader is slow. */

@@ -1,5 +1,5 @@
 /**
- * Which node a command talks to: `--url`, then CARILLON_URL, then the one that has the data directory open, which wrote
+ * Which node a command talks to: any of the mesh that `--join` names, then `--url`, then CARILLON_URL, then the one that has the data directory open, which wrote
  * its address and token there. A token is sent only to the address it is for: one from a data directory never goes to
  * another url, and not to a process that is no longer the one that wrote it.
  */
@@ -10,11 +10,14 @@ import { join } from 'node:path'
 import { CliError, EXIT, wrongUse } from './cli-error.ts'
 import { type Context, unreadable } from './context.ts'
 import type { RemoteNode } from './remote.ts'
+import { accessOf } from './up-mesh.ts'
 
 export const DATA_DIR = './carillon-data'
 const TIMEOUT_MS = 30_000
 
 export interface NodeValues {
+  readonly join?: readonly string[]
+  readonly mesh?: string
   readonly url?: string
   readonly tokenFile?: string
   readonly data?: string
@@ -22,6 +25,8 @@ export interface NodeValues {
 
 export async function findNode(context: Context, values: NodeValues): Promise<RemoteNode> {
   const { nodes, env } = context.world
+  if (values.join !== undefined) return throughMesh(context, values.join, values)
+  if (values.mesh !== undefined) throw wrongUse('--mesh is given without --join: give both, or neither')
   const url = values.url ?? (env.CARILLON_URL || undefined)
   if (url !== undefined) {
     checkUrl(url, values.url === undefined ? 'CARILLON_URL' : '--url')
@@ -31,6 +36,19 @@ export async function findNode(context: Context, values: NodeValues): Promise<Re
   const api = await runningApi(context, dataDir, values.data !== undefined || env.CARILLON_DATA !== undefined)
   const token = values.tokenFile === undefined ? api.token : await readToken(values.tokenFile)
   return nodes.connect({ url: api.url, token, timeoutMs: TIMEOUT_MS })
+}
+
+async function throughMesh(
+  context: Context,
+  join: readonly string[],
+  values: NodeValues,
+): Promise<RemoteNode> {
+  const { nodes, env } = context.world
+  const isNodeNamed = [values.url, values.tokenFile, values.data].some(each => each !== undefined)
+  if (isNodeNamed) throw wrongUse('--join goes with none of --url, --token-file and --data')
+  const node = await nodes.join({ join, mesh: accessOf(values.mesh, env) })
+  context.atEnd(async () => node.close?.())
+  return node
 }
 
 export function dataDirOf(context: Context, values: { readonly data?: string }): string {

@@ -1,7 +1,7 @@
 /**
  * A file of handlers, loaded: each function that it exports is a handler, under the name that it is exported by; or
  * those of its `handlers`, or of its default export, where the names can have dots. `tasks` is a list of tasks to
- * schedule at each start. What is wrong with the file is said in one line, with the place.
+ * schedule at each start; a file may have only these. What is wrong with the file is said in one line, with the place.
  */
 
 import { spawnSync } from 'node:child_process'
@@ -78,7 +78,7 @@ function contentOf(module: Record<string, unknown>, path: string): HandlersFile 
       if (typeof value === 'function' && name !== 'module.exports') found[name] = value as HandlerFunction
     }
   }
-  if (Object.keys(found).length > 0) return { handlers: found, tasks }
+  if (Object.keys(found).length > 0 || tasks.length > 0) return { handlers: found, tasks }
   if (typeof main === 'function')
     throw wrongUse(
       `${path} exports one function as default, which gives it no name: write \`export function name(run) {}\`, or \`export default { 'name': run => {} }\``,

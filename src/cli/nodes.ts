@@ -7,6 +7,10 @@ export const SYSTEM_NODES: Nodes = {
     const { HttpClient } = await import('../http/client.ts')
     return new HttpClient(address)
   },
+  async join(entry) {
+    const { MeshClient } = await import('./mesh-client.ts')
+    return MeshClient.join(entry)
+  },
   async findApi(dataDir) {
     const { findApi } = await import('../adapters/api-access.ts')
     return findApi(dataDir)

@@ -13,8 +13,9 @@ import { Context, hasColour, type World } from './context.ts'
 const WIDTH = 100
 const ABOUT = `Schedule tasks, run crontabs, and see what became of them.
 
-A command finds its node by --url, then CARILLON_URL, then the data directory
-(--data, CARILLON_DATA, ./carillon-data) of a node on this machine.`
+A command finds its node by --join (any of a mesh), then --url, then CARILLON_URL,
+then the data directory (--data, CARILLON_DATA, ./carillon-data) of a node on this
+machine.`
 const EXIT_TEXT = 'Exit codes: 0 done, 1 refused or failed, 2 wrong usage or input, 3 no node reached.'
 const EXAMPLES = [
   'carillon up --handlers handlers.ts --crontab crontab',
@@ -43,6 +44,8 @@ export async function runProgram(argv: readonly string[], world: World): Promise
     const asked = COMMANDS.map(({ name }) => name).find(name => `${argv.join(' ')} `.startsWith(`${name} `))
     const see = `see \`carillon${asked === undefined ? '' : ` ${asked}`} --help\``
     return context.fail(wrongUse(`${what}; ${see}`))
+  } finally {
+    await context.end()
   }
 }
 

@@ -9,10 +9,13 @@ Made by \`node scripts/cli-reference.ts\` from the program's own help: don't edi
 
 ## Where a command finds its node
 
-1. \`--url URL\`. Its token: \`--token-file FILE\`, else \`CARILLON_TOKEN\`, else the one in the data directory if that
+1. \`--join HOST:PORT\`, which may be given again: any node of a mesh, and no HTTP API. The command is a client of the mesh
+   then, let in with the secret of \`CARILLON_SECRET\`, or with a join token in place of the address. A task that says
+   nothing else is \`balanced\`, whatever profile the nodes have.
+2. \`--url URL\`. Its token: \`--token-file FILE\`, else \`CARILLON_TOKEN\`, else the one in the data directory if that
    directory's node has the same address.
-2. \`CARILLON_URL\`, with a token from the same places.
-3. The data directory: \`--data DIR\`, else \`CARILLON_DATA\`, else \`./carillon-data\`. A node writes address and token of
+3. \`CARILLON_URL\`, with a token from the same places.
+4. The data directory: \`--data DIR\`, else \`CARILLON_DATA\`, else \`./carillon-data\`. A node writes address and token of
    its HTTP API there, readable by its own user alone.
 
 ## Exit codes
@@ -34,7 +37,7 @@ What is wrong is one line on stderr, \`carillon: ...\`; with \`--json\` it is \`
 | \`CARILLON_URL\`, \`CARILLON_TOKEN\`, \`CARILLON_DATA\` | the node, see above |
 | \`NO_COLOR\` | no colour, also in a terminal |
 | \`FORCE_COLOR\` | colour, also where there is no terminal |
-| \`CARILLON_SECRET\` | the mesh's secret, for \`carillon up\` with \`--listen\` or \`--join\` |
+| \`CARILLON_SECRET\` | the mesh's secret, for \`--join\`, and for \`carillon up --listen\` |
 | \`CARILLON_DEBUG=1\` | after an error, where in the program it arose |
 `
 

@@ -1,6 +1,6 @@
 /**
- * The node that a command talks to, over its HTTP API: what the commands need of it, and nothing more, so that their
- * tests put another in its place. The client is loaded only by who calls a node.
+ * The node that a command talks to, over its HTTP API or through the mesh: what the commands need of it, and nothing more,
+ * so that their tests put another in its place. Either client is loaded only by who calls a node.
  */
 
 import { isCarillonError } from '../errors.ts'
@@ -47,6 +47,8 @@ export interface RemoteNode {
   forget(who: string): Promise<readonly ForgottenStore[]>
   drain(): Promise<DrainView>
   ring(id: string | undefined): Promise<RingView>
+  /** Of what holds connections. */
+  close?(): Promise<void>
 }
 
 /**
@@ -79,9 +81,17 @@ export interface Address {
   readonly timeoutMs: number
 }
 
+/** How to come into a mesh. */
+export interface MeshEntry {
+  readonly join: readonly string[]
+  readonly mesh: { readonly name?: string; readonly secret?: string }
+}
+
 /** The ways to a node. */
 export interface Nodes {
   connect(address: Address): Promise<RemoteNode>
+  /** As a client of the mesh, which is to be closed. */
+  join(entry: MeshEntry): Promise<RemoteNode>
   /** What a running node wrote into its data directory; undefined if it opened no HTTP API. */
   findApi(dataDir: string): Promise<{ url: string; pid: number; token: string } | undefined>
   /** Whether a process of this machine lives. */

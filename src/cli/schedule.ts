@@ -90,10 +90,11 @@ async function tellTask(
   if (context.json) return context.data(answer)
   const next = (await node.task(answer.id))?.nextAt ?? null
   const when = next === null ? '' : `, next ${instantText(next, context.now, context.zone)}`
+  const copies = answer.copies > 1 ? `, kept by ${answer.copies} nodes` : ''
   const did = { created: 'scheduled', replaced: 'replaced', exists: 'exists already, unchanged:' }[
     answer.status
   ]
-  await context.say(`${did} ${answer.id}${when}`)
+  await context.say(`${did} ${answer.id}${when}${copies}`)
   if (usesLocalZone(values) && values.tz === undefined)
     await context.say(
       context.paint('dim', `times without an offset are in ${context.zone}, this machine's zone`),
@@ -212,7 +213,7 @@ async function checkHandlers(node: RemoteNode, names: readonly string[]): Promis
 
 async function scheduleFile(context: Context, path: string, values: ScheduleValues): Promise<number> {
   const others = Object.keys(values).filter(
-    key => !['file', 'url', 'tokenFile', 'data', 'anyway', 'json'].includes(key),
+    key => !['file', 'join', 'mesh', 'url', 'tokenFile', 'data', 'anyway', 'json'].includes(key),
   )
   if (others.length > 0)
     throw wrongUse(

@@ -1,7 +1,9 @@
-/** What the flags of `carillon up` say of the mesh. */
+/** What flags and environment say of the mesh, and the wait until the node belongs to it. */
 
-import type { CreateNodeOptions, Handlers } from '../api/types.ts'
+import type { CreateNodeOptions, Handlers, Node } from '../api/types.ts'
+import { isCarillonError } from '../errors.ts'
 import { wrongUse } from './cli-error.ts'
+import type { UpReport } from './up-report.ts'
 import { numberOf } from './words.ts'
 
 export interface MeshValues {
@@ -16,7 +18,16 @@ export interface MeshValues {
 const LISTEN = '0.0.0.0:7400'
 const NODES_MAX = 1000
 
-/** Nothing for a node that is alone. The secret comes by the environment: the command line is for everybody to see. */
+/** Whose mesh. The secret comes by the environment: the command line is for everybody to see. */
+export function accessOf(
+  name: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): { readonly name?: string; readonly secret?: string } {
+  const secret = env.CARILLON_SECRET || undefined
+  return { ...(name === undefined ? {} : { name }), ...(secret === undefined ? {} : { secret }) }
+}
+
+/** Nothing for a node that is alone. */
 export function meshOptions(
   values: MeshValues,
   env: Readonly<Record<string, string | undefined>>,
@@ -28,16 +39,49 @@ export function meshOptions(
         throw wrongUse(`--${flag} is given without --listen or --join: give one`)
     return {}
   }
-  const secret = env.CARILLON_SECRET || undefined
   return {
     listen: listen ?? LISTEN,
     ...(join === undefined ? {} : { join }),
     ...(advertise === undefined ? {} : { advertise }),
     mesh: {
-      ...(name === undefined ? {} : { name }),
-      ...(secret === undefined ? {} : { secret }),
+      ...accessOf(name, env),
       ...(expect === undefined ? {} : { expect: numberOf(expect, '--expect', 1, NODES_MAX) }),
       ...(zone === undefined ? {} : { zone }),
     },
+  }
+}
+
+/** A wait that is longer is told, ms. */
+const TOLD_AFTER_MS = 2000
+const LOOK_MS = 100
+
+/**
+ * Resolves once enough nodes of its mesh are there for this one to take calls; at once for a node that is alone. False: it
+ * was closed meanwhile.
+ */
+export async function whenInMesh(node: Node, report: UpReport): Promise<boolean> {
+  const began = performance.now()
+  let isTold = false
+  try {
+    for (;;) {
+      const { mesh } = await node.status()
+      if (mesh === null) return true
+      const live = mesh.stores.filter(({ state }) => state === 'live').length
+      if (mesh.admitted && mesh.quorum !== null && live >= mesh.quorum) return true
+      if (!isTold && performance.now() - began > TOLD_AFTER_MS) {
+        isTold = true
+        const why = mesh.admitted
+          ? `${live} of its nodes ${live === 1 ? 'is' : 'are'} here, ${mesh.quorum} have to be`
+          : 'none of it answers yet, or fewer than --expect are here'
+        report.chat(`  waiting for the mesh: ${why}`)
+        // Who was not let in is told why.
+        report.release()
+      }
+      await new Promise(resolve => setTimeout(resolve, LOOK_MS))
+    }
+  } catch (error) {
+    if (!isCarillonError(error, 'CLOSED') && !isCarillonError(error, 'ENGINE_STOPPED')) throw error
+    await node.closed
+    return false
   }
 }

@@ -13,7 +13,7 @@ import { loadHandlers } from './handlers-file.ts'
 import { carryOut, ownTarget, planFor, type ReadCrontab, readCrontab, summary } from './import-command.ts'
 import { printable } from './text-width.ts'
 import { exactLength, lengthText, relativeText, wallText } from './times.ts'
-import { type MeshValues, meshOptions } from './up-mesh.ts'
+import { type MeshValues, meshOptions, whenInMesh } from './up-mesh.ts'
 import { UpReport } from './up-report.ts'
 import { durationOf, numberOf } from './words.ts'
 
@@ -89,6 +89,10 @@ export async function up(context: Context, _: readonly string[], values: UpValue
   })
   context.world.onBrokenPipe = () => void node.close({ graceMs }).catch(() => undefined)
   const rereading = rereadOnHangUp(context, node, settings)
+  const timer =
+    settings.forMs === undefined
+      ? undefined
+      : setTimeout(() => void node.close({ graceMs }).catch(() => undefined), settings.forMs)
   try {
     const startMs = Math.round(performance.now() - began)
     const url = node.http?.url
@@ -97,6 +101,10 @@ export async function up(context: Context, _: readonly string[], values: UpValue
     )
     if (url !== undefined) report.chat(`  HTTP API at ${url}`)
     report.chat('')
+    if (!(await whenInMesh(node, report))) {
+      sayClosed()
+      return EXIT.done
+    }
     const kept = await countKept(node)
     if (kept > 0)
       report.chat(
@@ -109,16 +117,10 @@ export async function up(context: Context, _: readonly string[], values: UpValue
     tellNext(context, crontabs, report)
     report.chat('\n  fired     late     what')
     report.release()
+    await node.closed
   } catch (error) {
     await node.close({ graceMs: 0 }).catch(() => undefined)
     throw error
-  }
-  const timer =
-    settings.forMs === undefined
-      ? undefined
-      : setTimeout(() => void node.close({ graceMs }).catch(() => undefined), settings.forMs)
-  try {
-    await node.closed
   } finally {
     clearTimeout(timer)
     rereading.stop()

@@ -281,8 +281,9 @@ function waitOf(text: string | undefined): number {
   return ms
 }
 
-async function endWithin(
-  node: NodeCalls,
+/** The end of a task or run, if it comes within `waitMs`; null: it has not. */
+export async function endWithin(
+  node: Pick<NodeCalls, 'end'>,
   id: string,
   waitMs: number,
   signal: AbortSignal,

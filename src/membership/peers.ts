@@ -95,7 +95,9 @@ export class Peers {
     if (peer === undefined) return undefined
     this.#byNode.delete(node)
     this.#unmet.delete(peer)
-    if (this.#lostAt.size < KEPT_MAX) this.#lostAt.set(node, peer.isRenewed ? Number.NEGATIVE_INFINITY : now)
+    // Clients come and go under new ids, and say nothing here: nobody dials them.
+    const isKept = (peer.hello !== undefined || peer.isRenewed) && this.#lostAt.size < KEPT_MAX
+    if (isKept) this.#lostAt.set(node, peer.isRenewed ? Number.NEGATIVE_INFINITY : now)
     const store = peer.hello?.record.store
     if (store !== undefined && this.#byStore.get(store) === peer) this.#byStore.delete(store)
     return store

@@ -19,13 +19,17 @@ import type { Started, TaskStore } from '../store/task-store.ts'
 import type { DrainView, MeshView } from '../task/views.ts'
 import type { EngineEvent } from '../wire/calls.ts'
 import type { MeshAnswers, MeshCalls, MeshRequest } from '../wire/mesh-calls.ts'
+import type { Calls } from '../work/calls.ts'
 import type { Creation } from '../work/creation.ts'
 import type { Duty } from '../work/duty.ts'
+import type { FrontDesk } from '../work/front-desk.ts'
+import type { Guests } from '../work/guests.ts'
 import type { LiveRun } from '../work/live-run.ts'
 import { Drain } from './drain.ts'
 import { storesToForget } from './forgetting.ts'
 import { PeerChannels, type SessionKind } from './peer-channels.ts'
 import { type RingParts, ringView, shortages } from './ring-view.ts'
+import { Routing, type RoutingOptions } from './routing.ts'
 import { isTallyFrame } from './tally-frames.ts'
 import { MeshTasks, type TasksOptions } from './tasks.ts'
 
@@ -33,6 +37,7 @@ export interface MeshOptions extends Omit<MembershipOptions, 'ranges'> {
   /** `spread`: each range has an owner of its own. `single`: one node acts for all, the others stand by hot. */
   readonly ownership: 'spread' | 'single'
   readonly tasks: TasksOptions
+  readonly routing: RoutingOptions
 }
 
 export interface MeshPorts {
@@ -47,6 +52,9 @@ export interface MeshHost {
   readonly store: TaskStore<LiveRun>
   readonly duty: Duty
   readonly creation: Creation
+  readonly desk: FrontDesk
+  readonly calls: Calls
+  readonly guests: Guests
   /** What the store found at this start. */
   readonly started: Started
   /** Its store keeps what is synced. */
@@ -87,6 +95,7 @@ export class Mesh implements MeshCalls {
   readonly membership: Membership
   readonly tasks: MeshTasks
   readonly channels: PeerChannels
+  readonly routing: Routing
   readonly #refusals = new Map<string, string>()
   /** The view before. */
   #seen: View | undefined
@@ -95,7 +104,7 @@ export class Mesh implements MeshCalls {
   #placed: { readonly view: string; readonly placement: Placement } | undefined
 
   constructor(ports: MeshPorts, options: MeshOptions, host: MeshHost) {
-    const { store, duty, creation, started, durable, attach, stir, failed } = host
+    const { store, duty, creation, desk, calls, guests, started, durable, attach, stir, failed } = host
     this.#ports = ports
     this.#options = options
     this.#store = store
@@ -120,6 +129,7 @@ export class Mesh implements MeshCalls {
           this.#seen = view
           const { quorum, isFounder } = this.membership
           this.tasks.viewChanged(view, this.placement, quorum, isFounder)
+          this.routing.viewChanged(view)
         },
         suspected: about => observer?.suspected(about),
         refuted: about => observer?.refuted(about),
@@ -152,11 +162,30 @@ export class Mesh implements MeshCalls {
         renew: node => this.membership.renew(node),
         exchangeViews: id => this.membership.exchangeViews(id as StoreId),
         isRemoved: id => this.membership.isRemoved(id as StoreId),
+        acting: (range, acts) => this.routing.acts(range, acts),
         stir,
         failed,
       },
       options.tasks,
       started,
+    )
+    this.routing = new Routing(
+      {
+        clock,
+        self: network.self,
+        ranges: meta.ranges,
+        rangeOf: id => store.rangeOf(id),
+        acting: this.tasks,
+        desk,
+        guests,
+        tasksHere: request => calls.tasks(request),
+        forgetHere: asker => calls.forget(asker),
+        ceased: isCeased => calls.ceased(isCeased),
+        open: node => this.channels.open(node, 'node'),
+        stir,
+        failed,
+      },
+      options.routing,
     )
   }
 
@@ -165,10 +194,12 @@ export class Mesh implements MeshCalls {
     connected: (node, address) => {
       this.tasks.connected(node)
       this.channels.connected(node)
+      this.#guard(() => this.routing.connected(node))
       this.membership.events.connected(node, address)
     },
     disconnected: (node, why) => {
       this.tasks.disconnected(node)
+      this.#guard(() => this.routing.disconnected(node))
       this.#guard(() => this.channels.disconnected(node))
       this.membership.events.disconnected(node, why)
     },
@@ -258,6 +289,7 @@ export class Mesh implements MeshCalls {
 
   async stop(): Promise<void> {
     this.#isStopping = true
+    this.routing.stop()
     this.tasks.stop()
     await this.membership.stop()
     await this.#ports.network.stop()
@@ -276,6 +308,11 @@ export class Mesh implements MeshCalls {
   get #ringParts(): RingParts {
     const { placement, tasks } = this
     return { view: this.membership.view, placement, known: range => tasks.replica(range) }
+  }
+
+  /** Where live members can be dialled. */
+  addresses(): string[] {
+    return this.membership.view.stores.flatMap(({ state, addresses }) => (state === 'live' ? addresses : []))
   }
 
   status(): MeshView {

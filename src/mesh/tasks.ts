@@ -44,6 +44,8 @@ export interface TasksParts {
   readonly network: Network
   readonly store: TaskStore<LiveRun>
   readonly duty: Duty
+  /** This node has begun, or ceased, to act for the range. */
+  readonly acting: (range: number, acts: boolean) => void
   readonly creation: Creation
   /** What it has synced survives the loss of its process. */
   readonly durable: boolean
@@ -103,7 +105,7 @@ export class MeshTasks implements Ownership, ChangeSink {
     this.#starts = new Starts(Buffer.from(actor.startId).toString('hex'))
     const host: TransportHost = {
       meshId: parts.meshId,
-      nodeOf: id => this.#view?.stores.find(each => each.store === id)?.node,
+      nodeOf: id => this.#nodeOf(id),
       heard: node => {
         const id = parts.heard(node)
         return this.#view?.stores.some(each => each.store === id) ? id : undefined
@@ -226,6 +228,7 @@ export class MeshTasks implements Ownership, ChangeSink {
     if (acts === isActing) return
     this.#actingSince[range] = acts ? this.#parts.clock.monotonic() : Number.NaN
     if (acts) this.#parts.duty.begin(range)
+    this.#parts.acting(range, acts)
   }
 
   #arm(): void {
@@ -263,8 +266,18 @@ export class MeshTasks implements Ownership, ChangeSink {
     return !Number.isNaN(this.#actingSince[range] as number)
   }
 
+  isOpen(range: number): boolean {
+    return this.#replication?.replica(range)?.isOpen === true
+  }
+
+  /** The node that acts for the range, as far as this one knows. */
+  nodeFor(range: number): string | undefined {
+    const owner = this.#replication?.owner(range)
+    return owner === undefined ? undefined : this.#nodeOf(owner)
+  }
+
   refusal(range: number): CarillonError | undefined {
-    if (this.#replication?.replica(range)?.isOpen === true) return undefined
+    if (this.isOpen(range)) return undefined
     if (this.#replication === undefined) {
       return new CarillonError(
         'NOT_OWNER',
@@ -279,13 +292,17 @@ export class MeshTasks implements Ownership, ChangeSink {
   #notOwner(owner: string | undefined): CarillonError {
     let error = this.#refusals.get(owner)
     if (error === undefined) {
-      const node = this.#view?.stores.find(({ store }) => store === owner)?.node
+      const node = owner === undefined ? undefined : this.#nodeOf(owner)
       const who =
         node === undefined ? 'no node acts for it at this moment: call again' : `node ${node} does: ask there`
-      error = new CarillonError('NOT_OWNER', `this node does not act for the task; ${who}`)
+      error = new CarillonError('NOT_OWNER', `this node does not act for the task; ${who}`, { owner: node })
       this.#refusals.set(owner, error)
     }
     return error
+  }
+
+  #nodeOf(store: string): string | undefined {
+    return this.#view?.stores.find(each => each.store === store)?.node
   }
 
   lifeMin(range: number): number {

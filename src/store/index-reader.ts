@@ -117,22 +117,24 @@ export class IndexReader<R extends Run> {
   }
 
   /**
-   * A page of all tasks in the order of (range, id), after the given one; `end` is where the next begins, undefined
-   * after the last. Only `end` says whether it is the last: large tasks, and ended ones, make a page short.
+   * A page of all tasks in the order of (range, id), or of those of one range of a mesh, after the given one; `end` is where
+   * the next begins, undefined after the last. Only `end` says whether it is the last: large tasks, and ended ones, make a page short.
    */
   async page(
     after: Place | undefined,
     limit: number,
+    range?: number,
   ): Promise<{ records: TaskRecord<R>[]; end: Place | undefined }> {
     const { memory, store } = this.#parts
-    const gte = after === undefined ? allOf('t').gte : taskKey(after.range, `${after.id}\u0000`)
+    const all = range === undefined ? allOf('t') : allOfRange('t', range)
+    const gte = after === undefined ? all.gte : taskKey(after.range, `${after.id}\u0000`)
     const spiller = this.#parts.spiller()
     let read: TaskEntries
     let spills: number
     // A spill meanwhile may have ended or renewed what was read, and memory may have let go of what told so.
     do {
       spills = spiller.count
-      read = await readEntries(store, gte, allOf('t').lt, limit)
+      read = await readEntries(store, gte, all.lt, limit)
     } while (spills !== spiller.count)
     const page = new Map<string, TaskRecord<R>>()
     let last: Place | undefined
@@ -145,7 +147,9 @@ export class IndexReader<R extends Run> {
       if (known !== undefined || !memory.replicated || !hasEnded(record)) page.set(last.id, record)
     }
     const end = read.isLast ? undefined : last
-    for (const record of memory.live.values()) {
+    const live = range === undefined ? memory.live : memory.range(range)?.live
+    for (const record of live?.values() ?? []) {
+      if (record.outbox) continue
       if (after !== undefined && !isAfter(record, after)) continue
       if (end !== undefined && isAfter(record, end)) continue
       page.set(record.id, record)

@@ -265,12 +265,13 @@ export class TaskStore<R extends Run> extends MeshCalls<R> {
     return this.#reader.endedRuns(id, record, limit)
   }
 
-  /** A page of all tasks in the order of (range, id), after the given one; `end` is where the next begins. */
+  /** A page of all tasks in the order of (range, id), or of one range, after the given one; `end` is where the next begins. */
   page(
     after: Place | undefined,
     limit: number,
+    range?: number,
   ): Promise<{ records: TaskRecord<R>[]; end: Place | undefined }> {
-    return this.#reader.page(after, limit)
+    return this.#reader.page(after, limit, range)
   }
 
   async space(): Promise<{ freeBytes: number; totalBytes: number }> {

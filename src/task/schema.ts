@@ -116,6 +116,19 @@ export const TASK_SCHEMA = object(
   'an object of task options',
 )
 
+const JOIN = Type.Array(
+  Type.String({ minLength: 1, maxLength: 4096, description: `${MESH_ADDRESS_TEXT}; or a join token` }),
+  { maxItems: 100, description: 'an array of at most 100 addresses, or of one join token' },
+)
+
+/** Of `mesh`: whose it is, and who is let in. */
+const ACCESS = {
+  name: Type.String({ minLength: 1, maxLength: 100, description: 'a name of 1 to 100 characters' }),
+  secret: Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1, maxItems: 2 })], {
+    description: 'a text of at least 16 characters; or the new and the old one, while it is changed',
+  }),
+}
+
 const NODE = object(
   {
     dataDir: Type.String({ minLength: 1, description: 'a path' }),
@@ -145,16 +158,10 @@ const NODE = object(
     ),
     listen: Type.String({ minLength: 1, maxLength: 300, description: MESH_ADDRESS_TEXT }),
     advertise: Type.String({ minLength: 1, maxLength: 300, description: MESH_ADDRESS_TEXT }),
-    join: Type.Array(
-      Type.String({ minLength: 1, maxLength: 4096, description: `${MESH_ADDRESS_TEXT}; or a join token` }),
-      { maxItems: 100, description: 'an array of at most 100 addresses, or of one join token' },
-    ),
+    join: JOIN,
     mesh: object(
       {
-        name: Type.String({ minLength: 1, maxLength: 100, description: 'a name of 1 to 100 characters' }),
-        secret: Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1, maxItems: 2 })], {
-          description: 'a text of at least 16 characters; or the new and the old one, while it is changed',
-        }),
+        ...ACCESS,
         expect: integer(1, 48),
         replicas: integer(1, 16),
         zone: Type.String({
@@ -175,6 +182,23 @@ const NODE = object(
   'an object of node options',
 )
 
+const CLIENT = object(
+  {
+    join: {
+      ...JOIN,
+      minItems: 1,
+      description: 'an array of 1 to 100 addresses of nodes, or of one join token',
+    },
+    mesh: object(ACCESS, 'an object { name, secret }'),
+    handlers: Type.Record(Type.String(), Type.Unknown(), { description: 'an object of functions by name' }),
+    concurrency: integer(1, 100_000),
+    profile: oneOf(['performance', 'balanced', 'economy']),
+    waitMs: integer(1, 86_400_000),
+    signal: Type.Unsafe<AbortSignal>({ type: 'object', description: 'an AbortSignal' }),
+  },
+  'an object of client options',
+)
+
 export const FILTER_SCHEMA = object(
   {
     state: oneOf(['scheduled', 'running', 'paused', 'completed', 'cancelled', 'missed', 'dead']),
@@ -186,6 +210,7 @@ export const FILTER_SCHEMA = object(
 
 export const checkTaskShape = checkerOf(TASK_SCHEMA)
 export const checkNodeShape = checkerOf(NODE)
+export const checkClientShape = checkerOf(CLIENT)
 export const checkFilterShape = checkerOf(FILTER_SCHEMA)
 
 /** Throws INVALID, naming field, value and what is allowed. `at` is put before the field: '[3]', 'task'. */

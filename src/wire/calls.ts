@@ -3,6 +3,7 @@
  * what node.cancel(), node.runs() and so on send; the HTTP API will speak the same objects.
  */
 
+import { CorruptBytes } from '../lib/bytes.ts'
 import type { RunView, StatusView, TaskView } from '../task/views.ts'
 import type { WireError } from './frame.ts'
 import type { MeshAnswers, MeshRequest } from './mesh-calls.ts'
@@ -27,13 +28,7 @@ export type CallRequest =
   /** Drives a failed run again: a task id (its latest failed run) or a run id. */
   | (ChangeRequest & { readonly method: 'retry'; readonly id: string })
   | { readonly method: 'task'; readonly id: string }
-  /** A page of tasks in the store's order; `after` is the cursor of the page before. */
-  | {
-      readonly method: 'tasks'
-      readonly filter: TaskFilter
-      readonly after: string | undefined
-      readonly limit: number
-    }
+  | TasksRequest
   /** Runs of a task, newest first: open ones and those still kept. */
   | { readonly method: 'runs'; readonly id: string; readonly limit: number }
   /** Answered when the task (or run id) has ended; at once if it has. */
@@ -43,6 +38,8 @@ export type CallRequest =
   /** What run.log wrote, of the task's latest runs or of one run id. */
   | { readonly method: 'logs'; readonly id: string }
   | { readonly method: 'status' }
+  /** Where the live members of the mesh can be dialled; none of a node that is alone. */
+  | { readonly method: 'peers' }
   /** A join token of this node for one other, good for ttlMs. */
   | { readonly method: 'token'; readonly ttlMs: number | undefined }
   | MeshRequest
@@ -50,6 +47,18 @@ export type CallRequest =
   | { readonly method: 'forget'; readonly call: number }
   /** Stop taking and starting work, let running attempts end for graceMs, then abort them, sync, and close. */
   | { readonly method: 'close'; readonly graceMs: number }
+
+/**
+ * A page of tasks in the order of (range, id); `after` is the cursor of the page before. With `ranges` a node tells only of
+ * those among them for which it acts, and which these are: so nodes ask each other.
+ */
+export interface TasksRequest {
+  readonly method: 'tasks'
+  readonly filter: TaskFilter
+  readonly after: string | undefined
+  readonly limit: number
+  readonly ranges?: string | undefined
+}
 
 export interface CallAnswers extends MeshAnswers {
   cancel: {
@@ -63,12 +72,18 @@ export interface CallAnswers extends MeshAnswers {
   trigger: { readonly id: string; readonly run: string; readonly copies: number }
   retry: { readonly id: string; readonly run: string; readonly copies: number }
   task: { readonly task: TaskView | null }
-  tasks: { readonly tasks: readonly TaskView[]; readonly after: string | null }
+  /** `after` null: that was all. `ranges`: those that are told of, up to `after`, if ranges were asked for. */
+  tasks: {
+    readonly tasks: readonly TaskView[]
+    readonly after: string | null
+    readonly ranges?: string | undefined
+  }
   runs: { readonly runs: readonly RunView[] }
   result: { readonly run: RunView }
   end: { readonly run: RunView | null }
   logs: { readonly logs: ReadonlyArray<{ readonly run: string; readonly at: number; readonly line: string }> }
   status: { readonly status: StatusView }
+  peers: { readonly addresses: readonly string[] }
   token: { readonly token: string }
   forget: Record<string, never>
   close: Record<string, never>
@@ -113,3 +128,72 @@ export type EngineEvent =
       readonly durable: boolean
     }
   | { readonly type: 'stopped'; readonly error: WireError | null } // the last message of an engine
+
+/**
+ * A request that came over a channel, whose fields are of the types that they should be. What an unknown method is, the
+ * engine says. Throws CorruptBytes.
+ */
+export function checkedRequest(value: unknown): CallRequest {
+  if (typeof value !== 'object' || value === null) throw new CorruptBytes('a call that is no object')
+  const { method, ...fields } = value as Record<string, unknown>
+  if (typeof method !== 'string') throw new CorruptBytes('a call without a method')
+  const shape = SHAPES[method as CallRequest['method']] ?? {}
+  for (const [field, is] of Object.entries(shape))
+    if (!is(fields[field])) throw new CorruptBytes(`a call ${method} whose ${field} can not be used`)
+  return value as CallRequest
+}
+
+type Check = (value: unknown) => boolean
+const isText: Check = value => typeof value === 'string'
+const isNumber: Check = value => typeof value === 'number' && Number.isFinite(value)
+const isCount: Check = value => Number.isSafeInteger(value) && (value as number) >= 0
+const ID = { id: isText }
+const CHANGE = {
+  ...ID,
+  caller: (value: unknown) => /^[0-9a-f]{16}$/.test(String(value)),
+  n: isCount,
+  madeAt: isNumber,
+}
+const SHAPES: Readonly<Partial<Record<CallRequest['method'], Readonly<Record<string, Check>>>>> = {
+  cancel: CHANGE,
+  pause: CHANGE,
+  resume: CHANGE,
+  trigger: CHANGE,
+  retry: CHANGE,
+  task: ID,
+  runs: { ...ID, limit: isNumber },
+  result: ID,
+  end: ID,
+  logs: ID,
+  forget: { call: isCount },
+  close: { graceMs: isNumber },
+  tasks: {
+    filter: value => typeof value === 'object' && value !== null,
+    after: value => value === undefined || isText(value),
+    limit: isNumber,
+    ranges: value => value === undefined || isRanges(value),
+  },
+}
+
+/** Ranges as they cross: a bit for each, in base64. */
+export function rangesText(ranges: Iterable<number>): string {
+  const bits: number[] = []
+  for (const range of ranges) bits[range >> 3] = (bits[range >> 3] ?? 0) | (1 << (range & 7))
+  return Buffer.from(Array.from(bits, bit => bit ?? 0)).toString('base64')
+}
+
+function isRanges(text: unknown): text is string {
+  return typeof text === 'string' && text.length <= RANGES_TEXT_MAX && /^[A-Za-z0-9+/]*={0,2}$/.test(text)
+}
+
+/** Throws CorruptBytes. */
+export function rangesFrom(text: unknown): Set<number> {
+  if (!isRanges(text)) throw new CorruptBytes('ranges that can not be read')
+  const ranges = new Set<number>()
+  for (const [i, bits] of Buffer.from(text, 'base64').entries())
+    for (let bit = 0; bit < 8; bit++) if ((bits & (1 << bit)) !== 0) ranges.add(i * 8 + bit)
+  return ranges
+}
+
+/** Of 65,536 ranges. */
+const RANGES_TEXT_MAX = 10_924

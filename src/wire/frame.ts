@@ -6,7 +6,8 @@
  * Both directions share one number space, so that a stray message is told from a wrong one.
  */
 
-import { CarillonError } from '../errors.ts'
+import { CarillonError, type ErrorCode } from '../errors.ts'
+import { type ByteReader, CorruptBytes } from '../lib/bytes.ts'
 
 export const MESSAGE = {
   // client -> engine
@@ -25,7 +26,10 @@ export const MESSAGE = {
   /** varuint attempt handle, utf8 JSON of { at, line }. */
   log: 7,
   // engine -> client
-  /** varuint call, varuint count, u8 0: all created; or u8 1, count times: u8 status [utf8 JSON error]. */
+  /**
+   * varuint call, varuint count, varuint copies (the least of its items), u8 0: all created; or u8 1, count times: u8 status
+   * [utf8 JSON error].
+   */
   scheduled: 32,
   /** varuint call, u8 ok, utf8 JSON: the answer, or an error. */
   answer: 33,
@@ -44,6 +48,8 @@ export const ITEMS_MAX = 100_000
 
 export const SCHEDULE_STATUS = ['created', 'replaced', 'exists', 'error'] as const
 export type ScheduleStatus = (typeof SCHEDULE_STATUS)[number]
+/** Instead of a status: the error of the refused item before. A whole batch is often refused for one reason. */
+export const SAME_ERROR = SCHEDULE_STATUS.length
 
 /** How an error crosses the channel. */
 export interface WireError {
@@ -52,6 +58,7 @@ export interface WireError {
   readonly code?: string | undefined
   readonly stack?: string | undefined
   readonly field?: string | undefined
+  readonly owner?: string | undefined
 }
 
 /** An error as it crosses: what the other side needs to show it, or to branch on. */
@@ -62,9 +69,54 @@ export function wireError(error: unknown): WireError {
       message: error.message,
       code: error.code,
       field: error.field,
+      owner: error.owner,
       stack: error.stack,
     }
   }
   if (error instanceof Error) return { name: error.name, message: error.message, stack: error.stack }
   return { name: 'Error', message: String(error) }
+}
+
+/** An engine's own error: code and message as they were thrown there. */
+export function rebuiltError(error: WireError): CarillonError {
+  return new CarillonError((error.code ?? 'ENGINE_STOPPED') as ErrorCode, error.message, {
+    field: error.field,
+    owner: error.owner,
+  })
+}
+
+/** What became of the items of a `scheduled` message, from their count on. `undefined` for all: each was created. */
+export function readScheduled(reader: ByteReader): ScheduledAnswer {
+  const count = reader.varuint()
+  const copies = reader.varuint()
+  if (count > ITEMS_MAX) throw new CorruptBytes(`${count} items in an answer`)
+  if (reader.u8() === 0) return { count, copies, results: undefined }
+  const results: Array<Exclude<ScheduleStatus, 'error'> | CarillonError> = []
+  let error: CarillonError | undefined
+  for (let i = 0; i < count; i++) {
+    const code = reader.u8()
+    const status = SCHEDULE_STATUS[code]
+    if (status === 'error') error = rebuiltError(parseJson(reader.utf8(JSON_BYTES_MAX)) as WireError)
+    if (status === 'error' || code === SAME_ERROR) {
+      if (error === undefined) throw new CorruptBytes('an error that is the same as none')
+      results.push(error)
+    } else if (status === undefined) throw new CorruptBytes(`status ${code} of a task`)
+    else results.push(status)
+  }
+  return { count, copies, results }
+}
+
+export interface ScheduledAnswer {
+  readonly count: number
+  readonly copies: number
+  readonly results: ReadonlyArray<Exclude<ScheduleStatus, 'error'> | CarillonError> | undefined
+}
+
+/** Text that came over a channel. Throws CorruptBytes. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new CorruptBytes('what should be JSON is not', { cause })
+  }
 }

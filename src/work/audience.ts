@@ -1,6 +1,6 @@
 /**
- * The clients of an engine: what happened is told to those whom it concerns. Other engines are no clients in this sense:
- * each has its own events, and they are told nothing but the end.
+ * The clients of an engine: what happened is told to those whom it concerns. Other nodes are no clients in this sense: each
+ * has its own events, and they are told nothing but the end.
  */
 
 import type { EngineEvent } from '../wire/calls.ts'
@@ -16,7 +16,7 @@ export class Audience {
 
   add(session: Session): void {
     this.#sessions.add(session)
-    if (session.connection.isFar) return
+    if (session.options.far === true) return
     for (const event of this.#untold ?? []) session.event(event)
     this.#untold = undefined
   }
@@ -30,8 +30,8 @@ export class Audience {
     const ofRuns = event.type === 'run' || event.type === 'retry'
     if (this.#untold !== undefined && this.#untold.length < UNTOLD_MAX && !ofRuns) this.#untold.push(event)
     for (const session of this.#sessions) {
-      const { isFar, wantsEvents } = session.connection
-      if (!isFar && (!ofRuns || wantsEvents)) session.event(event)
+      const { connection } = session
+      if (!connection.isFar && (!ofRuns || connection.wantsEvents)) session.event(event)
     }
   }
 

@@ -8,7 +8,13 @@ import type { TaskStore } from '../store/task-store.ts'
 import type { RequestMark } from '../task/change.ts'
 import { parseRunId } from '../task/ids.ts'
 import type { StatusView } from '../task/views.ts'
-import type { CallRequest, EngineEvent } from '../wire/calls.ts'
+import {
+  type CallAnswers,
+  type CallRequest,
+  type EngineEvent,
+  rangesFrom,
+  type TasksRequest,
+} from '../wire/calls.ts'
 import type { MeshCalls } from '../wire/mesh-calls.ts'
 import { type Command, carryOut, idOf } from './commands.ts'
 import type { Lifecycle } from './lifecycle.ts'
@@ -16,9 +22,14 @@ import { type LiveRecord, LiveRun } from './live-run.ts'
 import { LogBook } from './log-book.ts'
 import type { Ownership, Written } from './ownership.ts'
 import { notFound, Queries } from './queries.ts'
-import type { Session } from './session.ts'
 import { runView } from './views.ts'
 import { Waiters } from './waiters.ts'
+
+/** Who makes a call, and is told its answer: a session, or who sends calls of sessions on. */
+export interface Asker {
+  answer(call: number, answer: object): void
+  refuse(call: number, error: unknown): void
+}
 
 export interface CallsOptions {
   /** Tasks whose log lines are kept, and lines of each. In memory only. */
@@ -38,6 +49,8 @@ export interface CallsParts {
   readonly refusal: () => CarillonError | undefined
   readonly rearm: (record: LiveRecord) => void
   readonly status: () => StatusView
+  /** Where live members of the mesh can be dialled. */
+  readonly addresses: () => readonly string[]
   /** Undefined: the node has no network. */
   readonly token: (ttlMs: number | undefined) => string | undefined
   /** Undefined: the node is alone. */
@@ -63,47 +76,82 @@ export class Calls {
   }
 
   /** Answers the call, now or later; what it throws is the caller's error. */
-  async answer(session: Session, call: number, request: CallRequest): Promise<void> {
+  async answer(asker: Asker, call: number, request: CallRequest): Promise<void> {
     switch (request.method) {
       case 'cancel':
       case 'pause':
       case 'resume':
       case 'trigger':
       case 'retry':
-        return this.#command(session, call, request)
+        return this.#command(asker, call, request)
       case 'result':
-        return this.#result(session, call, request.id, true)
+        return this.#result(asker, call, request.id, true)
       case 'end':
-        return this.#result(session, call, request.id, false)
+        return this.#result(asker, call, request.id, false)
       case 'forget':
-        this.#waiters.remove(session, request.call)
-        return session.answer(call, {})
+        this.#waiters.remove(asker, request.call)
+        return asker.answer(call, {})
       case 'task':
-        return session.answer(call, await this.#queries.task(request.id))
+        return this.#ask(asker, call, request.id, () => this.#queries.task(request.id))
       case 'tasks':
-        return session.answer(call, await this.#queries.tasks(request.filter, request.after, request.limit))
+        return asker.answer(call, await this.tasks(request))
       case 'runs':
-        return session.answer(call, await this.#queries.runs(request.id, request.limit))
+        return this.#ask(asker, call, request.id, () => this.#queries.runs(request.id, request.limit))
       case 'logs':
-        return session.answer(call, {
+        return this.#ask(asker, call, request.id, async () => ({
           logs: this.#logs.of(idOf(request.id), parseRunId(request.id) && request.id),
-        })
+        }))
       case 'status':
-        return session.answer(call, { status: this.#parts.status() })
+        return asker.answer(call, { status: this.#parts.status() })
+      case 'peers':
+        return asker.answer(call, { addresses: this.#parts.addresses() })
       case 'token':
-        return session.answer(call, { token: this.#token(request.ttlMs) })
+        return asker.answer(call, { token: this.#token(request.ttlMs) })
       case 'forget-stores':
       case 'drain':
       case 'ring':
-        return session.answer(call, await this.#mesh().answer(request))
+        return asker.answer(call, await this.#mesh().answer(request))
       case 'close':
         await this.#parts.close(request.graceMs)
-        return session.answer(call, {})
+        return asker.answer(call, {})
       default:
         throw new CarillonError('INVALID', `unknown method "${(request as { method: string }).method}"`, {
           field: 'method',
         })
     }
+  }
+
+  /** A page of the tasks that are here. */
+  tasks({ filter, after, limit, ranges }: TasksRequest): Promise<CallAnswers['tasks']> {
+    if (ranges === undefined) return this.#queries.tasks(filter, after, limit)
+    const acts = (range: number): boolean => this.#parts.ownership().refusal(range) === undefined
+    return this.#queries.tasksOf(rangesFrom(ranges), acts, filter, after, limit)
+  }
+
+  /** This node no longer acts for these ranges: who waits for an end there has to ask elsewhere. */
+  ceased(isCeased: (range: number) => boolean): void {
+    if (this.#waiters.size === 0) return
+    const { store, ownership } = this.#parts
+    const rangeOf = (key: string): number => store.rangeOf(idOf(key))
+    for (const { key, waiters } of this.#waiters.takeAll(key => isCeased(rangeOf(key)))) {
+      const error = ownership().refusal(rangeOf(key)) ?? gone(key)
+      for (const { owner, call } of waiters) (owner as Asker).refuse(call, error)
+    }
+  }
+
+  /** Who does not act for a task does not know how it stands with it. */
+  async #ask(asker: Asker, call: number, id: string, answer: () => Promise<object>): Promise<void> {
+    this.#check(id)
+    const answered = await answer()
+    this.#check(id)
+    asker.answer(call, answered)
+  }
+
+  #check(id: string): void {
+    const { store, ownership } = this.#parts
+    if (!ownership().isShared) return
+    const refusal = ownership().refusal(store.rangeOf(idOf(id)))
+    if (refusal !== undefined) throw refusal
   }
 
   #token(ttlMs: number | undefined): string {
@@ -120,8 +168,8 @@ export class Calls {
   }
 
   /** The client is gone: nobody waits any more. */
-  forget(session: Session): void {
-    this.#waiters.remove(session)
+  forget(asker: Asker): void {
+    this.#waiters.remove(asker)
   }
 
   /** A run has ended: those who wait for it are told once that is synced. */
@@ -137,10 +185,10 @@ export class Calls {
       // A disk that failed ends the engine, which tells everybody. Else who asks again learns what became of it.
       if (error?.code === 'STORE_FAILED') return
       if (error !== undefined) {
-        for (const { owner, call } of waiters) (owner as Session).refuse(call, error)
+        for (const { owner, call } of waiters) (owner as Asker).refuse(call, error)
         return
       }
-      for (const { owner, call } of waiters) (owner as Session).answer(call, { run: view })
+      for (const { owner, call } of waiters) (owner as Asker).answer(call, { run: view })
       if (wantsEvents) this.#parts.emit({ type: 'run', run: view })
     })
   }
@@ -154,8 +202,8 @@ export class Calls {
     const view = runView(record, run, runId)
     this.#parts.store.afterSync(error => {
       for (const { owner, call } of waiters) {
-        if (error === undefined) (owner as Session).answer(call, { run: view })
-        else if (error.code !== 'STORE_FAILED') (owner as Session).refuse(call, error)
+        if (error === undefined) (owner as Asker).answer(call, { run: view })
+        else if (error.code !== 'STORE_FAILED') (owner as Asker).refuse(call, error)
       }
     })
   }
@@ -165,8 +213,8 @@ export class Calls {
     if (this.#waiters.size === 0) return
     for (const id of [this.#parts.lifecycle.runId(run), record.id]) {
       for (const { owner, call } of this.#waiters.take(id)) {
-        const session = owner as Session
-        this.#result(session, call, id, true).catch((error: unknown) => session.refuse(call, error))
+        const asker = owner as Asker
+        this.#result(asker, call, id, true).catch((error: unknown) => asker.refuse(call, error))
       }
     }
   }
@@ -177,7 +225,7 @@ export class Calls {
     this.#logs.add(run.record.id, { run: this.#parts.lifecycle.runId(run), at, line })
   }
 
-  async #command(session: Session, call: number, request: CallRequest & { method: Command }): Promise<void> {
+  async #command(asker: Asker, call: number, request: CallRequest & { method: Command }): Promise<void> {
     const { store, lifecycle, now, hlc, rearm } = this.#parts
     const { requests } = store
     const { caller, n, method, id } = request
@@ -194,13 +242,7 @@ export class Calls {
     ownership.gather()
     if (known?.answer !== undefined) {
       if (known.dot !== undefined) ownership.needs(known.dot.range, [known.dot])
-      return this.#answerCounted(
-        session,
-        call,
-        JSON.parse(known.answer) as object,
-        ownership.written(),
-        isFirm,
-      )
+      return this.#answerCounted(asker, call, JSON.parse(known.answer) as object, ownership.written(), isFirm)
     }
     const refusal = isFirm ? undefined : this.#parts.refusal()
     if (refusal !== undefined) throw refusal
@@ -209,7 +251,7 @@ export class Calls {
     const answer = carryOut({ lifecycle, now, hlc, rearm, store, request: { caller, n } }, method, id, record)
     this.#remember(record, { caller, n, answer: JSON.stringify(answer) }, request.madeAt)
     if (record !== undefined) ownership.needs(range, record.dots)
-    this.#answerCounted(session, call, answer, ownership.written(), isFirm)
+    this.#answerCounted(asker, call, answer, ownership.written(), isFirm)
   }
 
   /**
@@ -225,14 +267,14 @@ export class Calls {
   }
 
   /** Answers once what was written counts; what stops a task also tells whether nobody can start it any more. */
-  #answerCounted(session: Session, call: number, answer: object, written: Written, isFirm: boolean): void {
+  #answerCounted(asker: Asker, call: number, answer: object, written: Written, isFirm: boolean): void {
     const ownership = this.#parts.ownership()
     ownership.acknowledge(written, (error, copies) => {
-      if (error !== undefined) session.refuse(call, error)
-      else if (!isFirm) session.answer(call, { ...answer, copies })
+      if (error !== undefined) asker.refuse(call, error)
+      else if (!isFirm) asker.answer(call, { ...answer, copies })
       else {
         ownership.confirm(written, (firm, confirmed) =>
-          session.answer(call, { ...answer, firm, copies: Math.max(copies, confirmed) }),
+          asker.answer(call, { ...answer, firm, copies: Math.max(copies, confirmed) }),
         )
       }
     })
@@ -276,18 +318,24 @@ export class Calls {
     record.addRun(revived)
   }
 
-  async #result(session: Session, call: number, id: string, wait: boolean): Promise<void> {
+  async #result(asker: Asker, call: number, id: string, wait: boolean): Promise<void> {
+    this.#check(id)
     const run = await this.#queries.result(id)
-    if (run !== undefined) return this.#answerSynced(session, call, { run })
-    if (!wait) return session.answer(call, { run: null })
-    this.#waiters.add(id, { owner: session, call })
+    this.#check(id)
+    if (run !== undefined) return this.#answerSynced(asker, call, { run })
+    if (!wait) return asker.answer(call, { run: null })
+    this.#waiters.add(id, { owner: asker, call })
   }
 
-  #answerSynced(session: Session, call: number, answer: object): void {
+  #answerSynced(asker: Asker, call: number, answer: object): void {
     this.#parts.store.afterSync(error => {
-      if (error === undefined) session.answer(call, answer)
-      else session.refuse(call, error)
+      if (error === undefined) asker.answer(call, answer)
+      else asker.refuse(call, error)
     })
     this.#parts.stir()
   }
+}
+
+function gone(key: string): CarillonError {
+  return new CarillonError('NOT_OWNER', `another node acts for "${key}" since just now: ask again`)
 }

@@ -1,16 +1,19 @@
 /** The calls that only look: tasks, runs, results, logs. What is not in memory is read from the index, and let go. */
 
 import { CarillonError } from '../errors.ts'
+import type { Place } from '../store/index-reader.ts'
 import type { TaskStore } from '../store/task-store.ts'
 import { parseRunId, runIdOf } from '../task/ids.ts'
 import { isRunEnd } from '../task/task.ts'
 import type { RunView, TaskView } from '../task/views.ts'
-import type { CallAnswers, TaskFilter } from '../wire/calls.ts'
+import { type CallAnswers, rangesText, type TaskFilter } from '../wire/calls.ts'
 import type { LiveRecord, LiveRun } from './live-run.ts'
 import { endedView, runView, taskView } from './views.ts'
 
 const PAGE_MAX = 1000
 const RUNS_MAX = 1000
+/** Tasks that are read for one answer to another node: more takes longer than such a call is waited for. */
+const LOOKED_MAX = 50_000
 /** Of payloads and errors in one answer; with one task more, it is far below what a message may hold. */
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024
 /** Dead tasks that are read at once. */
@@ -35,7 +38,7 @@ export class Queries {
     const max = Math.min(Math.max(1, limit), PAGE_MAX)
     const tasks: TaskView[] = []
     let bytes = 0
-    let at = after === undefined ? undefined : this.#cursor(after)
+    let at = after === undefined ? undefined : placeOf(after)
     // The dead have a list of their own: nobody should read ten million records to find three.
     if (filter.state === 'dead') return this.#dead(filter, at, max)
     for (;;) {
@@ -50,6 +53,87 @@ export class Queries {
       if (end === undefined) return { tasks, after: null }
       at = end
     }
+  }
+
+  /**
+   * A page of the tasks of these ranges, as far as this node acts for them; it says for which of them that is. A range that is
+   * lost while it is read is not told of. Where nothing fits a page ends early, so that who asks does not wait for ever.
+   */
+  async tasksOf(
+    asked: ReadonlySet<number>,
+    acts: (range: number) => boolean,
+    filter: TaskFilter,
+    after: string | undefined,
+    limit: number,
+  ): Promise<CallAnswers['tasks']> {
+    const from = after === undefined ? undefined : placeOf(after)
+    const told = new Set([...asked].filter(range => range >= (from?.range ?? 0) && acts(range)))
+    const max = Math.min(Math.max(1, limit), PAGE_MAX)
+    const dead = filter.state === 'dead' ? this.#deadByRange() : undefined
+    const tasks: TaskView[] = []
+    let bytes = 0
+    let looked = 0
+    for (const range of [...told].sort((a, b) => a - b)) {
+      const here: TaskView[] = []
+      let at: Place | undefined = from?.range === range ? from : undefined
+      for (;;) {
+        const { records, end } =
+          dead === undefined
+            ? await this.#store.page(at, PAGE_MAX, range)
+            : await this.#deadPage(dead.get(range) ?? [], at)
+        if (!acts(range)) break
+        looked += records.length
+        let stop: Place | undefined
+        for (const record of records) {
+          const task = taskView(record)
+          if (!fits(task, filter)) continue
+          here.push(task)
+          bytes += bytesOf(record)
+          if (tasks.length + here.length < max && bytes < ANSWER_BYTES_MAX) continue
+          stop = { range, id: record.id }
+          break
+        }
+        if (dead !== undefined) for (const record of records) this.#store.release(record)
+        stop ??= looked >= LOOKED_MAX ? (end ?? { range, id: LAST_ID }) : undefined
+        if (stop !== undefined) {
+          tasks.push(...here)
+          return { tasks, after: cursorOf(stop), ranges: rangesText([...told].filter(acts)) }
+        }
+        if (end === undefined) break
+        at = end
+      }
+      if (acts(range)) tasks.push(...here)
+      else told.delete(range)
+    }
+    // One that was lost and got again meanwhile may have missed what came between.
+    return { tasks, after: null, ranges: rangesText(told) }
+  }
+
+  #deadByRange(): Map<number, string[]> {
+    const byRange = new Map<number, string[]>()
+    for (const id of new Set(this.#store.history.dead())) {
+      const range = this.#store.rangeOf(id)
+      const known = byRange.get(range)
+      if (known === undefined) byRange.set(range, [id])
+      else known.push(id)
+    }
+    for (const ids of byRange.values()) ids.sort()
+    return byRange
+  }
+
+  async #deadPage(
+    ids: readonly string[],
+    after: Place | undefined,
+  ): Promise<{ records: LiveRecord[]; end: Place | undefined }> {
+    const rest = after === undefined ? ids : ids.filter(id => id > after.id)
+    const page = rest.slice(0, DEAD_CHUNK)
+    const records = (await this.#store.load(page)).filter(record => record !== undefined)
+    const last = page.at(-1)
+    const end =
+      rest.length > page.length && last !== undefined
+        ? { range: this.#store.rangeOf(last), id: last }
+        : undefined
+    return { records, end }
   }
 
   async runs(id: string, limit: number): Promise<CallAnswers['runs']> {
@@ -127,23 +211,28 @@ export class Queries {
   #view(record: LiveRecord, run: LiveRun): RunView {
     return runView(record, run, runIdOf(record.id, record.life, record.firstLife, run.instant))
   }
+}
 
-  #cursor(after: string): { range: number; id: string } {
-    const [, range, id] = /^(\d{1,5})\/(.{1,255})$/.exec(after) ?? []
-    if (range === undefined || id === undefined) {
-      throw new CarillonError(
-        'INVALID',
-        `after is "${after}": give back the cursor that the page before came with`,
-        { field: 'after' },
-      )
-    }
-    return { range: Number(range), id }
+/** The cursor behind a task. */
+export function cursorOf({ range, id }: Place): string {
+  return `${range}/${id}`
+}
+
+/** Throws INVALID. */
+export function placeOf(after: string): Place {
+  const [, range, id] = /^(\d{1,5})\/(.{1,255})$/.exec(after) ?? []
+  if (range === undefined || id === undefined) {
+    throw new CarillonError(
+      'INVALID',
+      `after is "${after}": give back the cursor that the page before came with`,
+      { field: 'after' },
+    )
   }
+  return { range: Number(range), id }
 }
 
-function cursorOf(record: LiveRecord): string {
-  return `${record.range}/${record.id}`
-}
+/** Behind every id of a range: none has such a letter. */
+export const LAST_ID = '~~'
 
 /** What a task adds to an answer, roughly. */
 function bytesOf(record: LiveRecord): number {

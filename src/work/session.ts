@@ -9,8 +9,16 @@ import { ByteReader, ByteWriter, CorruptBytes } from '../lib/bytes.ts'
 import type { WorkerChannel } from '../ports/worker-channel.ts'
 import { readDefinition } from '../task/change.ts'
 import type { Definition } from '../task/definition.ts'
-import type { CallRequest, EngineEvent } from '../wire/calls.ts'
-import { ITEMS_MAX, JSON_BYTES_MAX, MESSAGE, SCHEDULE_STATUS, wireError } from '../wire/frame.ts'
+import { type CallRequest, checkedRequest, type EngineEvent } from '../wire/calls.ts'
+import {
+  ITEMS_MAX,
+  JSON_BYTES_MAX,
+  MESSAGE,
+  parseJson,
+  SAME_ERROR,
+  SCHEDULE_STATUS,
+  wireError,
+} from '../wire/frame.ts'
 import type { Results } from './creation.ts'
 import type { DueRun } from './due-run.ts'
 import type { WorkerConnection } from './worker-connection.ts'
@@ -25,6 +33,13 @@ export interface SessionHost {
   failed(error: unknown): void
 }
 
+export interface SessionOptions {
+  /** Its calls are answered by this node itself, or refused: those of another node, which found nobody nearer. */
+  readonly direct?: boolean | undefined
+  /** It comes over the network: this node is not its own, to be told how it started, or to be closed. */
+  readonly far?: boolean | undefined
+}
+
 /** What a session does with its worker, whatever runs that gets. */
 export type SessionWorker = Pick<
   WorkerConnection<DueRun>,
@@ -32,13 +47,20 @@ export type SessionWorker = Pick<
 >
 
 export class Session {
+  readonly options: SessionOptions
   readonly #channel: WorkerChannel
   readonly #host: SessionHost
   readonly connection: SessionWorker
   readonly #out = new ByteWriter(16 * 1024)
   #open = true
 
-  constructor(channel: WorkerChannel, connection: SessionWorker, host: SessionHost) {
+  constructor(
+    channel: WorkerChannel,
+    connection: SessionWorker,
+    host: SessionHost,
+    options: SessionOptions = {},
+  ) {
+    this.options = options
     this.#channel = channel
     this.connection = connection
     this.#host = host
@@ -61,26 +83,36 @@ export class Session {
     this.#out.reset()
   }
 
-  scheduled(call: number, results: Results, count: number): void {
+  scheduled(call: number, results: Results, count: number, copies: number): void {
     const out = this.#out
     out.u8(MESSAGE.scheduled)
     out.varuint(call)
     out.varuint(count)
+    out.varuint(copies)
     out.u8(results.length === 0 ? 0 : 1)
+    let error: CarillonError | undefined
     for (const result of results) {
-      if (result instanceof CarillonError) {
+      if (!(result instanceof CarillonError)) out.u8(SCHEDULE_STATUS.indexOf(result ?? 'created'))
+      else if (result === error) out.u8(SAME_ERROR)
+      else {
+        error = result
         out.u8(SCHEDULE_STATUS.indexOf('error'))
         out.utf8(JSON.stringify(wireError(result)))
-      } else out.u8(SCHEDULE_STATUS.indexOf(result ?? 'created'))
+      }
     }
     this.#host.stir()
   }
 
   answer(call: number, answer: object): void {
+    this.answerText(call, JSON.stringify(answer))
+  }
+
+  /** An answer as JSON. */
+  answerText(call: number, json: string): void {
     this.#out.u8(MESSAGE.answer)
     this.#out.varuint(call)
     this.#out.u8(1)
-    this.#out.utf8(JSON.stringify(answer))
+    this.#out.utf8(json)
     this.#host.stir()
   }
 
@@ -147,14 +179,5 @@ export class Session {
 }
 
 function parseRequest(text: string): CallRequest {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (cause) {
-    throw new CorruptBytes('a call that is not JSON', { cause })
-  }
-  if (typeof value !== 'object' || value === null || typeof (value as CallRequest).method !== 'string') {
-    throw new CorruptBytes('a call without a method')
-  }
-  return value as CallRequest
+  return checkedRequest(parseJson(text))
 }

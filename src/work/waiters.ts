@@ -54,6 +54,13 @@ export class Waiters {
     return [...waiters]
   }
 
+  /** Those who wait for what fits; they wait no longer. */
+  takeAll(
+    fits: (key: string) => boolean,
+  ): ReadonlyArray<{ readonly key: string; readonly waiters: readonly Waiter[] }> {
+    return [...this.#byKey.keys()].filter(fits).map(key => ({ key, waiters: this.take(key) }))
+  }
+
   /** The owner gave one call up, or all of them. */
   remove(owner: object, call?: number): void {
     const calls = this.#byOwner.get(owner)

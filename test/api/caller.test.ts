@@ -79,16 +79,16 @@ describe('schedule', () => {
     const first = caller.schedule([input('a')])
     const second = caller.schedule([input('b'), input('c')])
     const third = caller.schedule([input('d')])
-    expect(await first).toEqual(['created'])
-    const [b, c] = (await second) ?? []
+    expect((await first).answers).toEqual(['created'])
+    const [b, c] = (await second).answers ?? []
     expect(b).toBe('exists')
     expect(isCarillonError(c, 'CONFLICT')).toBe(true)
-    expect(await third).toEqual(['replaced'])
+    expect((await third).answers).toEqual(['replaced'])
   })
 
   test('undefined stands for all created', async () => {
     acceptAll()
-    expect(await caller.schedule([input('a'), input('b')])).toBeUndefined()
+    expect(await caller.schedule([input('a'), input('b')])).toEqual({ answers: undefined, copies: 1 })
   })
 
   test('a list that is too large for one message is cut, and answered as one', async () => {
@@ -96,7 +96,7 @@ describe('schedule', () => {
       const last = definitions.at(-1)?.id === 't24999'
       engine.scheduled(call, last ? definitions.map(() => 'exists' as const) : definitions.length)
     }
-    const answers = await caller.schedule(Array.from({ length: 25_000 }, (_, i) => input(`t${i}`)))
+    const { answers } = await caller.schedule(Array.from({ length: 25_000 }, (_, i) => input(`t${i}`)))
     expect(engine.of('schedule').map(each => each.definitions.length)).toEqual([10_000, 10_000, 5000])
     expect(answers?.length).toBe(25_000)
     expect(answers?.[19_999]).toBe('created')

@@ -1,9 +1,19 @@
 /** What createNode's types infer. The checker judges; vitest runs this so that the calls are real ones. */
 
 import { describe, expect, expectTypeOf, test } from 'vitest'
+import type { createClient } from '../../src/api/create-client.ts'
 import type { createNode } from '../../src/api/create-node.ts'
 import type { Run } from '../../src/api/run.ts'
-import type { Handler, Node, NodeEvents, Task, TaskFor, TasksOf } from '../../src/api/types.ts'
+import type {
+  Client,
+  ClientEvents,
+  Handler,
+  Node,
+  NodeEvents,
+  Task,
+  TaskFor,
+  TasksOf,
+} from '../../src/api/types.ts'
 
 const handlers = {
   mail: async (run: Run<{ to: string; copies?: number }>) => ({ sent: run.payload.to }),
@@ -36,6 +46,20 @@ describe('createNode', () => {
     expectTypeOf<string>().not.toExtend<Handler>()
     expectTypeOf<Parameters<Handler<Date>>[0]['payload']>().toEqualTypeOf<Date>()
     expect(handlers.count({} as Run<number>)).toBe(7)
+  })
+})
+
+describe('createClient', () => {
+  test("takes handlers as a node does, and gives a client of them, without what is a node's own", () => {
+    type Made = (options: { join: string[]; handlers: H }) => ReturnType<typeof createClient<H>>
+    expectTypeOf<ReturnType<Made>>().toEqualTypeOf<Promise<Client<H>>>()
+    expectTypeOf<Client<H>['schedule']>().toEqualTypeOf<Node<H>['schedule']>()
+    expectTypeOf<keyof ClientEvents>().toEqualTypeOf<
+      Exclude<keyof NodeEvents, 'started' | 'drained' | 'stopped'>
+    >()
+    expectTypeOf<Client>().not.toHaveProperty('http')
+    expectTypeOf<Client>().not.toHaveProperty('drain')
+    expect(Object.keys(handlers)).toHaveLength(4)
   })
 })
 

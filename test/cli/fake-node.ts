@@ -5,7 +5,7 @@
 
 import type { World } from '../../src/cli/context.ts'
 import { runProgram } from '../../src/cli/program.ts'
-import type { Address, RemoteNode, ScheduleAnswer } from '../../src/cli/remote.ts'
+import type { Address, MeshEntry, RemoteNode, ScheduleAnswer } from '../../src/cli/remote.ts'
 import { CarillonError } from '../../src/errors.ts'
 import type { TaskOptions } from '../../src/task/options.ts'
 import { DEFAULT_POLICY, type Policy } from '../../src/task/policy.ts'
@@ -184,6 +184,8 @@ export interface Ran {
   readonly err: string
   /** Where the client was sent. */
   readonly addresses: readonly Address[]
+  /** Meshes that it came into. */
+  readonly entries: readonly MeshEntry[]
 }
 
 export interface WorldOptions {
@@ -200,9 +202,9 @@ export interface WorldOptions {
 
 export function worldOf(options: WorldOptions = {}): {
   world: World
-  ran: { out: string; err: string; addresses: Address[] }
+  ran: { out: string; err: string; addresses: Address[]; entries: MeshEntry[] }
 } {
-  const ran = { out: '', err: '', addresses: [] as Address[] }
+  const ran = { out: '', err: '', addresses: [] as Address[], entries: [] as MeshEntry[] }
   const tty = options.tty ?? options.columns !== undefined
   const output = (key: 'out' | 'err') => ({
     isTTY: tty,
@@ -225,6 +227,10 @@ export function worldOf(options: WorldOptions = {}): {
     nodes: {
       connect: async address => {
         ran.addresses.push(address)
+        return options.node ?? new FakeNode()
+      },
+      join: async entry => {
+        ran.entries.push(entry)
         return options.node ?? new FakeNode()
       },
       findApi: async () => undefined,

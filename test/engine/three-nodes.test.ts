@@ -1,136 +1,49 @@
 /** Nodes that find each other over real connections on this machine's loopback: what a user of createNode meets. */
 
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createNode, isCarillonError, type Node, type Run } from '../../src/index.ts'
-import { freePort } from '../support/libp2p-nodes.ts'
+import { createNode, type Run } from '../../src/index.ts'
+import {
+  eventually,
+  LoopbackNodes,
+  listOf,
+  liveOf,
+  type Made,
+  ownedOf,
+  SECRET,
+  type Wanted,
+} from '../support/loopback-nodes.ts'
 
-const SECRET = 'what only these nodes know'
-type Worker = Node<{ readonly work: (run: Run<unknown>) => string }>
-
-let directory: string
-const open = new Set<Worker>()
+let all: LoopbackNodes
 
 beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'carillon-'))
+  all = await LoopbackNodes.make()
 })
 
-afterEach(async () => {
-  await Promise.all([...open].map(node => node.close({ graceMs: 0 })))
-  open.clear()
-  await rm(directory, { recursive: true, force: true })
-})
+afterEach(() => all.close())
 
-interface Made {
-  readonly node: Worker
-  readonly address: string
-  /** Ids of the tasks that ran here. */
-  readonly ran: string[]
-  readonly refusals: string[]
-}
-
-interface Wanted {
-  readonly name: string
-  readonly address?: string
-  readonly to?: readonly string[]
-  /** Undefined: none is given. */
-  readonly secret?: string | undefined
-  readonly expect?: number
-}
-
-async function start({ name, to = [], expect: count, ...wanted }: Wanted): Promise<Made> {
-  const address = wanted.address ?? `127.0.0.1:${await freePort()}`
-  const ran: string[] = []
-  const refusals: string[] = []
-  const secret = 'secret' in wanted ? wanted.secret : SECRET
-  const node = await createNode({
-    dataDir: join(directory, name),
-    listen: address,
-    join: to,
-    mesh: { ...(secret === undefined ? {} : { secret }), ...(count === undefined ? {} : { expect: count }) },
-    network: 'local',
-    handlers: {
-      work: (run: Run<unknown>) => {
-        ran.push(run.taskId)
-        return name
-      },
-    },
-  })
-  node.on('refused', ({ code }) => refusals.push(code))
-  open.add(node)
-  return { node, address, ran, refusals }
-}
-
-async function stop({ node }: Made): Promise<void> {
-  await node.close({ graceMs: 0 })
-  open.delete(node)
-}
-
-/** Waits for what other processes and threads do: there is no virtual clock between them. */
-async function eventually(holds: () => Promise<boolean> | boolean, what: string, ms = 20_000): Promise<void> {
-  for (const until = performance.now() + ms; !(await holds()); ) {
-    if (performance.now() > until) throw new Error(`not within ${ms} ms: ${what}`)
-    await new Promise(resolve => setTimeout(resolve, 50))
-  }
-}
-
-async function liveOf({ node }: Made): Promise<number> {
-  const { mesh } = await node.status()
-  return mesh?.stores.filter(({ state }) => state === 'live').length ?? 0
-}
-
-async function ownedOf({ node }: Made): Promise<number> {
-  return (await node.status()).mesh?.ranges.owned ?? 0
-}
-
-/** At whichever node acts for it. */
-async function schedule(nodes: readonly Made[], id: string, after: number): Promise<Made> {
-  for (const made of nodes) {
-    try {
-      await made.node.schedule({ id, name: 'work', after })
-      return made
-    } catch (error) {
-      if (!isCarillonError(error, 'NOT_OWNER')) throw error
-    }
-  }
-  throw new Error(`nobody acts for ${id}`)
-}
-
-async function three(): Promise<readonly [Made, Made, Made]> {
-  const first = await start({ name: 'a', expect: 3 })
-  const to = [first.address]
-  const others = [start({ name: 'b', expect: 3, to }), start({ name: 'c', expect: 3, to })] as const
-  const nodes = [first, await others[0], await others[1]] as const
-  for (const made of nodes) await eventually(async () => (await liveOf(made)) === 3, 'three live nodes')
-  await eventually(async () => {
-    const owned = await Promise.all(nodes.map(ownedOf))
-    return owned.every(count => count > 0) && owned.reduce((sum, count) => sum + count) === 256
-  }, 'every range has one who acts')
-  return nodes
-}
+const start = (wanted: Wanted): Promise<Made> => all.start(wanted)
 
 describe('three nodes over real connections', { timeout: 60_000 }, () => {
   test('divide the tasks, and each runs once, at the node that acts for it', async () => {
-    const nodes = await three()
-    const owners = new Map<string, Made>()
-    for (let i = 0; i < 24; i++) owners.set(`task-${i}`, await schedule(nodes, `task-${i}`, 50))
+    const nodes = await all.three()
+    const ids = Array.from({ length: 24 }, (_, i) => `task-${i}`)
+    // One node takes them all.
+    const tasks = await nodes[0].node.schedule(ids.map(id => ({ id, name: 'work', after: 50 })))
+    expect(tasks.every(({ copies }) => copies >= 2)).toBe(true)
     await eventually(() => nodes.reduce((sum, { ran }) => sum + ran.length, 0) >= 24, 'all ran')
-    for (const [id, made] of owners) expect(made.ran.filter(each => each === id)).toEqual([id])
-    expect(nodes.flatMap(({ ran }) => ran)).toHaveLength(24)
-    expect(new Set(owners.values()).size).toBe(3)
+    expect(nodes.flatMap(({ ran }) => ran).toSorted()).toEqual(ids.toSorted())
+    for (const { ran } of nodes) expect(ran.length).toBeGreaterThan(0)
   })
 
   test('go on without one of them, and it comes back under its own name', async () => {
-    const nodes = await three()
+    const nodes = await all.three()
     const [, , third] = nodes
     const ids = Array.from({ length: 24 }, (_, i) => `task-${i}`)
-    const mine = new Set<string>()
-    for (const id of ids) if ((await schedule(nodes, id, 4000)) === third) mine.add(id)
-    expect(mine.size).toBeGreaterThan(0)
+    await nodes[0].node.schedule(ids.map(id => ({ id, name: 'work', after: 4000 })))
     const before = (await third.node.status()).store
-    await stop(third)
+    await all.stop(third)
     const rest = nodes.slice(0, 2)
     await eventually(
       () => rest.reduce((sum, { ran }) => sum + ran.length, 0) >= 24,
@@ -142,6 +55,29 @@ describe('three nodes over real connections', { timeout: 60_000 }, () => {
     await eventually(async () => (await liveOf(back)) === 3, 'three live nodes again')
     await eventually(async () => (await ownedOf(back)) > 0, 'it acts again')
     expect(back.ran).toEqual([])
+  })
+})
+
+describe('any node', { timeout: 60_000 }, () => {
+  test('takes any call, and answers for the whole mesh', async () => {
+    const [one, two, third] = await all.three()
+    const ids = Array.from({ length: 30 }, (_, i) => `call-${String(i).padStart(2, '0')}`)
+    await one.node.schedule(ids.map(id => ({ id, name: 'work', after: 60_000 })))
+    const listed = await listOf(third.node.tasks())
+    expect(listed.map(({ id }) => id).toSorted()).toEqual(ids)
+    for (const id of ids) expect(await two.node.cancel(id)).toBe(true)
+    expect(await listOf(third.node.tasks({ state: 'scheduled' }))).toEqual([])
+  })
+
+  test('waits for the result of a task that another one owns', async () => {
+    const [one, two] = await all.three()
+    const tasks = await Promise.all(
+      Array.from({ length: 12 }, (_, i) => one.node.schedule({ id: `wait-${i}`, name: 'work', after: 200 })),
+    )
+    const results = await Promise.all(tasks.map(task => task.result()))
+    expect(new Set(results).size).toBeGreaterThan(1)
+    for (const { id } of tasks)
+      expect((await two.node.runs(id)).map(({ state }) => state)).toEqual(['completed'])
   })
 })
 
@@ -176,9 +112,9 @@ describe('a join token', { timeout: 60_000 }, () => {
     const token = await member.node.token({ ttl: '1m' })
     const joined = await start({ name: 'b', to: [token], secret: undefined })
     await eventually(async () => (await liveOf(joined)) === 2, 'two live nodes')
-    const { secrets } = JSON.parse(await readFile(join(directory, 'b', 'MESH_SECRET'), 'utf8'))
+    const { secrets } = JSON.parse(await readFile(join(all.directory, 'b', 'MESH_SECRET'), 'utf8'))
     expect(secrets).toEqual([SECRET])
-    await stop(joined)
+    await all.stop(joined)
     const again = await start({ name: 'b', to: [token], secret: undefined })
     await eventually(async () => (await liveOf(again)) === 2, 'two live nodes again')
     const late = await start({ name: 'c', to: [token], secret: undefined })
@@ -186,8 +122,7 @@ describe('a join token', { timeout: 60_000 }, () => {
   })
 
   test('of a node that is alone there is none, and none for longer than a week', async () => {
-    const alone = await createNode({ handlers: { work: (_: Run<unknown>) => '' } })
-    open.add(alone)
+    const alone = all.add(await createNode({ handlers: { work: (_: Run<unknown>) => '' } }))
     await expect(alone.token()).rejects.toMatchObject({ code: 'CONFLICT' })
     await expect(alone.token({ ttl: '8d' })).rejects.toMatchObject({ code: 'INVALID', field: 'ttl' })
   })
@@ -195,7 +130,7 @@ describe('a join token', { timeout: 60_000 }, () => {
 
 describe('a mesh whose first node was given no secret', { timeout: 60_000 }, () => {
   test('makes one, keeps it for its owner alone, and takes it up at the next start', async () => {
-    const path = join(directory, 'a', 'MESH_SECRET')
+    const path = join(all.directory, 'a', 'MESH_SECRET')
     const first = await start({ name: 'a', secret: undefined })
     const text = await readFile(path, 'utf8')
     const { mesh, secrets } = JSON.parse(text)
@@ -203,7 +138,7 @@ describe('a mesh whose first node was given no secret', { timeout: 60_000 }, () 
     if (process.platform !== 'win32') expect((await stat(path)).mode & 0o777).toBe(0o600)
     const second = await start({ name: 'b', to: [first.address], secret: secrets[0] })
     await eventually(async () => (await liveOf(second)) === 2, 'two live nodes')
-    await stop(first)
+    await all.stop(first)
     await start({ name: 'a', secret: undefined })
     expect(await readFile(path, 'utf8')).toBe(text)
   })

@@ -49,4 +49,16 @@ describe('a member that is not connected', () => {
     peers.disconnected('n2', 20_000)
     expect(isDialled(20_000)).toBe(false)
   })
+
+  test('is so also after thousands of clients, which are not remembered', () => {
+    const { peers, isDialled } = bed('n3')
+    for (let i = 0; i < 5000; i++) {
+      peers.connected(`client ${i}`, undefined, 0)
+      peers.disconnected(`client ${i}`, 1)
+    }
+    peers.connected('n2', undefined, 0)
+    peers.renew('n2')
+    peers.disconnected('n2', 10_000)
+    expect(isDialled(10_000)).toBe(true)
+  })
 })

@@ -36,10 +36,17 @@ export interface Entered {
   readonly key: string
 }
 
+interface BedHandler {
+  readonly act: (run: Run, node: BedNode) => unknown
+  readonly at: readonly number[] | undefined
+}
+
 export interface MeshBedOptions {
   readonly seed?: string
   readonly replicas?: number
   readonly segmentChangesMax?: number
+  /** A node sends calls on to whoever acts, as it does for users; else it refuses what is not its own. */
+  readonly routed?: boolean
 }
 
 export class BedNode {
@@ -106,7 +113,7 @@ export class BedNode {
       random: { float: () => 0, bytes: (n: number) => new Uint8Array(n) },
     }
     const [theirs, ours] = channelPair(frames, process, process)
-    this.engine.attach(theirs)
+    this.engine.attach(theirs, { direct: this.#bed.options.routed !== true })
     this.api = new LocalNode(
       {
         channel: ours,
@@ -149,7 +156,7 @@ export class MeshBed {
   readonly nodes: BedNode[] = []
   readonly entered: Entered[] = []
   readonly failures: unknown[] = []
-  readonly #handlers = new Map<string, (run: Run, node: BedNode) => unknown>()
+  readonly #handlers = new Map<string, BedHandler>()
 
   constructor(size: number, options: MeshBedOptions = {}) {
     this.options = options
@@ -172,13 +179,15 @@ export class MeshBed {
     return this.clock.now() - BEGAN_AT
   }
 
-  handle(name: string, handler: (run: Run, node: BedNode) => unknown = () => undefined): void {
-    this.#handlers.set(name, handler)
+  /** `at`: the only nodes that have it. */
+  handle(name: string, act: BedHandler['act'] = () => undefined, at?: readonly number[]): void {
+    this.#handlers.set(name, { act, at })
   }
 
   handlersOf(node: BedNode): Record<string, Handler> {
     const handlers: Record<string, Handler> = {}
-    for (const [name, handler] of this.#handlers) {
+    for (const [name, { act, at }] of this.#handlers) {
+      if (at?.includes(node.number) === false) continue
       handlers[name] = run => {
         this.entered.push({
           node: node.number,
@@ -188,7 +197,7 @@ export class MeshBed {
           attempt: run.attempt,
           key: run.idempotencyKey,
         })
-        return handler(run, node)
+        return act(run, node)
       }
     }
     return handlers

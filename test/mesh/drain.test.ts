@@ -28,6 +28,7 @@ async function scheduled(mesh: MeshBed, count: number, after: number): Promise<s
 async function drained(mesh: MeshBed, node: BedNode, limitMs = 60_000): Promise<void> {
   await mesh.done(node.api.drain())
   await mesh.done(node.api.closed, limitMs)
+  await mesh.done(node.engine.stopped)
   node.isUp = false
 }
 

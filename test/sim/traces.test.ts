@@ -248,6 +248,7 @@ class Repeated {
         const reader = new ByteReader(bytes)
         if (reader.u8() !== MESSAGE.scheduled) return
         expect([reader.varuint(), reader.varuint()]).toEqual([1, 1])
+        reader.varuint() // copies
         status = reader.u8() === 1 ? SCHEDULE_STATUS[reader.u8()] : 'created'
       },
       closed: () => undefined,

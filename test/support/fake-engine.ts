@@ -67,6 +67,7 @@ export class FakeEngine {
     out.u8(MESSAGE.scheduled)
     out.varuint(call)
     out.varuint(typeof results === 'number' ? results : results.length)
+    out.varuint(1) // copies
     out.u8(typeof results === 'number' ? 0 : 1)
     for (const result of typeof results === 'number' ? [] : results) {
       out.u8(SCHEDULE_STATUS.indexOf(typeof result === 'string' ? result : 'error'))

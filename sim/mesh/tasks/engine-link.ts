@@ -16,7 +16,7 @@ export interface TaskNode {
   /** Which life of its process takes calls now; undefined: none does. */
   readonly life: number | undefined
   /** A channel between its engine and this process; undefined: nobody listens there. */
-  attach(process: SimulatedProcess): WorkerChannel | undefined
+  attach(process: SimulatedProcess, direct: boolean): WorkerChannel | undefined
   /** What the clock on its wall shows. */
   wallNow(): number
   /** The number of the node that it holds for the one that acts for the id. */

@@ -65,6 +65,8 @@ export class MeshClient {
   readonly #links = new Map<number, EngineLink>()
   readonly #open = new Set<Request>()
   readonly #repeatShare: number
+  /** Its nodes send its calls on; of the others it has to find the one that acts. */
+  readonly #isRouted: boolean
   #nextNumber = 0
   /** Nothing is repeated any more: the run is over. */
   isOver = false
@@ -73,6 +75,7 @@ export class MeshClient {
     this.number = number
     this.#ports = ports
     this.#repeatShare = repeatShare
+    this.#isRouted = number % 2 === 1
     this.#callerBytes = ports.random.bytes(8)
     this.caller = Buffer.from(this.#callerBytes).toString('hex')
     this.#process = new SimulatedProcess(ports.clock, ports.trace)
@@ -104,6 +107,7 @@ export class MeshClient {
   #op(method: Op['method'], story: MeshStory, spec: Spec | undefined, madeAtWall: number): MeshOp {
     const op: MeshOp = {
       method,
+      isRouted: this.#isRouted,
       story,
       caller: this.caller,
       n: this.#nextNumber++,
@@ -190,7 +194,7 @@ export class MeshClient {
     const node = live.find(({ number }) => number === owner) ?? any
     const known = this.#links.get(node.number)
     if (known?.isOpen) return known
-    const channel = node.attach(this.#process)
+    const channel = node.attach(this.#process, !this.#isRouted)
     if (channel === undefined) return undefined
     const link = new EngineLink(node, channel, text => history.fault(text))
     this.#links.set(node.number, link)

@@ -80,7 +80,7 @@ export class MeshWorker {
   /** The node's engine takes connections, or the worker may come back. */
   connect(): void {
     if (this.#isHeld || this.#channel !== undefined) return
-    const channel = this.#node.attach(this.#process)
+    const channel = this.#node.attach(this.#process, true)
     if (channel === undefined) return
     this.#channel = channel
     channel.start({

@@ -18,6 +18,8 @@ export interface Answer {
 }
 
 export interface MeshOp extends Op {
+  /** The nodes that it was sent to send it on: which of them carried it out is not known. */
+  readonly isRouted: boolean
   /** Each sending, the first included. */
   readonly sends: { readonly at: number; readonly node: number }[]
   /** All answers, those to later repetitions too. */

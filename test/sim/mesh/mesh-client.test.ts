@@ -63,6 +63,7 @@ function scheduled(call: number, codes: readonly string[]): Uint8Array {
   out.u8(MESSAGE.scheduled)
   out.varuint(call)
   out.varuint(codes.length)
+  out.varuint(2)
   out.u8(1)
   for (const code of codes) {
     const status = SCHEDULE_STATUS.indexOf(code as (typeof SCHEDULE_STATUS)[number])

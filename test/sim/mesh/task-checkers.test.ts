@@ -63,6 +63,7 @@ function spec(schedule: Schedule, changes: Partial<Spec> = {}): Spec {
 function call(story: MeshStory, method: Method, sentAt: number, changes: Partial<MeshOp> = {}): MeshOp {
   const op: MeshOp = {
     method,
+    isRouted: false,
     story,
     caller: 'c',
     n: serial++,

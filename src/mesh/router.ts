@@ -1,0 +1,493 @@
+/**
+ * Router: any node takes any call. What a client asks about a task goes to the node that acts for its range: this one, or
+ * over a link another. A batch is cut by ranges, in the bytes in which it came; it is answered when all parts are.
+ *
+ * Rules
+ * - What nobody took (NOT_OWNER), or may have taken (a link that was lost), is asked again in the same bytes, after a
+ *   moment, or at once under a new view: a request that comes twice is carried out once. So until a deadline; who waits
+ *   for a result waits without one.
+ * - What comes from another node is not sent on (the engine sees to it): nothing goes in circles.
+ * - One client's calls about one range are carried out in their order (lanes.ts).
+ * - Who is gone is not asked for any more: nothing of its calls is repeated, and its waits end everywhere.
+ *
+ * Bounded: what is not answered, in items and bytes; beyond it a call is refused with TOO_MANY, as is one for a node whose
+ * link is full.
+ */
+
+import { CarillonError } from '../errors.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Definition } from '../task/definition.ts'
+import type { Asker } from '../work/calls.ts'
+import { idOf } from '../work/commands.ts'
+import type { Results } from '../work/creation.ts'
+import { Lanes } from './lanes.ts'
+import type { PeerLink } from './peer-link.ts'
+import {
+  type Client,
+  type ClientLanes,
+  inOrder,
+  isAlike,
+  NOTHING,
+  newStretch,
+  Parcel,
+  type ParcelHost,
+  RoutedCall,
+  type Stretch,
+  type TaskRequest,
+} from './routed-call.ts'
+import { UnderWay, type UnderWayOptions } from './under-way.ts'
+import { WaitingCalls } from './waiting-calls.ts'
+
+export interface RouterOptions extends UnderWayOptions {
+  /** Between two tries, ms: doubled from the one to the other. Shorter: sooner at the new owner, more questions in vain. */
+  readonly againMsMin: number
+  readonly againMsMax: number
+}
+
+export interface RouterParts {
+  readonly clock: Clock
+  readonly self: string
+  readonly rangeOf: (id: string) => number
+  /** This node may change tasks of the range now. */
+  readonly isOpen: (range: number) => boolean
+  /** The node that acts for it, as far as is known here; this one, if it is about to. */
+  readonly nodeFor: (range: number) => string | undefined
+  readonly link: (node: string) => PeerLink | undefined
+  /** Carries a batch out here; true: that is done, and only its answer is still to come. */
+  readonly scheduleHere: (definitions: readonly Definition[], mark: number, asker: HereAsker) => boolean
+  readonly callHere: (request: TaskRequest, asker: Asker) => void
+  /** The call of this asker is given up. */
+  readonly forgetHere: (asker: Asker) => void
+}
+
+/** Who is told of a batch that is carried out here. */
+export interface HereAsker {
+  scheduled(results: Results, copies: number): void
+}
+
+export class Router implements ParcelHost {
+  readonly #parts: RouterParts
+  readonly #options: RouterOptions
+  readonly #clients = new Map<Client, ClientLanes>()
+  readonly #waiting: WaitingCalls
+  readonly #underWay: UnderWay
+  /** By range: who acts, as another node has said last. */
+  readonly #hints = new Map<number, string>()
+  #seq = 0
+  /** Calls that were asked again. */
+  repeated = 0
+
+  constructor(parts: RouterParts, options: RouterOptions) {
+    this.#parts = parts
+    this.#options = options
+    this.#underWay = new UnderWay(options)
+    this.#waiting = new WaitingCalls(parts.clock, {
+      route: stretches => this.#route(stretches),
+      tick: now => this.#tick(now),
+    })
+  }
+
+  /** Calls that have no answer yet. */
+  get pending(): number {
+    let pending = 0
+    for (const { calls } of this.#clients.values()) pending += calls.size
+    return pending
+  }
+
+  schedule(client: Client, number: number, definitions: readonly Definition[], mark: number): void {
+    const lanes = this.#lanesOf(client)
+    const call = new RoutedCall({ client, lanes, number, seq: ++this.#seq, batch: { definitions, mark } })
+    lanes.calls.add(call)
+    if (this.#isAllHere(lanes, definitions)) return this.#allHere(call, definitions, mark)
+    this.#route(this.#stretchesOf(call, definitions))
+  }
+
+  call(client: Client, number: number, request: TaskRequest): void {
+    const lanes = this.#lanesOf(client)
+    const call = new RoutedCall({ client, lanes, number, seq: ++this.#seq, request })
+    if (call.waits) {
+      if (this.#underWay.isFull(call)) return call.refuse(this.#underWay.tooMany())
+      this.#underWay.add(call)
+      lanes.waits.set(number, call)
+    }
+    lanes.calls.add(call)
+    this.#route([newStretch(call, this.#parts.rangeOf(idOf(request.id)))])
+  }
+
+  /** The client no longer waits for this result. */
+  forget(client: Client, number: number): void {
+    const lanes = this.#clients.get(client)
+    const call = lanes?.waits.get(number)
+    if (call !== undefined) this.#drop(call)
+  }
+
+  /** The client is gone. */
+  gone(client: Client): void {
+    const lanes = this.#clients.get(client)
+    if (lanes === undefined) return
+    for (const call of [...lanes.calls]) this.#drop(call)
+    this.#waiting.remove(lanes)
+    this.#clients.delete(client)
+  }
+
+  /** Others act now, or others are there: what waits is tried at once. */
+  viewChanged(): void {
+    this.#hints.clear()
+    this.hurry()
+  }
+
+  /** Somebody can be asked who could not: this node, or one that a link was opened to. */
+  hurry(): void {
+    this.#waiting.hurry()
+  }
+
+  stop(): void {
+    this.#waiting.stop()
+  }
+
+  #lanesOf(client: Client): ClientLanes {
+    let lanes = this.#clients.get(client)
+    if (lanes === undefined) {
+      lanes = new Lanes()
+      this.#clients.set(client, lanes)
+    }
+    return lanes
+  }
+
+  // --- here
+
+  #isAllHere(lanes: ClientLanes, definitions: readonly Definition[]): boolean {
+    const { rangeOf, isOpen, self } = this.#parts
+    for (const { id } of definitions) {
+      const range = rangeOf(id)
+      if (!isOpen(range) || (!lanes.isEmpty && !lanes.isFree(range, self))) return false
+    }
+    return true
+  }
+
+  #allHere(call: RoutedCall, definitions: readonly Definition[], mark: number): void {
+    let parcel: Parcel | undefined
+    let told: { readonly results: Results; readonly copies: number } | undefined
+    const isCarriedOut = this.#parts.scheduleHere(definitions, mark, {
+      scheduled: (results, copies) => {
+        if (parcel !== undefined) return parcel.scheduled(inOrder(results, parcel), copies)
+        told = { results, copies }
+        if (results.length === 0) return this.#allCreated(call, definitions, copies)
+        parcel = new Parcel(this, call, this.#parts.self, this.#stretchesOf(call, definitions))
+        parcel.scheduled(inOrder(results, parcel), copies)
+      },
+    })
+    if (isCarriedOut || told !== undefined) return
+    // It waits for the disk, and what comes after it must not be carried out elsewhere before it.
+    parcel = new Parcel(this, call, this.#parts.self, this.#stretchesOf(call, definitions))
+    this.#begin(parcel)
+  }
+
+  #allCreated(call: RoutedCall, definitions: readonly Definition[], copies: number): void {
+    for (let i = 0; i < definitions.length; i++) call.item(i, undefined)
+    call.counted(copies)
+    this.#tell(call)
+  }
+
+  #stretchesOf(call: RoutedCall, definitions: readonly Definition[]): Stretch[] {
+    const stretches = new Map<number, Stretch & { readonly indexes: number[] }>()
+    for (let i = 0; i < definitions.length; i++) {
+      const range = this.#parts.rangeOf((definitions[i] as Definition).id)
+      const known = stretches.get(range)
+      if (known === undefined) stretches.set(range, { ...newStretch(call, range), indexes: [i] })
+      else known.indexes.push(i)
+    }
+    return [...stretches.values()]
+  }
+
+  // --- on the way
+
+  /** Sends what may go, and has the rest wait; all of one call. */
+  #route(stretches: readonly Stretch[]): void {
+    const parcels = new Map<string, Stretch[]>()
+    for (const stretch of stretches) {
+      const { range, call } = stretch
+      if (call.isOver) continue
+      const node = this.#target(range)
+      if (node === undefined) this.#notNow(stretch, this.#known(range))
+      else if (!call.lanes.isFree(range, node)) this.#wait(stretch)
+      else {
+        const known = parcels.get(node)
+        if (known === undefined) parcels.set(node, [stretch])
+        else known.push(stretch)
+      }
+    }
+    for (const [node, each] of parcels) this.#send(node, each)
+  }
+
+  /** Who is to be asked now; undefined: nobody can be. */
+  #target(range: number): string | undefined {
+    const { isOpen, self, nodeFor, link } = this.#parts
+    if (isOpen(range)) return self
+    const hint = this.#hints.get(range)
+    if (hint !== undefined && link(hint) !== undefined) return hint
+    const node = nodeFor(range)
+    return node === undefined || node === self || link(node) === undefined ? undefined : node
+  }
+
+  /** Who would have to be asked, and is not connected. */
+  #known(range: number): string | undefined {
+    const node = this.#parts.nodeFor(range)
+    return node === this.#parts.self ? undefined : node
+  }
+
+  #send(node: string, stretches: readonly Stretch[]): void {
+    const { call } = stretches[0] as Stretch
+    const { self, link } = this.#parts
+    const parcel = new Parcel(this, call, node, stretches)
+    if (node === self) {
+      this.#begin(parcel)
+      return this.#carryOutHere(parcel)
+    }
+    const peer = link(node)
+    if (peer === undefined) {
+      for (const stretch of stretches) this.#notNow(stretch, node)
+      return
+    }
+    if (peer.isFull || this.#underWay.isFull(call)) {
+      const full = peer.isFull ? fullLink(node) : this.#underWay.tooMany()
+      return this.#refuse(call, stretches, full)
+    }
+    this.#begin(parcel)
+    this.#watch(call)
+    for (const stretch of stretches) stretch.asked = node
+    if (call.request === undefined) peer.schedule(parcel.definitions(), call.batch?.mark ?? 0, parcel)
+    else parcel.sent(peer, peer.call(call.request, parcel))
+  }
+
+  #carryOutHere(parcel: Parcel): void {
+    const { call } = parcel
+    if (call.request !== undefined) return this.#parts.callHere(call.request, parcel)
+    const isCarriedOut = this.#parts.scheduleHere(parcel.definitions(), call.batch?.mark ?? 0, parcel)
+    if (isCarriedOut) this.#release(parcel)
+  }
+
+  #begin(parcel: Parcel): void {
+    parcel.call.parcels.add(parcel)
+    if (!parcel.call.isChange) return
+    parcel.isUnderWay = true
+    for (const { range } of parcel.stretches) parcel.call.lanes.began(range, parcel.node)
+  }
+
+  /** What it has is carried out, or not; what waits behind it may go on. */
+  #release(parcel: Parcel): void {
+    if (!parcel.isUnderWay) return
+    parcel.isUnderWay = false
+    let isFree = false
+    for (const { range } of parcel.stretches) if (parcel.call.lanes.ended(range) !== undefined) isFree = true
+    if (isFree) this.#waiting.pump()
+  }
+
+  /** An answer is here. False: nobody waits for it any more. */
+  #end(parcel: Parcel): boolean {
+    parcel.call.parcels.delete(parcel)
+    return !parcel.call.isOver
+  }
+
+  // --- answers
+
+  scheduled(parcel: Parcel, results: Results, copies: number): void {
+    if (!this.#end(parcel)) return this.#release(parcel)
+    const { call, node } = parcel
+    let at = 0
+    let counts = false
+    for (const stretch of parcel.stretches) {
+      let again: number[] | undefined
+      let why: CarillonError | undefined
+      for (const index of stretch.indexes ?? NOTHING) {
+        const result = results[at++]
+        if (result instanceof CarillonError && this.#isTakenElsewhere(result, node)) {
+          again ??= []
+          again.push(index)
+          why = result
+          continue
+        }
+        call.item(index, result)
+        if (!(result instanceof CarillonError)) counts = true
+      }
+      if (again !== undefined) this.#again({ ...stretch, indexes: again }, node, why)
+    }
+    if (counts) call.counted(copies)
+    this.#release(parcel)
+    this.#tell(call)
+  }
+
+  answered(parcel: Parcel, json: string): void {
+    if (this.#end(parcel)) {
+      parcel.call.answer(json)
+      this.#over(parcel.call)
+    }
+    this.#release(parcel)
+  }
+
+  refused(parcel: Parcel, error: CarillonError): void {
+    const { call, node } = parcel
+    if (this.#end(parcel)) {
+      if (this.#isAskedAgain(call, error, node)) {
+        for (const stretch of parcel.stretches) this.#again(stretch, node, error)
+      } else {
+        call.refuse(error)
+        this.#over(call)
+      }
+    }
+    this.#release(parcel)
+  }
+
+  lost(parcel: Parcel): void {
+    if (this.#end(parcel)) {
+      for (const stretch of parcel.stretches) this.#again(stretch, parcel.node, undefined)
+    }
+    this.#release(parcel)
+  }
+
+  /** Nothing was done there. */
+  #isTakenElsewhere(error: CarillonError, node: string): boolean {
+    return error.code === 'NOT_OWNER' || (error.code === 'CLOSED' && node !== this.#parts.self)
+  }
+
+  #isAskedAgain(call: RoutedCall, error: CarillonError, node: string): boolean {
+    if (this.#isTakenElsewhere(error, node)) return true
+    // An end that too few have confirmed: who asks again learns what became of it.
+    return call.waits && error.code === 'NOT_DURABLE'
+  }
+
+  /** `error` undefined: there was no answer. */
+  #again(stretch: Stretch, node: string, error: CarillonError | undefined): void {
+    const { range } = stretch
+    const { againMsMin, againMsMax } = this.#options
+    const hint = error?.owner
+    const isNews = hint !== undefined && hint !== node && this.#hints.get(range) !== hint
+    if (isNews) this.#hints.set(range, hint)
+    else if (this.#hints.get(range) === node) this.#hints.delete(range)
+    const pauseMs = Math.min(againMsMax, againMsMin * 2 ** stretch.attempts)
+    // Who was sent elsewhere goes there at once, but not from one to the other and back without end.
+    const isAtOnce = isNews && stretch.attempts === 0
+    this.repeated++
+    this.#wait({
+      ...stretch,
+      attempts: stretch.attempts + 1,
+      at: this.#now() + (isAtOnce ? 0 : pauseMs),
+      isUnknown: stretch.isUnknown || error === undefined,
+      asked: node,
+      refusal: error ?? stretch.refusal,
+    })
+  }
+
+  /** Nobody can be asked now. */
+  #notNow(stretch: Stretch, known: string | undefined): void {
+    const { againMsMin, againMsMax } = this.#options
+    const pauseMs = Math.min(againMsMax, againMsMin * 2 ** stretch.attempts)
+    const refusal = known === undefined ? undefined : notConnected(known)
+    this.#wait({
+      ...stretch,
+      attempts: stretch.attempts + 1,
+      at: this.#now() + pauseMs,
+      asked: stretch.isUnknown ? stretch.asked : (known ?? stretch.asked),
+      refusal: refusal ?? stretch.refusal,
+    })
+  }
+
+  #wait(stretch: Stretch): void {
+    const { call } = stretch
+    if (call.request === undefined && this.#underWay.isFull(call))
+      return this.#refuse(call, [stretch], this.#underWay.tooMany())
+    this.#watch(call)
+    this.#waiting.add(stretch)
+  }
+
+  // --- ends
+
+  #watch(call: RoutedCall): void {
+    if (this.#underWay.watch(call, this.#now())) this.#waiting.arm(call.until)
+  }
+
+  #tick(now: number): number {
+    for (const call of this.#underWay.expired(now)) this.#giveUp(call)
+    return this.#underWay.nextAt
+  }
+
+  /** Its time is over. */
+  #giveUp(call: RoutedCall): void {
+    const { lanes } = call
+    const { callDeadlineMs } = this.#options
+    let before: { readonly stretch: Stretch; readonly error: CarillonError } | undefined
+    const errorOf = (stretch: Stretch): CarillonError => {
+      if (before === undefined || !isAlike(before.stretch, stretch))
+        before = { stretch, error: call.givenUp(stretch, callDeadlineMs) }
+      return before.error
+    }
+    const open: Stretch[] = []
+    for (const lane of lanes.all) for (const each of lane.waiting) if (each.call === call) open.push(each)
+    for (const parcel of [...call.parcels]) {
+      call.parcels.delete(parcel)
+      for (const each of parcel.stretches) open.push({ ...each, asked: parcel.node, isUnknown: true })
+      this.#release(parcel)
+    }
+    if (call.request !== undefined) call.refuse(errorOf(open[0] ?? newStretch(call, 0)))
+    else {
+      for (const stretch of open) call.refuseLeft(stretch.indexes ?? NOTHING, errorOf(stretch))
+      call.tell()
+    }
+    lanes.drop(call)
+    this.#over(call)
+  }
+
+  #refuse(call: RoutedCall, stretches: readonly Stretch[], error: CarillonError): void {
+    if (call.request !== undefined) {
+      call.refuse(error)
+      return this.#over(call)
+    }
+    for (const { indexes } of stretches) call.refuseLeft(indexes ?? NOTHING, error)
+    this.#tell(call)
+  }
+
+  #tell(call: RoutedCall): void {
+    if (call.tell()) this.#over(call)
+  }
+
+  /** Nobody wants its answer. */
+  #drop(call: RoutedCall): void {
+    call.isOver = true
+    for (const parcel of [...call.parcels]) {
+      call.parcels.delete(parcel)
+      if (call.waits) this.#unask(parcel)
+      this.#release(parcel)
+    }
+    call.lanes.drop(call)
+    this.#over(call)
+    // What waited behind it is the first now.
+    if (!this.#waiting.isEmpty) this.#waiting.arm(this.#now())
+  }
+
+  #unask(parcel: Parcel): void {
+    if (parcel.node === this.#parts.self) this.#parts.forgetHere(parcel)
+    else parcel.forget()
+  }
+
+  #over(call: RoutedCall): void {
+    const { lanes } = call
+    if (!lanes.calls.delete(call)) return
+    if (call.waits && lanes.waits.get(call.number) === call) lanes.waits.delete(call.number)
+    this.#underWay.forget(call)
+  }
+
+  #now(): number {
+    return this.#parts.clock.monotonic()
+  }
+}
+
+function fullLink(node: string): CarillonError {
+  return new CarillonError(
+    'TOO_MANY',
+    `node ${node}, which acts for it, has too many calls of this node unanswered: await earlier ones first`,
+  )
+}
+
+function notConnected(node: string): CarillonError {
+  return new CarillonError('NOT_OWNER', `node ${node} acts for it, and is not connected to this one`)
+}

@@ -1,0 +1,182 @@
+/**
+ * Routing: what a node asks of the others. It holds a link to each live member, sends calls of this node's clients on to
+ * whoever acts for their tasks (router.ts), lists the tasks of all (listing.ts), and takes in the runs that others have for
+ * the handlers here.
+ */
+
+import { CarillonError, isCarillonError } from '../errors.ts'
+import type { View } from '../membership/view.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { WorkerChannel } from '../ports/worker-channel.ts'
+import type { Definition } from '../task/definition.ts'
+import type { CallAnswers, CallRequest, TasksRequest } from '../wire/calls.ts'
+import type { Asker } from '../work/calls.ts'
+import type { Forwarding, FrontDesk } from '../work/front-desk.ts'
+import type { Guests } from '../work/guests.ts'
+import type { Session } from '../work/session.ts'
+import { Listing } from './listing.ts'
+import type { LinkLimits } from './peer-link.ts'
+import { PeerLinks } from './peer-links.ts'
+import { Router, type RouterOptions } from './router.ts'
+
+export interface RoutingOptions extends RouterOptions {
+  /** What lies unanswered at one other node. */
+  readonly link: LinkLimits
+}
+
+/** Who acts for which range, as this node knows it. */
+export interface Acting {
+  /** This node may change tasks of the range now. */
+  isOpen(range: number): boolean
+  /** The node that acts for it; this one, if it is about to. */
+  nodeFor(range: number): string | undefined
+}
+
+export interface RoutingParts {
+  readonly clock: Clock
+  readonly self: string
+  readonly ranges: number
+  readonly rangeOf: (id: string) => number
+  readonly acting: Acting
+  readonly desk: FrontDesk
+  readonly guests: Guests
+  readonly tasksHere: (request: TasksRequest) => Promise<CallAnswers['tasks']>
+  readonly forgetHere: (asker: Asker) => void
+  /** This node no longer acts for these: who waits here for an end there is told so. */
+  readonly ceased: (isCeased: (range: number) => boolean) => void
+  /** A session with the engine of that node; undefined: it is not connected. */
+  readonly open: (node: string) => WorkerChannel | undefined
+  readonly stir: () => void
+  readonly failed: (error: unknown) => void
+}
+
+export class Routing implements Forwarding {
+  readonly #parts: RoutingParts
+  readonly #links: PeerLinks
+  readonly #router: Router
+  readonly #listing: Listing
+  /** Ranges for which this node has ceased to act in this turn. */
+  readonly #ceased = new Set<number>()
+
+  constructor(parts: RoutingParts, options: RoutingOptions) {
+    this.#parts = parts
+    const { clock, self, ranges, rangeOf, acting, desk, guests, stir, failed } = parts
+    this.#links = new PeerLinks(
+      {
+        clock,
+        self,
+        open: parts.open,
+        workerFor: node => guests.link(node),
+        opened: () => this.#router.hurry(),
+        stir,
+        failed,
+      },
+      options.link,
+    )
+    const link = (node: string): ReturnType<PeerLinks['get']> => this.#links.get(node)
+    this.#router = new Router(
+      {
+        clock,
+        self,
+        rangeOf,
+        isOpen: range => acting.isOpen(range),
+        nodeFor: range => acting.nodeFor(range),
+        link,
+        scheduleHere: (definitions, mark, asker) => desk.scheduleHere(definitions, mark, asker),
+        callHere: (request, asker) => desk.callHere(asker, 0, request),
+        forgetHere: parts.forgetHere,
+      },
+      options,
+    )
+    const target = (range: number): string | undefined => {
+      if (acting.isOpen(range)) return self
+      const node = acting.nodeFor(range)
+      return node === undefined || node === self || link(node) === undefined ? undefined : node
+    }
+    this.#listing = new Listing(
+      { clock, self, ranges, rangeOf, target, link, here: parts.tasksHere },
+      options,
+    )
+  }
+
+  // --- Forwarding
+
+  schedule(session: Session, call: number, definitions: readonly Definition[], mark: number): void {
+    this.#router.schedule(session, call, definitions, mark)
+  }
+
+  call(session: Session, call: number, request: CallRequest): boolean {
+    if (request.method !== 'ring' && 'id' in request) this.#router.call(session, call, request)
+    else if (request.method === 'forget') {
+      this.#router.forget(session, request.call)
+      session.answer(call, {})
+    } else if (request.method === 'tasks' && request.ranges === undefined) this.#list(session, call, request)
+    else return false
+    return true
+  }
+
+  gone(session: Session): void {
+    this.#router.gone(session)
+  }
+
+  #list(session: Session, call: number, { filter, after, limit }: TasksRequest): void {
+    const { stir, failed } = this.#parts
+    this.#listing.page(filter, after, limit).then(
+      page => session.answer(call, page),
+      (error: unknown) => {
+        if (!isCarillonError(error) || error.code === 'STORE_FAILED') failed(error)
+        session.refuse(call, isCarillonError(error) ? error : unexpected(error))
+        stir()
+      },
+    )
+  }
+
+  // --- the mesh
+
+  connected(node: string): void {
+    this.#links.connected(node)
+  }
+
+  disconnected(node: string): void {
+    this.#links.disconnected(node)
+  }
+
+  viewChanged(view: View): void {
+    this.#links.viewChanged(view)
+    this.#router.viewChanged()
+  }
+
+  acts(range: number, acts: boolean): void {
+    if (acts) {
+      this.#ceased.delete(range)
+      this.#router.hurry()
+    } else this.#ceased.add(range)
+    this.#parts.stir()
+  }
+
+  /** The end of a turn. */
+  flush(): void {
+    if (this.#ceased.size > 0) {
+      const ceased = new Set(this.#ceased)
+      this.#ceased.clear()
+      this.#parts.ceased(range => ceased.has(range))
+    }
+    this.#links.flush()
+  }
+
+  stop(): void {
+    this.#router.stop()
+    this.#links.stop()
+  }
+
+  // --- to look at
+
+  /** Calls of this node's clients without an answer, and how often one was asked again. */
+  status(): { readonly pending: number; readonly repeated: number } {
+    return { pending: this.#router.pending, repeated: this.#router.repeated }
+  }
+}
+
+function unexpected(error: unknown): CarillonError {
+  return new CarillonError('ENGINE_STOPPED', String(error), { cause: error })
+}
