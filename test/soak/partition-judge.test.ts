@@ -126,9 +126,10 @@ function viewOf(stores: readonly string[], ranges: { owned?: number; unsure?: nu
   return {
     id: null,
     admitted: true,
+    draining: null,
     view: 'view',
     quorum: 2,
-    ranges: { owned: 0, unsure: 0, kept: 1, of: 1, ...ranges },
+    ranges: { owned: 0, unsure: 0, kept: 1, of: 1, belowReplicas: 0, belowQuorum: 0, copying: 0, ...ranges },
     stores: stores.map(store => ({
       store,
       node: store,
