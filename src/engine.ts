@@ -191,6 +191,7 @@ export class Engine {
       status: () => this.#status(),
       addresses: () => this.#mesh?.addresses() ?? [],
       token: ttlMs => this.#ports.makeToken?.(ttlMs),
+      mesh: () => this.#mesh,
       close: graceMs => this.#close(graceMs),
       ownership,
       emit: event => this.#audience.emit(event),
@@ -353,6 +354,8 @@ export class Engine {
       started,
       durable: this.#ports.store.durable,
       attach: (_node, kind, channel) => this.attach(channel, { far: true, engine: kind === 'node' }),
+      pause: () => this.#pause(),
+      running: () => this.#dispatcher.counts().running,
       emit: event => this.#audience.emit(event),
       stir: () => this.stir(),
       failed: error => this.failed(error),
@@ -427,8 +430,7 @@ export class Engine {
   async #beforeClose(graceMs: number): Promise<void> {
     if (this.#state !== 'running') return
     this.#state = 'closing'
-    this.#dispatcher.pause()
-    this.guests.close()
+    this.#pause()
     // The others go on at once. What runs here ends here all the same.
     await this.#mesh?.tasks.handOver(HAND_OVER_MS)
     this.#scheduler.stop()
@@ -442,6 +444,12 @@ export class Engine {
     this.stir()
     await this.#sleep(0)
     if (!this.#store.isFull) await this.#store.journal.drain()
+  }
+
+  /** Nothing is started from here on; what runs goes on. */
+  #pause(): void {
+    this.#dispatcher.pause()
+    this.guests.close()
   }
 
   #sleep(ms: number): Promise<void> {

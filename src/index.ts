@@ -43,5 +43,5 @@ export {
 } from './task/recurrence.ts'
 export type { DstPolicy, Schedule } from './task/schedule.ts'
 export type { RunState, TaskState } from './task/task.ts'
-export type { RunView, StatusView, TaskView } from './task/views.ts'
+export type { DrainView, RingView, RunView, StatusView, TaskView } from './task/views.ts'
 export type { EngineEvent } from './wire/calls.ts'

@@ -14,8 +14,9 @@ import { PROFILE_TEXTS, PROFILES, type Profile } from '../task/profile.ts'
 import { type OccurrenceSpec, occurrences } from '../task/recurrence.ts'
 import { checkFilterShape, invalid } from '../task/schema.ts'
 import { checkId, checkName, defineTask, type TaskDefaults } from '../task/validate.ts'
-import type { RunView, StatusView, TaskView } from '../task/views.ts'
+import type { DrainView, RingView, RunView, StatusView, TaskView } from '../task/views.ts'
 import type { CallAnswers, EngineEvent, TaskFilter } from '../wire/calls.ts'
+import type { ForgottenStore } from '../wire/mesh-calls.ts'
 import { Caller, type ScheduleAnswer } from './caller.ts'
 import { Link } from './link.ts'
 import { Listeners } from './listeners.ts'
@@ -226,6 +227,20 @@ export class Front implements Omit<Client, 'schedule' | 'on' | 'off'> {
     return (await this.#caller.call<'token'>({ method: 'token', ttlMs }, signal)).token
   }
 
+  async forget(nodeOrStore: string, { signal }: CallOptions = {}): Promise<readonly ForgottenStore[]> {
+    const who = checkId(nodeOrStore)
+    return (await this.#caller.call<'forget-stores'>({ method: 'forget-stores', who }, signal)).forgotten
+  }
+
+  async drain({ signal }: CallOptions = {}): Promise<DrainView> {
+    return (await this.#caller.call<'drain'>({ method: 'drain' }, signal)).drain
+  }
+
+  async ring(id?: string, { signal }: CallOptions = {}): Promise<RingView> {
+    const checked = id === undefined ? undefined : checkId(id)
+    return (await this.#caller.call<'ring'>({ method: 'ring', id: checked }, signal)).ring
+  }
+
   on<Type extends keyof NodeEvents>(type: Type, listener: NodeEvents[Type]): this {
     const { events } = this.#kind
     if (!Object.hasOwn(events, type)) throw invalid('type', type, `one of ${Object.keys(events).join(', ')}`)
@@ -288,6 +303,8 @@ export class Front implements Omit<Client, 'schedule' | 'on' | 'off'> {
       void this.closeRest()
     }
     this.#listeners.emit(event)
+    if (event.type === 'drained' && this.#kind.what === 'node')
+      this.close({ graceMs: 0 }).catch(() => undefined)
   }
 
   async #scheduleOne(options: TaskOptions, { signal }: CallOptions): Promise<Task> {

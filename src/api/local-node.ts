@@ -12,6 +12,7 @@ const EVENTS: Readonly<Record<keyof NodeEvents, true>> = {
   'late-end': true,
   'clock-jump': true,
   member: true,
+  drained: true,
   refused: true,
   'store-full': true,
   started: true,

@@ -7,7 +7,7 @@ import type { CommandOptions, Duration, TaskOptions } from '../task/options.ts'
 import type { Profile } from '../task/profile.ts'
 import type { OccurrenceSpec } from '../task/recurrence.ts'
 import type { TaskState } from '../task/task.ts'
-import type { RunView, StatusView, TaskView } from '../task/views.ts'
+import type { DrainView, RingView, RunView, StatusView, TaskView } from '../task/views.ts'
 import type { EngineEvent } from '../wire/calls.ts'
 import type { Run } from './run.ts'
 
@@ -222,6 +222,23 @@ export interface Node<H = NoHandlers> {
    * CONFLICT if this node is alone.
    */
   token(options?: TokenOptions): Promise<string>
+  /**
+   * Removes from the mesh, for ever, stores that are not live: one by its id, or all such of a node. A longer piece of an id will
+   * do: the beginning of a store's, the end of a node's. What only they had is lost. Rejects with NOT_FOUND, or CONFLICT if all
+   * of it is live.
+   */
+  forget(
+    nodeOrStore: string,
+    options?: CallOptions,
+  ): Promise<ReadonlyArray<{ readonly store: string; readonly node: string }>>
+  /**
+   * Begins to leave the mesh for good, or tells how far that is: others take over what this node acts for, its runs end, others
+   * copy all that it holds, and it leaves the roster. Then it closes (`closed` resolves). As long as it has not left, to
+   * close it leaves it a member. Rejects with CONFLICT if no other node is live.
+   */
+  drain(options?: CallOptions): Promise<DrainView>
+  /** Who acts for the ranges of the mesh, and keeps them; with an id, for the range of that task. */
+  ring(id?: string, options?: CallOptions): Promise<RingView>
   /** Calls the listener at each such event. `run` and `retry` events cost something only while somebody listens. */
   on<Type extends keyof NodeEvents>(type: Type, listener: NodeEvents[Type]): this
   off<Type extends keyof NodeEvents>(type: Type, listener: NodeEvents[Type]): this
@@ -238,7 +255,7 @@ export interface Node<H = NoHandlers> {
 }
 
 /** What a client tells: what the node tells that it is connected to, and of its runs. */
-export type ClientEvents = Omit<NodeEvents, 'started' | 'stopped'>
+export type ClientEvents = Omit<NodeEvents, 'started' | 'drained' | 'stopped'>
 
 /**
  * A client of a mesh: it keeps and owns nothing, and its calls go to one node at a time. If that one is lost they go to
@@ -248,7 +265,7 @@ export type ClientEvents = Omit<NodeEvents, 'started' | 'stopped'>
  * Its handlers run tasks like those of a node. If the connection is lost meanwhile, their runs are aborted (`run.signal`),
  * and run again elsewhere with the same `idempotencyKey`.
  */
-export interface Client<H = NoHandlers> extends Omit<Node<H>, 'http' | 'on' | 'off'> {
+export interface Client<H = NoHandlers> extends Omit<Node<H>, 'http' | 'drain' | 'on' | 'off'> {
   /** Calls the listener at each such event. `run` and `retry` events cost something only while somebody listens. */
   on<Type extends keyof ClientEvents>(type: Type, listener: ClientEvents[Type]): this
   off<Type extends keyof ClientEvents>(type: Type, listener: ClientEvents[Type]): this

@@ -307,6 +307,39 @@ An id that exists has its schedule replaced; the same again changes nothing.`,
     load: async () => (await import('./token.ts')).token as Action,
   },
   {
+    name: 'ring',
+    summary: 'show which node acts for how much, and keeps how much',
+    details: `With an id: the range of that task, which nodes keep it, and which one acts for it.`,
+    words: [{ ...TASK, optional: true }],
+    options: NODE,
+    examples: ['carillon ring', 'carillon ring nightly', 'carillon ring --json'],
+    load: async () => (await import('./ring.ts')).ring as Action,
+  },
+  {
+    name: 'drain',
+    summary: 'have the node leave its mesh for good, with nothing lost, and close',
+    details: `Others take over what it acts for, its runs end, others copy all that it holds, and
+it leaves. That takes as long as its longest run, and as its copies. The node goes on
+with it if you stop waiting; ask again to see how far it is. Until it has left, a node
+that is closed or dies is a member still. Started again later, it joins as a new one.`,
+    words: [],
+    options: [{ flags: '--timeout <duration>', text: 'wait no longer (default: without end)' }, ...NODE],
+    examples: ['carillon drain', 'carillon drain --timeout 10m --data /var/lib/carillon'],
+    load: async () => (await import('./drain.ts')).drain as Action,
+  },
+  {
+    name: 'forget',
+    summary: 'remove a dead store, or all dead ones of a node, from the mesh for ever',
+    details: `The id is that of a node or of a store, as peers and ring --json print it, or the end
+of a node's and the beginning of a store's. What is live is not forgotten: drain it.
+What only a forgotten store had is lost. One that comes back after all is told so; started
+once more, it joins as a new store with all that it holds.`,
+    words: [{ name: 'id', text: 'a node or a store' }],
+    options: NODE,
+    examples: ['carillon forget Qk3vXz8T', 'carillon forget 5f0c2a9b'],
+    load: async () => (await import('./forget.ts')).forget as Action,
+  },
+  {
     name: 'import crontab',
     summary: 'take the lines of a crontab as tasks',
     details: `A line is known again by its user and command: importing again adds what is new and

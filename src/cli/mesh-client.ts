@@ -7,7 +7,8 @@ import { CarillonError } from '../errors.ts'
 import { endWithin, errorBody } from '../http/routes.ts'
 import type { TaskOptions } from '../task/options.ts'
 import type { OccurrenceSpec } from '../task/recurrence.ts'
-import type { RunView, StatusView, TaskView } from '../task/views.ts'
+import type { DrainView, RingView, RunView, StatusView, TaskView } from '../task/views.ts'
+import type { ForgottenStore } from '../wire/mesh-calls.ts'
 import { wrongUse } from './cli-error.ts'
 import type { MeshEntry, RemoteNode, ScheduleAnswer } from './remote.ts'
 
@@ -86,6 +87,20 @@ export class MeshClient implements RemoteNode {
 
   token(options: { readonly ttl: string | undefined }): Promise<string> {
     return this.#client.token(options)
+  }
+
+  forget(who: string): Promise<readonly ForgottenStore[]> {
+    return this.#client.forget(who)
+  }
+
+  async drain(): Promise<DrainView> {
+    throw wrongUse(
+      'drain takes the node away that it is sent to: run it on the machine of that node, without --join',
+    )
+  }
+
+  ring(id: string | undefined): Promise<RingView> {
+    return this.#client.ring(id)
   }
 
   close(): Promise<void> {

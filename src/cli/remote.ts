@@ -6,7 +6,8 @@
 import { isCarillonError } from '../errors.ts'
 import type { OccurrenceSpec } from '../task/recurrence.ts'
 import type { TaskState } from '../task/task.ts'
-import type { RunView, StatusView, TaskView } from '../task/views.ts'
+import type { DrainView, RingView, RunView, StatusView, TaskView } from '../task/views.ts'
+import type { ForgottenStore } from '../wire/mesh-calls.ts'
 
 export interface TaskAnswer {
   readonly id: string
@@ -43,6 +44,9 @@ export interface RemoteNode {
   preview(spec: OccurrenceSpec, count: number): Promise<readonly number[]>
   status(): Promise<StatusView>
   token(options: { readonly ttl: string | undefined }): Promise<string>
+  forget(who: string): Promise<readonly ForgottenStore[]>
+  drain(): Promise<DrainView>
+  ring(id: string | undefined): Promise<RingView>
   /** Of what holds connections. */
   close?(): Promise<void>
 }

@@ -3,6 +3,7 @@
 import { EXIT } from './cli-error.ts'
 import type { Context } from './context.ts'
 import { findNode, type NodeValues } from './find-node.ts'
+import { meshRows, type StatusRow, sayMeshTroubles } from './mesh-status.ts'
 import { printable } from './text-width.ts'
 import { lengthText, wallText } from './times.ts'
 
@@ -14,7 +15,7 @@ export async function status(context: Context, _: readonly string[], values: Nod
     return EXIT.done
   }
   const { tasks, runs, counters, latenessMs } = view
-  const rows: (readonly [string, string])[] = [
+  const rows: StatusRow[] = [
     [
       'node',
       `up for ${lengthText(view.now - view.startedAt)}, since ${wallText(view.startedAt, context.zone)}`,
@@ -36,9 +37,11 @@ export async function status(context: Context, _: readonly string[], values: Nod
       `p50 ${lengthText(latenessMs.p50)}, p99 ${lengthText(latenessMs.p99)}, most ${lengthText(latenessMs.max)}`,
     ],
     ['handlers', view.handlers.length === 0 ? 'none' : view.handlers.map(printable).join(', ')],
+    ...(view.mesh === null ? [] : meshRows(view.mesh)),
   ]
   for (const [title, text] of rows) await context.say(`${context.paint('dim', title.padEnd(12))} ${text}`)
   if (!view.takesWork) await context.say(context.paint('red', 'the disk is full: no new work is taken'))
+  if (view.mesh !== null) await sayMeshTroubles(context, view.mesh)
   for (const { name, waiting } of view.withoutWorker)
     await context.say(context.paint('yellow', `nobody runs '${printable(name)}': ${waiting} waiting`))
   return EXIT.done

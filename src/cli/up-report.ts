@@ -92,6 +92,8 @@ export class UpReport {
         const line = `node ${event.node.slice(-8)} is ${event.state}${event.addresses.length === 0 ? '' : `, at ${event.addresses.join(', ')}`}`
         return event.state === 'live' ? `  ${line}` : warn(line)
       }
+      case 'drained':
+        return warn('this node has left the mesh')
       case 'refused':
         return warn(`${event.code}: ${printable(event.line)}`)
       default:

@@ -27,6 +27,7 @@ const TOLD = [
   'clock-jump',
   'store-full',
   'member',
+  'drained',
   'refused',
 ] as const
 const GRACE = '10s'
@@ -62,16 +63,20 @@ export async function up(context: Context, _: readonly string[], values: UpValue
   const node: Node = await createNode(settings.node)
   // Before anything is awaited: what was caught up at the start is told too.
   for (const type of TOLD) node.on(type, (event: EngineEvent) => report.event(event))
+  let isDrained = false
+  node.on('drained', () => {
+    isDrained = true
+  })
   let isSaid = false
   const sayClosed = (): void => {
     if (isSaid) return
     isSaid = true
     report.data('stopped', {})
-    report.say(
+    const kept =
       dataDir === undefined
-        ? 'carillon: closed; it ran in memory, so nothing is kept'
-        : 'carillon: closed; what is scheduled stays, and goes on at the next start',
-    )
+        ? 'it ran in memory, so nothing is kept'
+        : 'what is scheduled stays, and goes on at the next start'
+    report.say(`carillon: closed; ${isDrained ? 'its tasks are with the other nodes' : kept}`)
   }
   closeOnSignals(node, {
     graceMs,

@@ -4,7 +4,8 @@ import { CarillonError, type ErrorCode } from '../errors.ts'
 import type { OccurrenceSpec } from '../task/recurrence.ts'
 import { invalid } from '../task/schema.ts'
 import type { TaskState } from '../task/task.ts'
-import type { RunView, StatusView, TaskView } from '../task/views.ts'
+import type { DrainView, RingView, RunView, StatusView, TaskView } from '../task/views.ts'
+import type { ForgottenStore } from '../wire/mesh-calls.ts'
 import { type Scheduled, TASKS_MAX, WAIT_MS_MAX } from './schema.ts'
 
 export interface HttpClientOptions {
@@ -155,6 +156,22 @@ export class HttpClient {
   async token({ ttl, ...call }: Call & { readonly ttl?: string | undefined } = {}): Promise<string> {
     const answer = await this.#request<{ token: string }>('POST', '/v1/token', { ...call, query: { ttl } })
     return answer.token
+  }
+
+  ring(id?: string, call: Call = {}): Promise<RingView> {
+    return this.#request<RingView>('GET', '/v1/ring', { ...call, query: { id } })
+  }
+
+  async forget(who: string, call: Call = {}): Promise<readonly ForgottenStore[]> {
+    const answer = await this.#request<{ forgotten: readonly ForgottenStore[] }>('POST', '/v1/forget', {
+      ...call,
+      query: { who },
+    })
+    return answer.forgotten
+  }
+
+  drain(call: Call = {}): Promise<DrainView> {
+    return this.#request<DrainView>('POST', '/v1/drain', call)
   }
 
   async #request<T>(method: string, path: string, request: Request = {}): Promise<T> {

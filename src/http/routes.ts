@@ -10,7 +10,7 @@ import type { TaskOptions } from '../task/options.ts'
 import type { OccurrenceSpec } from '../task/recurrence.ts'
 import { checkerOf, invalid } from '../task/schema.ts'
 import { instantOf } from '../task/validate.ts'
-import type { RunView, StatusView, TaskView } from '../task/views.ts'
+import type { DrainView, RingView, RunView, StatusView, TaskView } from '../task/views.ts'
 import type { TaskFilter } from '../wire/calls.ts'
 import * as schema from './schema.ts'
 
@@ -39,6 +39,9 @@ export interface NodeCalls {
   preview(spec: OccurrenceSpec, count?: number): readonly number[]
   status(options?: Call): Promise<StatusView>
   token(options?: Call & { readonly ttl?: string | undefined }): Promise<string>
+  forget(nodeOrStore: string, options?: Call): Promise<readonly object[]>
+  drain(options?: Call): Promise<DrainView>
+  ring(id?: string, options?: Call): Promise<RingView>
 }
 
 interface Call {
@@ -234,6 +237,33 @@ export const ROUTES: readonly Route[] = [
     async handle(node, { query, signal }) {
       return ok({ token: await node.token({ ttl: query.ttl as string | undefined, signal }) })
     },
+  },
+  {
+    method: 'GET',
+    path: '/v1/ring',
+    summary: 'who acts for the ranges of the mesh, and keeps them',
+    query: schema.RING_QUERY,
+    answers: { 200: schema.RING },
+    handle: async (node, { query, signal }) =>
+      ok(await node.ring(query.id as string | undefined, { signal })),
+  },
+  {
+    method: 'POST',
+    path: '/v1/forget',
+    summary: 'remove stores that are not live from the mesh, for ever',
+    query: schema.FORGET_QUERY,
+    answers: { 200: schema.FORGOTTEN },
+    async handle(node, { query, signal }) {
+      return ok({ forgotten: await node.forget(query.who as string, { signal }) })
+    },
+  },
+  {
+    method: 'POST',
+    path: '/v1/drain',
+    summary: 'begin to leave the mesh, or tell how far that is',
+    query: schema.NO_QUERY,
+    answers: { 200: schema.DRAIN },
+    handle: async (node, { signal }) => ok(await node.drain({ signal })),
   },
 ]
 

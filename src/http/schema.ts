@@ -77,6 +77,47 @@ export const TASK_VIEW = Type.Object({
   open: Type.Array(RUN, { description: 'runs that have not ended, oldest first' }),
 })
 
+const STATE = oneOf(['live', 'away', 'gone'])
+
+export const DRAIN = Type.Object({
+  step: oneOf(['ranges', 'runs', 'copies', 'leaving', 'left']),
+  acting: Type.Integer({ description: 'ranges for which it acts still' }),
+  running: Type.Integer({ description: 'attempts that run here still' }),
+  holding: Type.Integer({ description: 'ranges of which it has copies still' }),
+})
+
+export const RING = Type.Object({
+  view: Type.String({ description: 'equal on all nodes that see the same' }),
+  ranges: Type.Integer(),
+  replicas: Type.Integer(),
+  nodes: Type.Array(
+    Type.Object({
+      node: Type.String(),
+      stores: Type.Array(Type.Object({ store: Type.String(), state: STATE })),
+      weight: Type.Integer(),
+      owned: Type.Integer({ description: 'ranges for which it acts' }),
+      kept: Type.Integer({ description: 'ranges in whose lists it is' }),
+      share: Type.Number({ description: 'of all ranges those for which it acts, 0 to 1' }),
+    }),
+  ),
+  unowned: Type.Integer({ description: 'ranges for which nobody acts' }),
+  range: orNull(
+    Type.Object({
+      id: Type.String(),
+      range: Type.Integer(),
+      list: Type.Array(
+        Type.Object({
+          store: Type.String(),
+          node: Type.String(),
+          state: STATE,
+          acts: Type.Boolean(),
+          ready: orNull(Type.Boolean({ description: 'it has all that it should' })),
+        }),
+      ),
+    }),
+  ),
+})
+
 export const MESH = Type.Object({
   id: orNull(Type.String()),
   admitted: Type.Boolean(),
@@ -87,19 +128,23 @@ export const MESH = Type.Object({
     unsure: Type.Integer(),
     kept: Type.Integer(),
     of: Type.Integer(),
+    belowReplicas: Type.Integer({ description: 'with fewer live copies than there should be' }),
+    belowQuorum: Type.Integer({ description: 'with so few that no change is acknowledged' }),
+    copying: Type.Integer({ description: 'copies that come here or go out' }),
   }),
   stores: Type.Array(
     Type.Object({
       store: Type.String(),
       node: Type.String(),
       boot: Type.Integer(),
-      state: oneOf(['live', 'away', 'gone']),
+      state: STATE,
       suspect: Type.Boolean(),
       zone: Type.String(),
       weight: Type.Integer(),
       addresses: Type.Array(Type.String()),
     }),
   ),
+  draining: orNull(DRAIN),
   refusals: Type.Array(Type.Object({ code: Type.String(), line: Type.String() })),
 })
 
@@ -154,11 +199,28 @@ export const CANCELLED = Type.Object({ id: Type.String(), cancelled: Type.Boolea
 export const PAUSED = Type.Object({ id: Type.String(), paused: Type.Boolean() })
 export const RESUMED = Type.Object({ id: Type.String(), resumed: Type.Boolean() })
 export const STARTED_RUN = Type.Object({ id: Type.String(), run: Type.String() })
+const text = (maxLength: number, description: string) =>
+  Type.Optional(Type.String({ minLength: 1, maxLength, description }))
+
 export const TOKEN_QUERY = Type.Object(
   { ttl: Type.Optional(Type.String({ description: 'a duration up to 7 days; ten minutes by default' })) },
   { additionalProperties: false },
 )
 export const TOKEN = Type.Object({ token: Type.String() })
+export const RING_QUERY = Type.Object({ id: text(200, 'the id of a task') }, { additionalProperties: false })
+export const FORGET_QUERY = Type.Object(
+  {
+    who: Type.String({
+      minLength: 1,
+      maxLength: 200,
+      description: 'a node or a store, or a piece of its id',
+    }),
+  },
+  { additionalProperties: false },
+)
+export const FORGOTTEN = Type.Object({
+  forgotten: Type.Array(Type.Object({ store: Type.String(), node: Type.String() })),
+})
 export const INSTANTS = Type.Object({ instants: Type.Array(Type.Number()) })
 
 /** One task, or many: each is checked as node.schedule() checks it. */
@@ -166,9 +228,6 @@ export const TASKS_BODY = Type.Union([
   TASK_SCHEMA,
   Type.Array(TASK_SCHEMA, { minItems: 1, maxItems: TASKS_MAX }),
 ])
-
-const text = (maxLength: number, description: string) =>
-  Type.Optional(Type.String({ minLength: 1, maxLength, description }))
 
 export const TASKS_QUERY = Type.Object(
   {

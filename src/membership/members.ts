@@ -22,7 +22,7 @@ import type { KeptMember, MembershipDisk } from './persistence.ts'
 import { COUNTER_MAX, encodeNews, type News } from './record-codec.ts'
 import { Roster } from './roster.ts'
 import { judgeStart, type StartClaim, type StoreMemory, withSequence } from './store-memory.ts'
-import { crashWitnessesWanted, type Timings, transmissionsMax } from './timings.ts'
+import { crashWitnessesWanted, goneAfter, type Timings, transmissionsMax } from './timings.ts'
 import type { MemberRecord, StoreId } from './view.ts'
 
 export interface MembersActions
@@ -125,6 +125,19 @@ export class Members {
     this.#save(merged.store)
     this.#tell(merged, true)
     this.#touch()
+  }
+
+  /** We are about to leave: out of all lists, though still here. Said of ourselves, so nobody has to find out. */
+  withdraw(): void {
+    if (this.isWithdrawn) return
+    this.#own = { ...this.#own, state: 'gone' }
+    this.roster.merge(this.#own)
+    this.#tell(this.#own, false)
+    this.#touch()
+  }
+
+  get isWithdrawn(): boolean {
+    return this.#own.state === 'gone'
   }
 
   /** Joins what somebody said of a store. True if it was new. */
@@ -263,10 +276,18 @@ export class Members {
   slowBeat(now: number): void {
     this.crash.prune(now)
     for (const [store, since] of this.#awaySince) {
-      if (now - since < this.#deps.options.goneAfterMs) continue
       const record = this.roster.get(store)
-      if (record !== undefined) this.merge({ ...record, state: 'gone' })
+      if (record === undefined) continue
+      const waitMs = goneAfter(this.#deps.options.goneAfterMs, this.#isSucceeded(record))
+      if (now - since >= waitMs) this.merge({ ...record, state: 'gone' })
     }
+  }
+
+  /** The store's node lives, with another store: this one does not come back. */
+  #isSucceeded({ store, node }: MemberRecord): boolean {
+    for (const other of this.roster.at(node))
+      if (other !== store && this.roster.get(other)?.state === 'live') return true
+    return false
   }
 
   flush(): void {
@@ -355,6 +376,7 @@ export class Members {
   #refute(boot: number, incarnation: number): boolean {
     if (boot !== this.#own.boot || incarnation < this.#own.incarnation || incarnation >= COUNTER_MAX)
       return false
+    if (this.isWithdrawn) return false
     this.#own = { ...this.#own, incarnation: incarnation + 1, state: 'live' }
     this.detector.refuted()
     if (!this.roster.has(this.#own.store)) return false

@@ -25,6 +25,7 @@ import {
   type MembershipOptions,
   type MembershipPorts,
   type MembershipSelf,
+  ownRecord,
 } from './options.ts'
 import { Peers } from './peers.ts'
 import { MembershipDisk, startsWith } from './persistence.ts'
@@ -133,6 +134,12 @@ export class Membership {
     this.#calls.end()
   }
 
+  /** Takes this store out of every list, before it leaves: what it holds is for the others to copy. It can't be taken back. */
+  withdraw(): void {
+    this.#assertMember()
+    this.#the().withdraw()
+  }
+
   /** Removes this store from the mesh for ever. Resolves when another member knows, or after some seconds. */
   async leave(): Promise<void> {
     this.#assertMember()
@@ -180,7 +187,9 @@ export class Membership {
   /** W: copies that make a change acknowledged. Infinity before the mesh, and for who is shut out of it. */
   get quorum(): number {
     if (!this.#admitted || this.#mesh === undefined || this.#members === undefined) return Infinity
-    return quorumOf(this.#mesh.replicas, this.#members.roster.size)
+    // Who goes leaves a smaller roster behind.
+    const size = this.#members.roster.size - (this.#members.isWithdrawn ? 1 : 0)
+    return quorumOf(this.#mesh.replicas, size)
   }
 
   /** Live members that stand accused; they count as live. */
@@ -304,20 +313,7 @@ export class Membership {
 
   #makeMembers(now: number): Members {
     const { random, network } = this.#ports
-    const { node, store, boot, startId } = this.#self
-    const { zone, weight } = this.#options
-    const addresses = network.addresses.slice(0, ADDRESSES_MAX)
-    const own: MemberRecord = {
-      store,
-      node,
-      zone,
-      weight,
-      addresses,
-      boot,
-      startId,
-      incarnation: 0,
-      state: 'live',
-    }
+    const own = ownRecord(this.#self, this.#options, network.addresses.slice(0, ADDRESSES_MAX))
     const deps = {
       random,
       disk: this.#disk,

@@ -8,7 +8,7 @@ import type { Store } from '../ports/store.ts'
 import { EXPECT_MAX, type RefusalCode, type Role } from './messages.ts'
 import { ADDRESS_LENGTH_MAX, WEIGHT_MAX, ZONE_LENGTH_MAX } from './record-codec.ts'
 import type { TimingProfile } from './timings.ts'
-import type { StoreId, View } from './view.ts'
+import type { MemberRecord, StoreId, View } from './view.ts'
 
 export interface MembershipLimits {
   /** Most stores in the roster. More: a longer full state, and more connections. Default: 1,024. */
@@ -93,6 +93,15 @@ export interface MembershipSelf {
   readonly startId: string
   /** The highest journal sequence that is synced. */
   readonly journalSeq: () => number
+}
+
+/** What this start says of itself. */
+export function ownRecord(
+  { store, node, boot, startId }: MembershipSelf,
+  { zone, weight }: MembershipOptions,
+  addresses: readonly string[],
+): MemberRecord {
+  return { store, node, zone, weight, addresses, boot, startId, incarnation: 0, state: 'live' }
 }
 
 /** What membership tells. Never called inside a call of membership. */

@@ -129,6 +129,14 @@ export function settleMs(timings: Timings, count: number): number {
   return timings.gossipMs * (2 + transmissionsMax(timings, count))
 }
 
+/** How long a store whose node lives with another may yet refute that it is away: two processes may have one identity. */
+const SUCCEEDED_MS = 2000
+
+/** How long a store is away before it is gone, and its lists move on. There is nobody to wait for if its node has another. */
+export function goneAfter(goneAfterMs: number, isSucceeded: boolean): number {
+  return isSucceeded ? Math.min(goneAfterMs, SUCCEEDED_MS) : goneAfterMs
+}
+
 /** Two witnesses of a crash, or all there are beside the dead; `live` counts it and us. */
 export function crashWitnessesWanted(live: number): number {
   return Math.max(1, Math.min(2, live - 1))

@@ -16,15 +16,19 @@ import type { WorkerChannel } from '../ports/worker-channel.ts'
 import { Placement } from '../ring/placement.ts'
 import { renewAtNextStart } from '../store/meta.ts'
 import type { Started, TaskStore } from '../store/task-store.ts'
-import type { MeshView } from '../task/views.ts'
+import type { DrainView, MeshView } from '../task/views.ts'
 import type { EngineEvent } from '../wire/calls.ts'
+import type { MeshAnswers, MeshCalls, MeshRequest } from '../wire/mesh-calls.ts'
 import type { Calls } from '../work/calls.ts'
 import type { Creation } from '../work/creation.ts'
 import type { Duty } from '../work/duty.ts'
 import type { FrontDesk } from '../work/front-desk.ts'
 import type { Guests } from '../work/guests.ts'
 import type { LiveRun } from '../work/live-run.ts'
+import { Drain } from './drain.ts'
+import { storesToForget } from './forgetting.ts'
 import { PeerChannels, type SessionKind } from './peer-channels.ts'
+import { type RingParts, ringView, shortages } from './ring-view.ts'
 import { Routing, type RoutingOptions } from './routing.ts'
 import { isTallyFrame } from './tally-frames.ts'
 import { MeshTasks, type TasksOptions } from './tasks.ts'
@@ -57,6 +61,10 @@ export interface MeshHost {
   readonly durable: boolean
   /** A peer has opened a session with this engine. */
   readonly attach: (node: string, kind: SessionKind, channel: WorkerChannel) => void
+  /** Nothing is started from here on. */
+  readonly pause: () => void
+  /** Attempts that run here. */
+  readonly running: () => number
   readonly emit: (event: EngineEvent) => void
   readonly stir: () => void
   /** The engine has to stop. */
@@ -75,10 +83,14 @@ export interface MeshObserver {
   refused(code: string, line: string): void
 }
 
-export class Mesh {
+/** How long a node that has left answers still: who waits for it is to see it. */
+const SAID_MS = 1000
+
+export class Mesh implements MeshCalls {
   readonly #ports: MeshPorts
   readonly #options: MeshOptions
   readonly #store: TaskStore<LiveRun>
+  readonly #host: MeshHost
   readonly #failed: (error: unknown) => void
   readonly membership: Membership
   readonly tasks: MeshTasks
@@ -87,6 +99,8 @@ export class Mesh {
   readonly #refusals = new Map<string, string>()
   /** The view before. */
   #seen: View | undefined
+  #drain: Drain | undefined
+  #isStopping = false
   #placed: { readonly view: string; readonly placement: Placement } | undefined
 
   constructor(ports: MeshPorts, options: MeshOptions, host: MeshHost) {
@@ -94,6 +108,7 @@ export class Mesh {
     this.#ports = ports
     this.#options = options
     this.#store = store
+    this.#host = host
     this.#failed = failed
     const { clock, random, network, observer } = ports
     const { meta, actor } = store.identity
@@ -123,8 +138,9 @@ export class Mesh {
           else failed(otherRanges(ranges, meta.ranges))
         },
         refused: (code, line) => {
-          this.#refusals.set(code, line)
-          host.emit({ type: 'refused', code, line })
+          const told = code === 'REMOVED' ? this.#removed(line) : line
+          this.#refusals.set(code, told)
+          host.emit({ type: 'refused', code, line: told })
           observer?.refused(code, line)
         },
         rolledBack: line => this.#rolledBack(line),
@@ -219,14 +235,60 @@ export class Mesh {
     await this.membership.start()
   }
 
-  /** Hands over, sees that the others have all that is here, and leaves the mesh for ever. */
+  /** Gives all that is here to the others, and leaves the mesh for ever; waits for no step longer than this. */
   async leave(limitMs: number): Promise<void> {
-    await this.tasks.handOver(limitMs)
-    await this.tasks.shared(limitMs)
-    await this.membership.leave()
+    this.#drain ??= this.#makeDrain()
+    await this.#drain.run(limitMs)
+  }
+
+  async answer(request: MeshRequest): Promise<MeshAnswers[MeshRequest['method']]> {
+    switch (request.method) {
+      case 'forget-stores': {
+        const stores = storesToForget(this.membership.view.stores, request.who)
+        for (const { store } of stores) await this.membership.forget(store)
+        return { forgotten: stores.map(({ store, node }) => ({ store, node })) }
+      }
+      case 'drain':
+        return { drain: this.#beginDrain() }
+      case 'ring': {
+        const { id } = request
+        const asked = id === undefined ? undefined : { id, range: this.#store.rangeOf(id) }
+        return { ring: ringView(this.#ringParts, asked) }
+      }
+    }
+  }
+
+  /** Goes on however long it takes; the engine is told at the end. */
+  #beginDrain(): DrainView {
+    if (this.#drain !== undefined) return this.#drain.view
+    const self = this.#store.identity.meta.store
+    if (!this.membership.isAdmitted)
+      throw new CarillonError('CONFLICT', 'this node belongs to no mesh: there is nothing to leave')
+    if (!this.membership.view.stores.some(({ store, state }) => state === 'live' && store !== self))
+      throw new CarillonError('CONFLICT', 'no other node of the mesh is live: nobody would have its tasks')
+    this.#drain = this.#makeDrain()
+    this.#host.pause()
+    this.#drain.run().then(
+      () =>
+        this.#ports.clock.setTimer(SAID_MS, () => {
+          this.#host.emit({ type: 'drained' })
+          this.#host.stir()
+        }),
+      // Who stops meanwhile is a member still.
+      error => this.#isStopping || this.#failed(error),
+    )
+    return this.#drain.view
+  }
+
+  #makeDrain(): Drain {
+    const { tasks, membership } = this
+    const { clock } = this.#ports
+    const renew = (): Promise<void> => renewAtNextStart(this.#store.shared)
+    return new Drain({ clock, tasks, membership, running: this.#host.running, renew })
   }
 
   async stop(): Promise<void> {
+    this.#isStopping = true
     this.routing.stop()
     this.tasks.stop()
     await this.membership.stop()
@@ -241,6 +303,11 @@ export class Mesh {
       this.#placed = { view: id, placement: new Placement(stores, { ranges, replicas, ownership }) }
     }
     return this.#placed.placement
+  }
+
+  get #ringParts(): RingParts {
+    const { placement, tasks } = this
+    return { view: this.membership.view, placement, known: range => tasks.replica(range) }
   }
 
   /** Where live members can be dialled. */
@@ -261,10 +328,24 @@ export class Mesh {
       admitted: membership.isAdmitted,
       view: view.id,
       quorum: Number.isFinite(quorum) ? quorum : null,
-      ranges: { owned: acting, unsure, kept: kept.length, of: view.ranges },
+      ranges: {
+        owned: acting,
+        unsure,
+        kept: kept.length,
+        of: view.ranges,
+        ...shortages(this.#ringParts),
+        copying: this.tasks.copying,
+      },
       stores: view.stores.map(({ startId: _, ...each }) => ({ ...each, suspect: suspects.has(each.store) })),
+      draining: this.#drain?.view ?? null,
       refusals: [...this.#refusals].map(([code, line]) => ({ code, line })),
     }
+  }
+
+  /** It was forgotten while it was away: its data dir begins anew, with what it holds. */
+  #removed(line: string): string {
+    renewAtNextStart(this.#store.shared).catch(this.#failed)
+    return `${line}: start this node again, and it joins as a new store, with all that it holds`
   }
 
   /** What lies on the disk is an older copy: what it said since is not known to it. It goes on as somebody new. */

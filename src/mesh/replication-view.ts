@@ -4,7 +4,10 @@ import type { View } from '../membership/view.ts'
 import type { ReplicationView } from '../replication/host.ts'
 import type { Placement } from '../ring/placement.ts'
 
-/** Since when stores are gone, as far as this process has seen it; of those that were removed, for ever. */
+/**
+ * Since when stores are gone, as far as this process has seen it. For ever are those that were removed, and those whose node
+ * lives with another store: they have no process, and what they had, nobody can tell any more.
+ */
 export class GoneSince {
   readonly #since = new Map<string, number>()
   readonly #isRemoved: (store: string) => boolean
@@ -16,8 +19,10 @@ export class GoneSince {
 
   /** `now`: epoch ms. */
   update({ stores }: View, now: number): void {
-    for (const { store, state } of stores) {
+    const live = new Set(stores.filter(({ state }) => state === 'live').map(({ node }) => node))
+    for (const { store, node, state } of stores) {
       if (state !== 'gone') this.#since.delete(store)
+      else if (live.has(node)) this.#since.set(store, 0)
       else if (!this.#since.has(store)) this.#since.set(store, now)
     }
   }

@@ -106,7 +106,7 @@ export class Routing implements Forwarding {
   }
 
   call(session: Session, call: number, request: CallRequest): boolean {
-    if ('id' in request) this.#router.call(session, call, request)
+    if (request.method !== 'ring' && 'id' in request) this.#router.call(session, call, request)
     else if (request.method === 'forget') {
       this.#router.forget(session, request.call)
       session.answer(call, {})

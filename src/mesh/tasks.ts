@@ -14,6 +14,7 @@ import { defaultCopies } from '../replication/acknowledgements.ts'
 import type { Dot } from '../replication/context.ts'
 import type { RangeState } from '../replication/host.ts'
 import type { ReplicationOptions } from '../replication/options.ts'
+import type { RangeReplica } from '../replication/range-replica.ts'
 import { Replication } from '../replication/replication.ts'
 import type { Placement } from '../ring/placement.ts'
 import type { ChangeSink, Started, TaskStore } from '../store/task-store.ts'
@@ -255,24 +256,6 @@ export class MeshTasks implements Ownership, ChangeSink {
       await new Promise<void>(resolve => clock.setTimer(this.#options.tickMs / 4, resolve))
   }
 
-  /** Resolves when every store of the lists has all that is here, or after a while. */
-  async shared(limitMs: number): Promise<void> {
-    const { clock } = this.#parts
-    const until = clock.monotonic() + limitMs
-    while (!this.#isShared() && clock.monotonic() < until)
-      await new Promise<void>(resolve => clock.setTimer(this.#options.tickMs, resolve))
-  }
-
-  #isShared(): boolean {
-    const self = this.#parts.store.identity.meta.store
-    for (const replica of this.#replication?.replicas() ?? []) {
-      if (!replica.holds) continue
-      for (const store of replica.list)
-        if (store !== self && !replica.confirmed(store).contains(replica.applied)) return false
-    }
-    return true
-  }
-
   stop(): void {
     this.#timer?.cancel()
   }
@@ -382,6 +365,25 @@ export class MeshTasks implements Ownership, ChangeSink {
   }
 
   // --- to look at
+
+  /** What is known here of a range. */
+  replica(range: number): RangeReplica | undefined {
+    return this.#replication?.replica(range)
+  }
+
+  /** Ranges of which this store has anything. */
+  get holding(): number {
+    let count = 0
+    for (const replica of this.#replication?.replicas() ?? []) if (replica.holds) count++
+    return count
+  }
+
+  /** Copies of ranges that come here, or go out from here. */
+  get copying(): number {
+    let count = 0
+    for (const replica of this.#replication?.replicas() ?? []) count += replica.copying.underWay
+    return count
+  }
 
   /** Connections that this node has cut, as they were stuck. */
   get stalled(): number {

@@ -24,6 +24,11 @@ export class Copying {
     return this.#in
   }
 
+  /** Copies that come in, and that go out. */
+  get underWay(): number {
+    return (this.#in === undefined ? 0 : 1) + this.#out.size
+  }
+
   /** Something goes on that has its times. */
   get isBusy(): boolean {
     return this.#in !== undefined || this.#out.size > 0 || this.#readsTree

@@ -70,9 +70,12 @@ export class Outgoing {
     if (this.#replica.role === 'owner' || this.#replica.role === 'activating') {
       for (const { members } of this.#replica.lists.open) for (const store of members) stores.add(store)
     }
+    // Who acts needs what a store has once. Who lets go, or waits until somebody acts who has nothing more, asks anew: the word
+    // of before may say that he does not act yet.
+    const isOnce = this.#replica.role === 'owner' || this.#replica.role === 'activating'
     for (const store of stores) {
       if (store === self || !view.isLive(store)) continue
-      if (this.#replica.role !== 'outside' && round.isHeard(store, self, this.#replica.applied)) continue
+      if (isOnce && round.isHeard(store, self, this.#replica.applied)) continue
       this.tell(store, 'ask', round.number)
     }
   }

@@ -26,6 +26,13 @@ export class Peer {
   offeredAt = Number.NEGATIVE_INFINITY
   digestAt = Number.NEGATIVE_INFINITY
 
+  /** It has come into the list: it is asked, and has to say that it is ready, also if that is what it said last. */
+  isNew(): void {
+    this.ready = false
+    this.heard = 0
+    this.knows = 0
+  }
+
   has(context: Context): boolean {
     return this.confirmed?.contains(context) === true
   }

@@ -147,8 +147,7 @@ export class RangeReplica implements Replica {
       this.quorum = view.quorum
       const isFirst = before.length === 0
       if (!isFirst) {
-        for (const store of list)
-          if (!before.includes(store) && store !== self) this.peer(store).ready = false
+        for (const store of list) if (!before.includes(store) && store !== self) this.peer(store).isNew()
         if (list.includes(self) && !before.includes(self)) this.ready = false
       }
       this.#forgetPeers()

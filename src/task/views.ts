@@ -51,6 +51,53 @@ export interface RunView {
   readonly progress?: unknown
 }
 
+/** Who acts for the ranges of a mesh, and who keeps them, as one node sees it. */
+export interface RingView {
+  /** 16 hex digits: equal on all nodes that see the same. */
+  readonly view: string
+  /** Q, and R: how many stores keep each range, where there are as many. */
+  readonly ranges: number
+  readonly replicas: number
+  readonly nodes: ReadonlyArray<{
+    readonly node: string
+    readonly stores: ReadonlyArray<{ readonly store: string; readonly state: 'live' | 'away' | 'gone' }>
+    readonly weight: number
+    /** Ranges for which it acts, and in whose lists it is. */
+    readonly owned: number
+    readonly kept: number
+    /** Of all ranges those for which it acts, 0 to 1. */
+    readonly share: number
+  }>
+  /** Ranges for which nobody acts. */
+  readonly unowned: number
+  /** The range of the id that was asked for. */
+  readonly range: RangeView | null
+}
+
+export interface RangeView {
+  readonly id: string
+  readonly range: number
+  /** In the order in which they would act. */
+  readonly list: ReadonlyArray<{
+    readonly store: string
+    readonly node: string
+    readonly state: 'live' | 'away' | 'gone'
+    readonly acts: boolean
+    /** It has all that was acknowledged before it came into the list; null: the asked node does not keep the range. */
+    readonly ready: boolean | null
+  }>
+}
+
+/** How far a node is that leaves the mesh. */
+export interface DrainView {
+  /** Others take its ranges; its runs end; others copy what it holds; it leaves the roster; it has left. */
+  readonly step: 'ranges' | 'runs' | 'copies' | 'leaving' | 'left'
+  /** Ranges for which it acts still, attempts that run here still, and ranges of which it has copies still. */
+  readonly acting: number
+  readonly running: number
+  readonly holding: number
+}
+
 /** A node's view of its mesh. */
 export interface MeshView {
   /** 32 hex digits; null before it was founded, or joined. */
@@ -70,6 +117,12 @@ export interface MeshView {
     readonly unsure: number
     readonly kept: number
     readonly of: number
+    /** Of all: with fewer live and ready copies than R, or than there are stores, as far as this node knows. */
+    readonly belowReplicas: number
+    /** Of all: with so few live stores that no change is acknowledged now. */
+    readonly belowQuorum: number
+    /** Copies of ranges that come here, or go out from here. */
+    readonly copying: number
   }
   readonly stores: ReadonlyArray<{
     readonly store: string
@@ -82,6 +135,8 @@ export interface MeshView {
     readonly weight: number
     readonly addresses: readonly string[]
   }>
+  /** Null: it does not leave. */
+  readonly draining: DrainView | null
   /** Why somebody did not let this store in, or it had to stop: the latest of each kind. */
   readonly refusals: ReadonlyArray<{ readonly code: string; readonly line: string }>
 }

@@ -6,6 +6,7 @@
 import { CorruptBytes } from '../lib/bytes.ts'
 import type { RunView, StatusView, TaskView } from '../task/views.ts'
 import type { WireError } from './frame.ts'
+import type { MeshAnswers, MeshRequest } from './mesh-calls.ts'
 
 /** A change that the caller's library made once, and repeats unchanged until it has an answer. */
 export interface ChangeRequest {
@@ -41,6 +42,7 @@ export type CallRequest =
   | { readonly method: 'peers' }
   /** A join token of this node for one other, good for ttlMs. */
   | { readonly method: 'token'; readonly ttlMs: number | undefined }
+  | MeshRequest
   /** Gives a waiting `result` call up. */
   | { readonly method: 'forget'; readonly call: number }
   /** Stop taking and starting work, let running attempts end for graceMs, then abort them, sync, and close. */
@@ -58,7 +60,7 @@ export interface TasksRequest {
   readonly ranges?: string | undefined
 }
 
-export interface CallAnswers {
+export interface CallAnswers extends MeshAnswers {
   cancel: {
     readonly id: string
     readonly cancelled: boolean
@@ -114,6 +116,8 @@ export type EngineEvent =
       readonly state: 'live' | 'away' | 'gone' | 'removed'
       readonly addresses: readonly string[]
     }
+  /** This node has left the mesh, and closes. */
+  | { readonly type: 'drained' }
   /** Somebody did not let this node in, or this one somebody else. */
   | { readonly type: 'refused'; readonly code: string; readonly line: string }
   | { readonly type: 'store-full'; readonly full: boolean; readonly freeBytes: number }

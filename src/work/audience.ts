@@ -30,14 +30,13 @@ export class Audience {
     const ofRuns = event.type === 'run' || event.type === 'retry'
     if (this.#untold !== undefined && this.#untold.length < UNTOLD_MAX && !ofRuns) this.#untold.push(event)
     for (const session of this.#sessions) {
-      const { options, connection } = session
-      if (options.direct !== true && (!ofRuns || connection.wantsEvents)) session.event(event)
+      const { connection } = session
+      if (!connection.isFar && (!ofRuns || connection.wantsEvents)) session.event(event)
     }
   }
 
   get wantsRunEvents(): boolean {
-    for (const { options, connection } of this.#sessions)
-      if (options.direct !== true && connection.wantsEvents) return true
+    for (const { connection } of this.#sessions) if (!connection.isFar && connection.wantsEvents) return true
     return false
   }
 

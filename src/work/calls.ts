@@ -15,6 +15,7 @@ import {
   rangesFrom,
   type TasksRequest,
 } from '../wire/calls.ts'
+import type { MeshCalls } from '../wire/mesh-calls.ts'
 import { type Command, carryOut, idOf } from './commands.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import { type LiveRecord, LiveRun } from './live-run.ts'
@@ -52,6 +53,8 @@ export interface CallsParts {
   readonly addresses: () => readonly string[]
   /** Undefined: the node has no network. */
   readonly token: (ttlMs: number | undefined) => string | undefined
+  /** Undefined: the node is alone. */
+  readonly mesh: () => MeshCalls | undefined
   readonly close: (graceMs: number) => Promise<void>
   readonly ownership: () => Ownership
   readonly emit: (event: EngineEvent) => void
@@ -104,6 +107,10 @@ export class Calls {
         return asker.answer(call, { addresses: this.#parts.addresses() })
       case 'token':
         return asker.answer(call, { token: this.#token(request.ttlMs) })
+      case 'forget-stores':
+      case 'drain':
+      case 'ring':
+        return asker.answer(call, await this.#mesh().answer(request))
       case 'close':
         await this.#parts.close(request.graceMs)
         return asker.answer(call, {})
@@ -151,6 +158,13 @@ export class Calls {
     const token = this.#parts.token(ttlMs)
     if (token !== undefined) return token
     throw new CarillonError('CONFLICT', 'this node is alone, so nobody can join it: start it with `listen`')
+  }
+
+  #mesh(): MeshCalls {
+    const mesh = this.#parts.mesh()
+    if (mesh === undefined)
+      throw new CarillonError('CONFLICT', 'this node is alone: it was started without `listen`')
+    return mesh
   }
 
   /** The client is gone: nobody waits any more. */

@@ -62,7 +62,8 @@ export class FrontDesk implements SessionHost {
   }
 
   call(session: Session, call: number, request: CallRequest): void {
-    if (session.options.far === true && request.method === 'close') return session.refuse(call, notYours())
+    const isOfNode = request.method === 'close' || request.method === 'drain'
+    if (session.options.far === true && isOfNode) return session.refuse(call, notYours())
     if (this.#forwarding(session)?.call(session, call, request) !== true)
       this.callHere(session, call, request)
   }
@@ -141,5 +142,5 @@ export class FrontDesk implements SessionHost {
 }
 
 function notYours(): CarillonError {
-  return new CarillonError('CONFLICT', 'a node is closed on its own machine: by node.close(), or a signal')
+  return new CarillonError('CONFLICT', 'a node is closed or drained on its own machine only')
 }

@@ -54,8 +54,11 @@ describe('createClient', () => {
     type Made = (options: { join: string[]; handlers: H }) => ReturnType<typeof createClient<H>>
     expectTypeOf<ReturnType<Made>>().toEqualTypeOf<Promise<Client<H>>>()
     expectTypeOf<Client<H>['schedule']>().toEqualTypeOf<Node<H>['schedule']>()
-    expectTypeOf<keyof ClientEvents>().toEqualTypeOf<Exclude<keyof NodeEvents, 'started' | 'stopped'>>()
+    expectTypeOf<keyof ClientEvents>().toEqualTypeOf<
+      Exclude<keyof NodeEvents, 'started' | 'drained' | 'stopped'>
+    >()
     expectTypeOf<Client>().not.toHaveProperty('http')
+    expectTypeOf<Client>().not.toHaveProperty('drain')
     expect(Object.keys(handlers)).toHaveLength(4)
   })
 })

@@ -11,7 +11,8 @@ import type { TaskOptions } from '../../src/task/options.ts'
 import { DEFAULT_POLICY, type Policy } from '../../src/task/policy.ts'
 import { recurrenceOf } from '../../src/task/recurrence.ts'
 import { defineTask, policyText } from '../../src/task/validate.ts'
-import type { RunView, StatusView, TaskView } from '../../src/task/views.ts'
+import type { DrainView, RingView, RunView, StatusView, TaskView } from '../../src/task/views.ts'
+import type { ForgottenStore } from '../../src/wire/mesh-calls.ts'
 
 /** 2026-11-27T12:00:00Z, a Friday. */
 export const NOW = Date.UTC(2026, 10, 27, 12)
@@ -22,6 +23,9 @@ export class FakeNode implements RemoteNode {
   readonly logLines: { run: string; at: number; line: string }[] = []
   readonly calls: string[] = []
   mesh: StatusView['mesh'] = null
+  ringView: RingView = { view: '0'.repeat(16), ranges: 256, replicas: 3, nodes: [], unowned: 0, range: null }
+  /** What each further drain() tells; then nobody answers. */
+  drains: DrainView[] = []
   handlers: string[] = ['command', 'email.send', 'report']
   profile: Partial<Policy> = {}
   /** The result() of each further call; the last one stays. */
@@ -133,6 +137,22 @@ export class FakeNode implements RemoteNode {
 
   async token({ ttl }: { readonly ttl: string | undefined }): Promise<string> {
     return `crl1.${ttl ?? '10m'}`
+  }
+
+  async forget(who: string): Promise<readonly ForgottenStore[]> {
+    if (who === 'live') throw new CarillonError('CONFLICT', `${who} is live`)
+    return [{ store: 'b'.repeat(32), node: `12D3-${who}` }]
+  }
+
+  async drain(): Promise<DrainView> {
+    const next = this.drains.shift()
+    if (next === undefined) throw new CarillonError('UNREACHABLE', 'nobody answers')
+    return next
+  }
+
+  async ring(id: string | undefined): Promise<RingView> {
+    this.calls.push(`ring ${id}`)
+    return { ...this.ringView, range: id === undefined ? null : this.ringView.range }
   }
 
   #set(id: string, state: TaskView['state']): void {

@@ -231,44 +231,6 @@ describe('what changes tasks', () => {
   })
 })
 
-describe('of a mesh', () => {
-  const store = { boot: 1, suspect: false, zone: '', weight: 1 }
-  const mesh = {
-    id: 'f'.repeat(32),
-    admitted: true,
-    view: '0'.repeat(16),
-    quorum: 2,
-    ranges: { owned: 130, unsure: 2, kept: 256, of: 256 },
-    stores: [
-      { ...store, store: 'a'.repeat(32), node: 'n1-abcdefgh', state: 'live', addresses: ['10.0.0.1:7400'] },
-      { ...store, store: 'b'.repeat(32), node: 'n2-ijklmnop', state: 'away', addresses: [], suspect: true },
-    ],
-    refusals: [{ code: 'SECRET_DIFFERS', line: '10.0.0.9 knows another secret' }],
-  } as const
-
-  test('peers lists its nodes, what this one acts for, and who was not let in', async () => {
-    const node = new FakeNode()
-    node.mesh = mesh
-    const { out, code } = await carillon(['peers'], { node })
-    expect(code).toBe(0)
-    expect(out).toMatch(/^abcdefgh +live +10\.0\.0\.1:7400/m)
-    expect(out).toMatch(/^ijklmnop +away\?/m)
-    expect(out).toContain('acts for 130 of 256 ranges (2 of them unsure), and keeps 256')
-    expect(out).toContain('SECRET_DIFFERS: 10.0.0.9 knows another secret')
-    expect(JSON.parse((await carillon(['peers', '--json'], { node })).out)).toEqual(mesh)
-  })
-
-  test('peers of a node that is alone says so', async () => {
-    const { err, code } = await carillon(['peers'])
-    expect([err, code]).toEqual(['carillon: this node is alone: it was started without --listen\n', 1])
-  })
-
-  test('token prints the token alone, or as JSON', async () => {
-    expect((await carillon(['token'])).out).toBe('crl1.10m\n')
-    expect((await carillon(['token', '--ttl', '1h', '--json'])).out).toBe('{"token":"crl1.1h"}\n')
-  })
-})
-
 test('status is short', async () => {
   const { out, code } = await carillon(['status'])
   expect(code).toBe(0)

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { DEFAULT_MEMBERSHIP_OPTIONS } from '../../src/membership/options.ts'
-import { type MemberOfTest, MeshOfTest } from '../support/membership-mesh.ts'
+import { MemberOfTest, MeshOfTest } from '../support/membership-mesh.ts'
 
 test('a restart has a new boot, and everybody sees it in one view', async () => {
   const mesh = new MeshOfTest('restart')
@@ -63,6 +63,82 @@ test('a wiped disk comes back as a new store; the old one stays in the roster un
   await mesh.carryOut(first.it.forget(old))
   await mesh.until(() => members.every(({ it }) => it.view.stores.length === 3), 5000)
   await mesh.until(() => mesh.agreed(), 5000)
+})
+
+test('a node with a new store lives on in it: the old one is gone soon, also for who hears of both at once', async () => {
+  const mesh = new MeshOfTest('succeeded')
+  const members = await mesh.mesh(3)
+  const [first, second, last] = members as [MemberOfTest, MemberOfTest, MemberOfTest]
+  const old = last.store
+  const oldAt = (member: MemberOfTest) => member.it.view.stores.find(({ store }) => store === old)?.state
+  last.crash()
+  await mesh.until(() => first.sees(last) === 'away', 3000)
+  // Away alone moves nothing.
+  await mesh.run(10_000)
+  expect([first, second].map(oldAt)).toEqual(['away', 'away'])
+  last.wipe()
+  last.options = { ...last.options, join: [first.host.address] }
+  last.start()
+  await mesh.until(() => members.every(member => oldAt(member) === 'gone'), 4000)
+  await mesh.until(() => mesh.agreed(), 1000)
+  expect(first.it.view.stores).toHaveLength(4)
+  const newcomer = mesh.add({ join: [first.host.address] })
+  newcomer.start()
+  await mesh.until(() => mesh.agreed(), 5000)
+  expect(oldAt(newcomer)).toBe('gone')
+})
+
+test('of two processes with one identity none is gone for good: who is left is live', async () => {
+  const mesh = new MeshOfTest('twins')
+  const members = await mesh.mesh(4)
+  const [first, , , twin] = members as [MemberOfTest, MemberOfTest, MemberOfTest, MemberOfTest]
+  const other = new MemberOfTest(mesh, twin.name, { join: [first.host.address] }, 'elsewhere')
+  const rest = members.filter(member => member !== twin)
+  const heal = mesh.switch.partition(
+    [twin.host],
+    [other, ...rest].map(({ host }) => host),
+  )
+  await mesh.until(() => rest.every(member => member.sees(twin) === 'away'), 40_000)
+  other.start()
+  await mesh.until(() => rest.every(member => member.sees(other) === 'live'), 5000)
+  await mesh.until(() => rest.every(member => member.sees(twin) === 'gone'), 5000)
+  heal()
+  await mesh.run(20_000)
+  other.crash()
+  await mesh.until(() => mesh.agreed(), 60_000)
+  expect(rest.map(member => member.sees(twin))).toEqual(['live', 'live', 'live'])
+  await mesh.until(() => rest.every(member => member.sees(other) === 'gone'), 10_000)
+})
+
+test.each([
+  ['one observer starts again', 1],
+  ['all observers start again', 2],
+])('away for long is gone, though %s: there the time begins anew', async (_, restarts) => {
+  const mesh = new MeshOfTest('away and gone')
+  const members = await mesh.mesh(3)
+  const [first, second, last] = members as [MemberOfTest, MemberOfTest, MemberOfTest]
+  last.crash()
+  await mesh.until(() => [first, second].every(member => member.sees(last) === 'away'), 3000)
+  await mesh.run(30_000)
+  for (const member of [first, second].slice(0, restarts)) {
+    member.crash(true)
+    member.start()
+  }
+  await mesh.run(25_000)
+  expect(first.sees(last)).toBe('away')
+  const ms = await mesh.until(() => [first, second].every(member => member.sees(last) === 'gone'), 60_000)
+  expect(ms > 15_000).toBe(restarts === 2)
+})
+
+test('who never comes back after a power cut of all is gone in the end', async () => {
+  const mesh = new MeshOfTest('one stays dark')
+  const members = await mesh.mesh(3)
+  const [first, second, last] = members as [MemberOfTest, MemberOfTest, MemberOfTest]
+  for (const member of members) member.crash(true)
+  first.start()
+  second.start()
+  await mesh.run(1000)
+  await mesh.until(() => [first, second].every(member => member.sees(last) === 'gone'), 100_000)
 })
 
 test('a restored disk image is found out by its boot (trace 27)', async () => {

@@ -3,6 +3,7 @@ import {
   confirmationsWanted,
   crashWitnessesWanted,
   foundingQuorum,
+  goneAfter,
   ownFailuresCount,
   quorumOf,
   settleMs,
@@ -99,6 +100,11 @@ test('a majority founds, and two majorities meet', () => {
     expect(2 * foundingQuorum(expected)).toBeGreaterThan(expected)
   expect(foundingQuorum(3)).toBe(2)
   expect(foundingQuorum(4)).toBe(3)
+})
+
+test('who is away is gone after a while; at once, nearly, if its node lives on with another store', () => {
+  expect([60_000, 1000].map(ms => goneAfter(ms, false))).toEqual([60_000, 1000])
+  expect([60_000, 1000].map(ms => goneAfter(ms, true))).toEqual([2000, 1000])
 })
 
 test('local health stretches times by one more than its score', () => {

@@ -37,3 +37,18 @@ test('a store is gone since this process first saw it so, and who was removed fo
   gone.update(view(['a', 'a1', 'live'], ['b', 'b1', 'gone']), 300)
   expect(gone.of('a')).toBeUndefined()
 })
+
+test('a store whose node lives with another one is gone for ever, also while that one is away again', () => {
+  const gone = new GoneSince(() => false)
+  const of = (old: 'live' | 'gone', other: 'live' | 'away') => {
+    const { stores, ...rest } = view(['old', 'a1', old], ['other', 'a2', other])
+    return { ...rest, stores: stores.map(each => ({ ...each, node: 'n' })) }
+  }
+  gone.update(of('gone', 'away'), 100)
+  expect(gone.of('old')).toBe(100)
+  gone.update(of('gone', 'live'), 200)
+  gone.update(of('gone', 'away'), 300)
+  expect(gone.of('old')).toBe(0)
+  gone.update(of('live', 'away'), 400)
+  expect(gone.of('old')).toBeUndefined()
+})

@@ -62,6 +62,22 @@ test('digests that are lost are sent again, whoever’s they were', () => {
   expect([said(a, b), said(b, a)]).toEqual([true, true])
 })
 
+test('a store that comes into a list says again that it is ready, though it has said so before', () => {
+  const bed = new Bed()
+  const [a, b, c] = [...bed.list()] as [string, string, string]
+  bed.answered(bed.world.clients.call('create', 'task', a, { at: bed.inMs(60_000) }))
+  bed.pass(3000)
+  for (const of of [a, c]) {
+    const replica = bed.site(of).process?.replication.replica(0)
+    // Its view had another store in place of b until now, while b saw the new one already, and told of itself.
+    if (replica !== undefined) replica.list = replica.list.map(store => (store === b ? 'another' : store))
+    replica?.viewChanged(bed.world.agenda.now)
+    expect(replica?.isReadyAt(b)).toBe(false)
+    bed.pass(2500)
+    expect(replica?.isReadyAt(b)).toBe(true)
+  }
+})
+
 test('the instants of many ranges are spread over the period', () => {
   const slots = Array.from({ length: 1000 }, (_, range) => slotAfter(5000, 10_000, range))
   for (const at of slots) {

@@ -9,7 +9,7 @@ import { simulation } from './simulation.ts'
 
 const USAGE = `npm run soak -- NAME [options]
   crash       a real process under load, killed with kill -9: --kills N (default 200)
-  mesh-kills  three real processes, one of them killed with kill -9 at a time: --kills N (default 200)
+  mesh-kills  three real processes, one killed with kill -9 at a time, each third with its disk: --kills N (default 200)
   simulation  seeds of the simulator, each in every mix of faults: --seeds N (default 1000)
   mesh        seeds of simulated meshes without tasks, each in the next mix of faults: --seeds N (default 2000)
   tasks       the same with tasks and their judges: --seeds N (default 5000)

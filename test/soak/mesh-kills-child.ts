@@ -12,6 +12,7 @@ const note = (...words: readonly (string | number)[]): void => void writeSync(fi
 const random = new SeededRandom(name)
 const sleep = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
 const WORKERS = 4
+const NOTHING = { owned: 0, unsure: 0, kept: 0, of: 1, belowReplicas: 1 }
 
 async function work(run: Run<unknown>): Promise<void> {
   note('S', run.idempotencyKey, run.taskId, process.pid, Date.now(), run.scheduledAt)
@@ -36,13 +37,14 @@ process.stdin.on('end', () => void node.close({ graceMs: 1000 }).then(() => proc
 void settle()
 await Promise.all(Array.from({ length: WORKERS }, load))
 
-/** Says so once all are there and it keeps, without doubt, what it should. */
+/** Says so once all are there, it keeps, without doubt, what it should, and no copy is missing. */
 async function settle(): Promise<void> {
   for (let turn = 0; ; turn++) {
     const { mesh } = await node.status()
     const live = mesh?.stores.filter(({ state, suspect }) => state === 'live' && !suspect).length
-    const { owned, unsure, kept, of } = mesh?.ranges ?? { owned: 0, unsure: 0, kept: 0, of: 1 }
-    if (live === join.length + 1 && owned > 0 && unsure === 0 && kept === of) break
+    const { owned, unsure, kept, of, belowReplicas } = mesh?.ranges ?? NOTHING
+    const isWhole = kept === of && belowReplicas === 0
+    if (live === join.length + 1 && owned > 0 && unsure === 0 && isWhole) break
     if (turn % 200 === 199) console.error(`${name} has not settled: ${JSON.stringify(mesh)}`)
     await sleep(100)
   }

@@ -1,6 +1,6 @@
 /**
  * kill -9 in a mesh of real processes on loopback, under load: one of three is killed at a random moment, and started again
- * with its disk. What was acknowledged and what ran the nodes write to a file as it happens; the judge reads only that.
+ * with its disk; every third time without it, as a new store. What was acknowledged and what ran the nodes write to a file as it happens; the judge reads only that.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -29,6 +29,8 @@ interface Started {
 
 const CHILD = fileURLToPath(new URL('./mesh-kills-child.ts', import.meta.url))
 const NODES = 3
+/** So many kills, and the disk of the last one goes, too. */
+const WIPED_EVERY = 3
 const SETTLED_MS = 60_000
 const DRAIN_MS = 60_000
 
@@ -61,6 +63,7 @@ export async function meshKills({ kills, seed }: MeshKillsOptions): Promise<stri
       await gone
       // Long enough for the others to go on, or not: a process may be back at once.
       await sleep(random.float() * 3000)
+      if (kill % WIPED_EVERY === WIPED_EVERY - 1) rmSync(join(dir, `${at}`, 'db'), { recursive: true })
       nodes[at] = start(at, kill + 1)
       await (nodes[at] as Started).settled
       if ((kill + 1) % 10 === 0) console.log(`  ${kill + 1} kills`)
@@ -71,7 +74,7 @@ export async function meshKills({ kills, seed }: MeshKillsOptions): Promise<stri
     const seconds = Math.round((performance.now() - from) / 1000)
     const [p50, most] = [found.againMs[found.againMs.length >> 1] ?? 0, found.againMs.at(-1) ?? 0]
     console.log(
-      `mesh-kills: seed ${seed}, ${kills} kills in ${seconds} s: ${found.acknowledged} acknowledged, ${found.completed} completed, ` +
+      `mesh-kills: seed ${seed}, ${kills} kills (${Math.floor(kills / WIPED_EVERY)} with the disk) in ${seconds} s: ${found.acknowledged} acknowledged, ${found.completed} completed, ` +
         `${found.failures.length} lost; of the dead ${found.againMs.length} runs were started again, p50 ${p50} ms, at most ${most} ms after the kill; ` +
         `${found.again} completed runs ran again; late p50 ${found.late50} ms, p99 ${found.late99} ms`,
     )

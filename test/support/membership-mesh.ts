@@ -36,10 +36,10 @@ export class MemberOfTest {
   rolledBack: string[] = []
   failures: unknown[] = []
 
-  constructor(mesh: MeshOfTest, name: string, options: Partial<MembershipOptions>) {
+  constructor(mesh: MeshOfTest, name: string, options: Partial<MembershipOptions>, host = name) {
     this.mesh = mesh
     this.name = name
-    this.host = mesh.switch.host(name)
+    this.host = mesh.switch.host(host)
     this.options = options
     this.disk = mesh.disk()
   }
@@ -61,7 +61,7 @@ export class MemberOfTest {
   start(): void {
     const { mesh } = this
     const process = new SimulatedProcess(mesh.clock, mesh.trace)
-    const random = mesh.random.fork(`${this.name}/${this.boot}`)
+    const random = mesh.random.fork(`${this.host.name}/${this.boot}`)
     const network = new SimulatedNetwork(this.host, process, { self: this.name })
     this.process = process
     this.network = network
