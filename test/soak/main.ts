@@ -4,12 +4,14 @@ import { parseArgs } from 'node:util'
 import { crash } from './crash.ts'
 import { mesh } from './mesh.ts'
 import { meshKills } from './mesh-kills.ts'
+import { meshPartitions } from './mesh-partitions.ts'
 import { replication } from './replication.ts'
 import { simulation } from './simulation.ts'
 
 const USAGE = `npm run soak -- NAME [options]
   crash       a real process under load, killed with kill -9: --kills N (default 200)
   mesh-kills  three real processes, one killed with kill -9 at a time, each third with its disk: --kills N (default 200)
+  mesh-partitions  real processes, each with a network of its own, cut into parts: --scenario NAME (default all)
   simulation  seeds of the simulator, each in every mix of faults: --seeds N (default 1000)
   mesh        seeds of simulated meshes without tasks, each in the next mix of faults: --seeds N (default 2000)
   tasks       the same with tasks and their judges: --seeds N (default 5000)
@@ -23,6 +25,8 @@ let failures: string[]
 if (name === 'crash') failures = await crash({ kills: number('kills', values.kills, 200, 1), seed })
 else if (name === 'mesh-kills') {
   failures = await meshKills({ kills: number('kills', values.kills, 200, 1), seed })
+} else if (name === 'mesh-partitions') {
+  failures = await meshPartitions({ seed, scenario: values.scenario })
 } else if (name === 'simulation') {
   failures = await simulation({ seeds: number('seeds', values.seeds, 1000, 1), seed })
 } else if (name === 'mesh') failures = await mesh({ seeds: number('seeds', values.seeds, 2000, 1), seed })
@@ -38,7 +42,12 @@ function read() {
   try {
     return parseArgs({
       allowPositionals: true,
-      options: { kills: { type: 'string' }, seeds: { type: 'string' }, seed: { type: 'string' } },
+      options: {
+        kills: { type: 'string' },
+        seeds: { type: 'string' },
+        seed: { type: 'string' },
+        scenario: { type: 'string' },
+      },
     })
   } catch (error) {
     refuse((error as Error).message)
