@@ -4,7 +4,7 @@ import type { LogEntry } from './change-log.ts'
 import { Context, type Dot } from './context.ts'
 
 /** A peer that has been silent for so long is sent all again, however slow it was. */
-const PATIENCE_MS_MAX = 5000
+const PATIENCE_MS_MAX = 2000
 
 export class Peer {
   /** What it has synced; undefined: it has not said. */
@@ -70,7 +70,7 @@ export class Peer {
 
   /** How long it has to confirm: one that is busy takes as long as it took before, and is not sent more for that. */
   patienceMs(resendMs: number): number {
-    return Math.min(PATIENCE_MS_MAX, Math.max(resendMs, this.#latencyMs * 3))
+    return Math.min(PATIENCE_MS_MAX, Math.max(resendMs, this.#latencyMs * 2))
   }
 
   /** It did not confirm in time: what was sent is sent again. */
