@@ -9,6 +9,8 @@
  * - H3 A store that promised in a founding joins no mesh but one that was founded under the same `expect`: its vote may be the one
  *   that decided.
  * - H4 A refusal names the start that it is meant for: a late one hits nobody else.
+ * - H5 The first view of a newcomer has all that its admitter knows, as far as it fits into a frame (some hundred members; the
+ *   rest follows). In one of two it would take its own word for a majority, and act for what others keep.
  */
 
 import type { Founder } from './founder.ts'
@@ -18,6 +20,7 @@ import type { Envelope, Hello, Message, Outgoing, RefusalCode, Role } from './me
 import type { MembershipOptions, MembershipSelf } from './options.ts'
 import type { Peer, Peers } from './peers.ts'
 import type { OwnStart } from './persistence.ts'
+import { stateChunks } from './state-chunks.ts'
 import type { StartClaim } from './store-memory.ts'
 import type { Timings } from './timings.ts'
 import type { MemberRecord, StoreId } from './view.ts'
@@ -174,12 +177,19 @@ export class Handshake {
     this.#members.judge(store, claimOf(hello))
     this.#retire(record)
     this.#context.commit(() => {
-      const records = [this.#members.roster.get(store), this.#members.own].filter(
-        found => found !== undefined,
-      )
-      this.#context.send(peer.node, { type: 'welcome', founding: mesh, records })
+      this.#context.send(peer.node, { type: 'welcome', founding: mesh, records: this.#welcoming(store) })
       this.#context.sendState(peer, false, now)
     })
+  }
+
+  /** The newcomer, this store, and all others that fit into one frame: see H5. */
+  #welcoming(store: StoreId): readonly MemberRecord[] {
+    const { roster, own } = this.#members
+    const known = [...roster.records]
+    const first = known.filter(record => record.store === store)
+    const others = known.filter(record => record.store !== store && record.store !== own.store)
+    const [chunk] = stateChunks([...first, own, ...others], [], this.#context.options.limits.chunkBytes)
+    return chunk?.records ?? first
   }
 
   onWelcome(message: Extract<Message, { type: 'welcome' }>): void {

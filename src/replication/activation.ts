@@ -2,7 +2,8 @@
  * Activation (PROTOCOLS B3): who starts to act for a range, by a view, a restart or as a stand-in, first exchanges tails
  * with enough stores of its list and of each former one that is not retired, so that every acknowledged change is applied
  * here; a copy that it takes for that is included. Until then it starts nothing. Without enough of them it goes on after a
- * while, unsure, and says so; it goes on asking, and retires former lists of which all have been heard.
+ * while, unsure, and says so; who has nothing of the range yet waits longer for those that live, as one of them may well act.
+ * It goes on asking, and retires former lists of which all have been heard.
  */
 
 import { invariant } from '../invariant.ts'
@@ -15,6 +16,11 @@ export class Activation {
 
   constructor(replica: Replica) {
     this.#replica = replica
+  }
+
+  /** When it began. */
+  get since(): number {
+    return this.#since
   }
 
   begin(now: number): void {
@@ -48,8 +54,10 @@ export class Activation {
     const { round, range } = replica
     invariant(round !== undefined, 'who activates has asked')
     const sure = this.isSure(round)
-    const deadline = Math.max(this.#since + options.unsureAfterMs, startedAt + options.unsureAfterStartMs)
-    if (!sure && now < deadline) return
+    const isBehind = this.#isBehind(round)
+    const waitMs = isBehind ? options.unsureWhenNewMs : options.unsureAfterMs
+    const deadline = Math.max(this.#since + waitMs, startedAt + options.unsureAfterStartMs)
+    if ((!sure || isBehind) && now < deadline) return
     invariant(replica.list.includes(self), 'who acts for a range is in its list (A5)')
     replica.role = 'owner'
     replica.unsure = !sure
@@ -72,6 +80,15 @@ export class Activation {
     if (!replica.unsure) this.#retire(round)
     if (!replica.unsure && replica.lists.open.length === 0) replica.round = undefined
     else if (round.viewId !== parts.view().id) replica.round = this.newRound(now)
+  }
+
+  /** This store has joined no copy yet, and one that lives and keeps or kept the range has not been heard, or not wholly. */
+  #isBehind(round: Round): boolean {
+    const { ready, list, lists, parts, applied } = this.#replica
+    if (ready) return false
+    const asked = [...list, ...lists.open.flatMap(({ members }) => members)]
+    const view = parts.view()
+    return asked.some(store => view.isLive(store) && !round.isHeard(store, parts.self, applied))
   }
 
   /** It has left the mesh, or is gone for so long that nobody waits for it any more. */

@@ -10,6 +10,11 @@ export interface ReplicationOptions {
   readonly inbox: InboxOptions
   /** How long a new owner waits for enough of its lists before it goes on unsure. Longer: surer, later fires. */
   readonly unsureAfterMs: number
+  /**
+   * The same of one that has nothing of the range yet, for stores that live and have not answered. Longer: completed runs
+   * are not begun again on a busy machine; what only stores have that hang, and are not found out, fires later.
+   */
+  readonly unsureWhenNewMs: number
   /** The same after its own start, when the others may be starting as well. */
   readonly unsureAfterStartMs: number
   /** A question without an answer is asked again. Shorter: faster over a bad network, more messages. */
@@ -40,6 +45,7 @@ export const REPLICATION_DEFAULTS: ReplicationOptions = {
   copy: { chunkRecordsMax: 1000, chunkBytesMax: 128 * 1024, retryMs: 500, patienceMs: 10_000 },
   inbox: { messagesMax: 64, bytesMax: 1024 * 1024 },
   unsureAfterMs: 1000,
+  unsureWhenNewMs: 30_000,
   unsureAfterStartMs: 5000,
   askMs: 250,
   resendMs: 500,

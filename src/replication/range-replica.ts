@@ -367,7 +367,8 @@ export class RangeReplica implements Replica {
       (this.role === 'replica' && !this.ready && !this.released) ||
       (this.role === 'owner' && (this.unsure || this.lists.open.length > 0))
     if (wantsRound && this.round === undefined) this.round = this.activation.newRound(now)
-    const every = this.role === 'activating' ? options.askMs : options.resendMs
+    const isHasty = this.role === 'activating' && now - this.activation.since < options.unsureAfterMs
+    const every = isHasty ? options.askMs : options.resendMs
     if (this.round !== undefined && now - this.round.askedAt >= every) this.outgoing.ask(now)
     this.handingOver.tick(now)
     this.copying.tick(now)

@@ -14,3 +14,13 @@ for (const count of [1, 2, 3, 10]) {
     expect(members.map(member => member.founded)).toEqual(members.map(() => [first?.it.meshId]))
   })
 }
+
+test('the first view of a newcomer has all that its admitter knows', async () => {
+  const mesh = new MeshOfTest('first view')
+  const members = await mesh.mesh(5)
+  const late = mesh.add({ join: members.map(({ host }) => host.address) })
+  late.start()
+  await mesh.until(() => late.views.some(({ stores }) => stores.length > 1), 10_000)
+  const sizes = late.views.map(({ stores }) => stores.length).filter(size => size > 1)
+  expect(sizes[0]).toBe(6)
+})

@@ -165,6 +165,34 @@ test('trace 41: records of a copy that ended half way are in custody, and go', (
   expect(process.records.of(0).size).toBe(0)
 })
 
+test('trace 51: a newcomer that nobody has told who is ready does not act for what it has nothing of', () => {
+  const bed = new Bed({ ranges: 16 })
+  const [founder] = bed.world.upSites()
+  if (founder === undefined) throw new Error('one is up')
+  const newcomer = bed.world.admit(founder)
+  const { store } = newcomer.disk
+  const send = bed.world.network.send.bind(bed.world.network)
+  // It lives, as far as anybody can tell, and what it is told of ranges is late.
+  bed.world.network.send = (from, to, message: Message) => {
+    if (to !== store) send(from, to, message)
+  }
+  bed.pass(100)
+  const first = [...(newcomer.process?.replication.replicas() ?? [])].filter(({ list }) => list[0] === store)
+  expect(first.length).toBeGreaterThan(0)
+  for (const replica of first) {
+    for (const other of replica.list) if (other !== store) replica.peer(other).isNew()
+    replica.settle(bed.world.agenda.now)
+  }
+  bed.pass(4000)
+  expect(first.map(({ role }) => role)).toEqual(first.map(() => 'activating'))
+  bed.world.network.send = send
+  bed.pass(2000)
+  expect(first.map(({ role, unsure, ready }) => [role, unsure, ready])).toEqual(
+    first.map(() => ['owner', false, true]),
+  )
+  for (const { range } of first) expect(bed.armed(range)).toEqual([store])
+})
+
 test('what comes in while records are read waits, in order, and is bounded', () => {
   const bed = new Bed()
   const [a, b] = [...bed.list()] as [string, string]

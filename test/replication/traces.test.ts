@@ -516,11 +516,16 @@ test('trace 45: who was told of no list in between hears of it from those that i
   const processOf = (store: string) =>
     bed.site(store).process as NonNullable<ReturnType<Bed['site']>['process']>
   for (const store of [a, b, c, d, e, f]) processOf(store).viewChanged = () => undefined
-  const see = (seeing: readonly string[], list: readonly string[], id: string): void => {
+  const see = (
+    seeing: readonly string[],
+    list: readonly string[],
+    id: string,
+    away: readonly string[] = [],
+  ): void => {
     for (const store of seeing) {
       processOf(store).replication.viewChanged({
         ...{ id: id.padStart(16, '0'), quorum: 2, list: () => list },
-        ...{ isLive: () => true, goneSince: () => undefined },
+        ...{ isLive: store => !away.includes(store), goneSince: () => undefined },
       })
     }
   }
@@ -532,7 +537,7 @@ test('trace 45: who was told of no list in between hears of it from those that i
   bed.pass(1000)
   bed.cut([a, b, e, f], [c, d])
   expect(bed.answered(bed.world.clients.call('cancel', 't', c)).outcome).toBe('done')
-  see([a, b, e, f], [e, f], '2')
+  see([a, b, e, f], [e, f], '2', [c, d])
   bed.pass(2000)
   // It knows that c and d may have acknowledged what it has not: with the lists of the own disk alone it would be sure.
   expect(bed.armed()).toContain(e)
