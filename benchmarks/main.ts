@@ -18,6 +18,9 @@ const NAMES = [
   'idle',
   'placement',
   'membership',
+  'mesh',
+  'failover',
+  'idle-mesh',
 ] as const
 
 const { values, positionals } = parseArgs({
@@ -42,7 +45,7 @@ if (!Number.isSafeInteger(repeat) || repeat < 1) {
 }
 
 const module = (await import(`./${name}.ts`)) as Record<string, Benchmark>
-const benchmark = module[name] as Benchmark
+const benchmark = module[name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())] as Benchmark
 const machine = `${cpus().length} x ${cpus()[0]?.model ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`
 console.log(
   `${benchmark.name}: ${benchmark.about}\n${machine}${values.quick ? ', quick (not to be quoted)' : ''}\n`,

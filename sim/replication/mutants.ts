@@ -61,8 +61,8 @@ export const REPLICATION_MUTANTS: readonly ReplicationMutant[] = [
         Peer.prototype,
         'says',
         original =>
-          function (this: Peer, context: Context) {
-            original.call(this, (this.confirmed ?? Context.EMPTY).join(context))
+          function (this: Peer, context: Context, now: number) {
+            original.call(this, (this.confirmed ?? Context.EMPTY).join(context), now)
           },
       )
       const undoTick = patch(

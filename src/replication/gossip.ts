@@ -76,7 +76,7 @@ export class Gossip {
     peer.knows = seen
     peer.hash = hash
     const isSame = hash === this.#hash()
-    if (isSame) peer.says(this.#replica.synced)
+    if (isSame) peer.says(this.#replica.synced, this.#parts.host.monotonic())
     if (isSame && asks) this.tell(from)
     return isSame
   }

@@ -67,6 +67,7 @@ export class Incoming implements Taker {
   }
 
   #append(from: string, { entries }: Append, now: number): void {
+    this.#replica.peer(from).appendedAt = now
     const said = new Set<number>()
     let gap = false
     for (const entry of entries) {
@@ -100,7 +101,7 @@ export class Incoming implements Taker {
     const { number, viewId, context, ready, active, durable } = message
     const peer = this.#replica.peer(from)
     peer.durable = durable
-    peer.says(context)
+    peer.says(context, now)
     if (viewId !== this.#parts.view().id) this.#parts.host.exchangeViews(from)
     this.#hears(from, ready, active, now)
     this.#joinLists(message.lists, now)
@@ -127,7 +128,11 @@ export class Incoming implements Taker {
 
   #digest(from: string, digest: Digest, now: number): void {
     this.#hears(from, digest.ready, digest.active, now)
-    if (!this.#replica.gossip.heard(from, digest)) this.#replica.outgoing.askBack(from, now)
+    if (this.#replica.gossip.heard(from, digest)) return
+    // Changes are on their way, or come from there: that they are not all there yet is no news.
+    const { appendedAt, resendAt } = this.#replica.peer(from)
+    if (now >= resendAt && now - appendedAt >= this.#parts.options.digestMs)
+      this.#replica.outgoing.askBack(from, now)
   }
 
   #hears(from: string, ready: boolean, active: boolean, now: number): void {

@@ -36,8 +36,8 @@ export class Outgoing {
       return host.send(to, { type: 'copy-offer', range: this.#replica.range })
     }
     if (entries.length === 0) return
-    peer.sending(entries)
-    peer.resendAt = now + options.resendMs
+    peer.sending(entries, now)
+    peer.resendAt = now + peer.patienceMs(options.resendMs)
     host.send(to, { type: 'append', range: this.#replica.range, entries })
   }
 
@@ -102,10 +102,10 @@ export class Outgoing {
       if (store === self || !view.isLive(store)) continue
       const peer = this.#replica.peer(store)
       if (now < peer.resendAt || peer.has(this.#replica.applied)) continue
-      peer.resendAt = now + options.resendMs
+      peer.resendAt = now + peer.patienceMs(options.resendMs)
       if (peer.confirmed === undefined) this.askBack(store, now)
       else {
-        peer.sent = peer.confirmed
+        peer.lags()
         // A change may need one that nobody has any more but in a record: that is only copied.
         if (++peer.resends > RESENDS_MAX) {
           peer.resends = 0

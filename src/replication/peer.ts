@@ -3,6 +3,9 @@
 import type { LogEntry } from './change-log.ts'
 import { Context, type Dot } from './context.ts'
 
+/** A peer that has been silent for so long is sent all again, however slow it was. */
+const PATIENCE_MS_MAX = 2000
+
 export class Peer {
   /** What it has synced; undefined: it has not said. */
   confirmed: Context | undefined
@@ -25,6 +28,12 @@ export class Peer {
   askedAt = Number.NEGATIVE_INFINITY
   offeredAt = Number.NEGATIVE_INFINITY
   digestAt = Number.NEGATIVE_INFINITY
+  /** When changes came from there last. */
+  appendedAt = Number.NEGATIVE_INFINITY
+  /** One that was sent, by which the time to a confirmation is taken. */
+  #probe: (Dot & { readonly at: number }) | undefined
+  /** How long confirmations have taken lately. */
+  #latencyMs = 0
 
   /** It has come into the list: it is asked, and has to say that it is ready, also if that is what it said last. */
   isNew(): void {
@@ -37,23 +46,51 @@ export class Peer {
     return this.confirmed?.contains(context) === true
   }
 
-  /** It says what it has: that counts, also if it is less than was known. */
-  says(context: Context): void {
+  /**
+   * It says what it has: that counts, also if it is less than was known. What was sent a moment ago may be on its way still,
+   * and is not sent again for that: it would be with every word of a peer that cannot keep up.
+   */
+  says(context: Context, now: number): void {
     if (this.confirmed?.contains(context) !== true) this.resends = 0
     this.confirmed = context
     this.said = context
-    this.sent = context
+    this.sent = now < this.resendAt ? this.sent.join(context) : context
+    this.#looksBack(now)
   }
 
-  confirms(dot: Dot): void {
+  /** What else is on its way is waited for anew: it comes in order. */
+  confirms(dot: Dot, now: number, resendMs: number): void {
     const before = this.confirmed ?? Context.EMPTY
     if (before.of(dot.actor) >= dot.n) return
     this.resends = 0
     this.confirmed = before.join(Context.from([dot]))
+    this.#looksBack(now)
+    this.resendAt = Math.max(this.resendAt, now + this.patienceMs(resendMs))
+  }
+
+  /** How long it has to confirm: one that is busy takes as long as it took before, and is not sent more for that. */
+  patienceMs(resendMs: number): number {
+    return Math.min(PATIENCE_MS_MAX, Math.max(resendMs, this.#latencyMs * 2))
+  }
+
+  /** It did not confirm in time: what was sent is sent again. */
+  lags(): void {
+    this.#probe = undefined
+    this.#latencyMs = Math.min(this.#latencyMs * 2, PATIENCE_MS_MAX)
+    this.sent = this.confirmed ?? Context.EMPTY
+  }
+
+  #looksBack(now: number): void {
+    const probe = this.#probe
+    if (probe === undefined || (this.confirmed?.of(probe.actor) ?? 0) < probe.n) return
+    this.#probe = undefined
+    this.#latencyMs = Math.max(now - probe.at, this.#latencyMs * 0.75)
   }
 
   /** The entries are on their way: they are sent again only when that has taken too long. */
-  sending(entries: readonly LogEntry[]): void {
+  sending(entries: readonly LogEntry[], now: number): void {
+    const last = entries.at(-1)
+    if (last !== undefined) this.#probe ??= { actor: last.actor, n: last.n, at: now }
     const ns = new Map<number, number>()
     for (const { actor, n } of this.sent.dots()) ns.set(actor, n)
     for (const { actor, n } of entries) ns.set(actor, n)

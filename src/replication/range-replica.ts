@@ -301,7 +301,7 @@ export class RangeReplica implements Replica {
     switch (message.type) {
       case 'have':
         this.peer(from).durable = message.durable
-        this.peer(from).confirms(message)
+        this.peer(from).confirms(message, now, this.parts.options.resendMs)
         break
       case 'activated':
         this.handingOver.activated(from, message.number, now)

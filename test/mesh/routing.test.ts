@@ -193,3 +193,12 @@ test('a handler that no node has is told of', async () => {
   const owner = bed.ownerOf('t')
   expect((await bed.done(owner.api.status())).withoutWorker).toMatchObject([{ name: 'nobody', waiting: 1 }])
 })
+
+test('nodes compare their clocks', async () => {
+  await founded()
+  await bed.advance(100)
+  for (const { api } of bed.nodes) {
+    const { mesh } = await bed.done(api.status())
+    for (const { skewMs } of mesh?.stores ?? []) expect(Math.abs(skewMs ?? Number.NaN)).toBeLessThanOrEqual(5)
+  }
+})

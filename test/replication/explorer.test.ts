@@ -31,6 +31,6 @@ describe('the judges find', () => {
   ])('%s', name => {
     const mutant = REPLICATION_MUTANTS.find(each => each.name === name)
     expect(mutant).toBeDefined()
-    if (mutant !== undefined) expect(hunt(mutant, 1, 40).by).toBeDefined()
+    if (mutant !== undefined) expect(hunt(mutant, 1, 120).by).toBeDefined()
   })
 })
