@@ -105,6 +105,10 @@ export class SimulatedNetwork implements Network, DiallerHolder {
     this.#diallers.delete(address)
   }
 
+  isSought(address: string): boolean {
+    return this.#diallers.get(address)?.isSought === true
+  }
+
   disconnect(peer: string): void {
     const end = this.#ends.get(peer)
     if (end === undefined) return

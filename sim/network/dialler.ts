@@ -26,6 +26,8 @@ export interface DiallerHolder extends HostedNetwork {
 }
 
 export class Dialler implements EndWatcher {
+  /** No dial has shown who is there. */
+  isSought = true
   readonly #holder: DiallerHolder
   readonly #address: string
   #timer: Timer | undefined
@@ -107,6 +109,7 @@ export class Dialler implements EndWatcher {
 
   #met(listener: HostedNetwork): void {
     this.#round++
+    this.isSought = false
     this.#timer?.cancel()
     this.#failures = 0
     this.#end = this.#holder.meet(listener, this.#address)
@@ -118,6 +121,7 @@ export class Dialler implements EndWatcher {
 
   #failed(why: DialFailure): void {
     this.#round++
+    if (why !== 'timeout') this.isSought = false
     this.#backOff()
     this.#failures++
     this.#holder.dialFailed(this.#address, why)

@@ -16,7 +16,10 @@ import { type WireError, wireError } from '../wire/frame.ts'
 import { openDataDir } from './data-dir.ts'
 import { MemoryStore } from './memory-store.ts'
 import { MessagePortChannel } from './message-port-channel.ts'
+import { endpointText, parseAddress } from './network/addresses.ts'
 import { type NetworkSettings, type OpenedNetwork, openNetwork } from './open-network.ts'
+import { openSlot } from './open-slot.ts'
+import { portOfSlot } from './slots.ts'
 import { SystemClock } from './system-clock.ts'
 import { SystemRandom } from './system-random.ts'
 
@@ -25,6 +28,8 @@ export interface EngineThreadData {
   readonly port: MessagePort
   /** Undefined: memory only. */
   readonly dataDir: string | undefined
+  /** How many processes may share the data directory; undefined: one, which has it all. */
+  readonly slots: number | undefined
   readonly durability: 'sync' | 'interval'
   readonly repair: boolean
   /** Undefined: the node is alone. */
@@ -42,11 +47,14 @@ export interface MeshSettings extends NetworkSettings {
 
 /** The first message: the engine runs, or why it does not. */
 export type EngineThreadReady =
-  | { readonly ready: true }
+  | { readonly ready: true; readonly slot?: number | undefined }
   | { readonly ready: false; readonly error: WireError }
 
 interface OpenStore {
   readonly store: Store
+  /** Undefined: in memory. */
+  readonly path?: string
+  readonly slot?: number
   close(): Promise<void>
 }
 
@@ -57,9 +65,10 @@ async function run(data: EngineThreadData): Promise<void> {
   let engine: Engine
   let network: OpenedNetwork | undefined
   try {
-    open = await openStore(data.dataDir, clock)
+    open = await openStore(data, clock)
+    const { path, slot } = open
     const refused = (code: string, line: string): void => engine.tell({ type: 'refused', code, line })
-    if (data.mesh !== undefined) network = await openNetwork(data.mesh, data.dataDir, refused)
+    if (data.mesh !== undefined) network = await openNetwork(meshOfSlot(data.mesh, slot), path, refused)
     engine = new Engine(
       {
         clock,
@@ -80,18 +89,35 @@ async function run(data: EngineThreadData): Promise<void> {
   }
   // A thread that just falls over with a write under way may take the process along: LevelDB has threads of its own.
   process.on('uncaughtException', error => engine.failed(error))
-  port.postMessage({ ready: true } satisfies EngineThreadReady)
+  port.postMessage({ ready: true, slot: open.slot } satisfies EngineThreadReady)
   engine.attach(new MessagePortChannel(port))
   // How it stopped, the clients have been told already.
   await engine.stopped.catch(() => undefined)
   await open.close().catch(() => undefined)
 }
 
-async function openStore(dataDir: string | undefined, clock: SystemClock): Promise<OpenStore> {
+async function openStore({ dataDir, slots }: EngineThreadData, clock: SystemClock): Promise<OpenStore> {
+  if (dataDir !== undefined && slots !== undefined) return openSlot(dataDir, slots, { clock })
   if (dataDir !== undefined) return openDataDir(dataDir, { clock })
   const store = new MemoryStore()
   await store.open()
   return { store, close: () => store.close() }
+}
+
+function meshOfSlot(mesh: MeshSettings, slot: number | undefined): MeshSettings {
+  const { listen, advertise } = mesh
+  if (slot === undefined) return mesh
+  return {
+    ...mesh,
+    listen: addressOfSlot('listen', listen, slot),
+    advertise: addressOfSlot('advertise', advertise, slot),
+  }
+}
+
+function addressOfSlot(field: string, address: string | undefined, slot: number): string | undefined {
+  if (address === undefined) return undefined
+  const { host, port } = parseAddress(address, field)
+  return endpointText({ host, port: portOfSlot(port, slot) })
 }
 
 function optionsOf(data: EngineThreadData, join: readonly string[]): Partial<EngineOptions> {

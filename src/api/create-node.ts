@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { announceApi, apiToken, freshToken, withdrawApi } from '../adapters/api-access.ts'
 import { shellHandler } from '../adapters/shell.ts'
+import { portOfSlot, slotPath } from '../adapters/slots.ts'
 import { SystemClock } from '../adapters/system-clock.ts'
 import { SystemRandom } from '../adapters/system-random.ts'
 import { type ApiAddress, parseAddress } from '../http/address.ts'
@@ -17,7 +18,7 @@ import type { CreateNodeOptions, Handlers, Node, NoHandlers } from './types.ts'
 /**
  * Starts a node: an engine in a thread of its own, and the handlers in this one.
  *
- * Rejects with INVALID, STORE_LOCKED (another process has the data directory), STORE_FORMAT, STORE_CORRUPT,
+ * Rejects with INVALID, STORE_LOCKED (another process has the data directory, or others all its slots), STORE_FORMAT, STORE_CORRUPT,
  * STORE_FULL, STORE_FAILED, LISTEN_FAILED (of the HTTP API), or UNSUPPORTED.
  */
 export async function createNode<const H extends Handlers = NoHandlers>(
@@ -28,6 +29,7 @@ export async function createNode<const H extends Handlers = NoHandlers>(
   const started = await startThread('engine-thread', port => ({
     port,
     dataDir: options.dataDir,
+    slots: options.slots,
     durability: options.durability ?? 'sync',
     repair: options.repair ?? false,
     mesh: meshSettings(options),
@@ -40,6 +42,7 @@ export async function createNode<const H extends Handlers = NoHandlers>(
       concurrency: options.concurrency ?? 100,
       handlers: { ...commandHandler(options), ...options.handlers },
     },
+    started.slot,
   )
   if (address !== undefined) await openApi(node, address, options)
   if (options.signals === true) closeOnSignals(node)
@@ -64,13 +67,16 @@ function addressOf({ http }: CreateNodeOptions<Handlers>): ApiAddress | undefine
 async function openApi(
   node: LocalNode,
   address: ApiAddress,
-  { http, dataDir }: CreateNodeOptions<Handlers>,
+  { http, dataDir: givenDir }: CreateNodeOptions<Handlers>,
 ): Promise<void> {
+  const { slot } = node
+  const dataDir = givenDir === undefined || slot === undefined ? givenDir : slotPath(givenDir, slot)
+  const port = slot === undefined ? address.port : portOfSlot(address.port, slot)
   try {
     const given = typeof http === 'object' ? http.token : undefined
     const token = given ?? (dataDir === undefined ? freshToken() : await apiToken(dataDir))
     const { startHttp } = await import('../http/server.ts')
-    const server = await startHttp(node, { ...address, token })
+    const server = await startHttp(node, { ...address, port, token })
     const { url } = server
     const close = async (): Promise<void> => {
       // If the file can't be removed, it is as after a kill: who reads it looks whether this process lives.

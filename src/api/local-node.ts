@@ -20,11 +20,13 @@ const EVENTS: Readonly<Record<keyof NodeEvents, true>> = {
 }
 
 export class LocalNode extends Front implements Omit<Node, 'schedule' | 'on' | 'off'> {
+  readonly slot: number | undefined
   #http: (OpenApi & { readonly server: HttpServer }) | undefined
   #httpClosed: Promise<void> | undefined
 
-  constructor(parts: FrontParts, options: FrontOptions) {
+  constructor(parts: FrontParts, options: FrontOptions, slot?: number) {
     super(parts, options, { what: 'node', events: EVENTS })
+    this.slot = slot
   }
 
   /** The HTTP API, while it is open. */

@@ -8,7 +8,7 @@ import { invalid } from '../task/schema.ts'
 import type { CreateNodeOptions, Handlers, MeshOptions } from './types.ts'
 
 /** Options that say nothing without `listen` or `join`. */
-const OF_MESHES = ['mesh', 'advertise', 'network'] as const
+const OF_MESHES = ['mesh', 'advertise', 'network', 'slots'] as const
 export const TOKEN_PREFIX = 'crl1.'
 
 /** Undefined: the node is alone. Throws INVALID. */
@@ -23,6 +23,8 @@ export function meshSettings(options: CreateNodeOptions<Handlers>): MeshSettings
       { field: 'listen' },
     )
   }
+  if (options.slots !== undefined && options.dataDir === undefined)
+    throw invalid('slots', options.slots, 'none without dataDir: slots are parts of a data directory')
   // A node that nobody can reach can't be asked for its ranges.
   if (listen === undefined)
     throw new CarillonError(

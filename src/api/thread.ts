@@ -18,6 +18,8 @@ interface ThreadData {
 export interface StartedThread {
   readonly channel: WorkerChannel
   readonly thread: Thread
+  /** Of the data directory, where it has slots. */
+  readonly slot: number | undefined
   /** Rejects when the thread has ended. */
   readonly died: Promise<never>
 }
@@ -44,14 +46,14 @@ export async function startThread<File extends keyof ThreadData>(
   })
   signal?.addEventListener('abort', abort)
   try {
-    await Promise.race([started, died, aborted])
+    const slot = await Promise.race([started, died, aborted])
+    return { channel: new MessagePortChannel(port1), thread, slot, died }
   } catch (error) {
     if (signal?.aborted === true) void thread.terminate()
     throw error
   } finally {
     signal?.removeEventListener('abort', abort)
   }
-  return { channel: new MessagePortChannel(port1), thread, died }
 }
 
 export function abortError(signal: AbortSignal): CarillonError {
@@ -74,10 +76,10 @@ function newThread(file: string, workerData: object, port: MessagePort): Thread 
  * The thread's first message: whether it could start. A thread that could not ends at once, and on a busy machine its end
  * is told before what it said: then the message is still in the port.
  */
-function ready(port: MessagePort, thread: Thread): Promise<void> {
+function ready(port: MessagePort, thread: Thread): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const hear = (message: EngineThreadReady): void => {
-      if (message.ready) resolve()
+      if (message.ready) resolve(message.slot)
       else reject(rebuiltError(message.error))
     }
     const ended = (): void => {

@@ -55,6 +55,12 @@ export type TasksOf<H, List extends readonly unknown[]> = {
 export interface CreateNodeOptions<H> {
   /** Where tasks are kept. Left out: in memory only, and nothing survives the process. */
   readonly dataDir?: string | undefined
+  /**
+   * So many processes may share the data directory, each a node of the mesh (PM2, `node:cluster`): each takes the lowest free
+   * of `slot-1`, `slot-2`, … in it, and in slot n adds n - 1 to the ports of `listen`, `advertise` and `http`. Left out: one
+   * process has it, and a second one is refused.
+   */
+  readonly slots?: number | undefined
   readonly handlers?: (H & Handlers) | undefined
   /** Runs of one handler at a time, unless handle() says otherwise. Default: 100. */
   readonly concurrency?: number | undefined
@@ -244,6 +250,8 @@ export interface Node<H = NoHandlers> {
   off<Type extends keyof NodeEvents>(type: Type, listener: NodeEvents[Type]): this
   /** The HTTP API, if it was asked for, until the node closes. */
   readonly http: OpenApi | undefined
+  /** Which slot of the data directory it has taken, from 1; undefined without `slots`. */
+  readonly slot: number | undefined
   /** Resolves when the node has closed; rejects with ENGINE_STOPPED if its engine died. */
   readonly closed: Promise<void>
   /**
@@ -265,7 +273,7 @@ export type ClientEvents = Omit<NodeEvents, 'started' | 'drained' | 'stopped'>
  * Its handlers run tasks like those of a node. If the connection is lost meanwhile, their runs are aborted (`run.signal`),
  * and run again elsewhere with the same `idempotencyKey`.
  */
-export interface Client<H = NoHandlers> extends Omit<Node<H>, 'http' | 'drain' | 'on' | 'off'> {
+export interface Client<H = NoHandlers> extends Omit<Node<H>, 'http' | 'slot' | 'drain' | 'on' | 'off'> {
   /** Calls the listener at each such event. `run` and `retry` events cost something only while somebody listens. */
   on<Type extends keyof ClientEvents>(type: Type, listener: ClientEvents[Type]): this
   off<Type extends keyof ClientEvents>(type: Type, listener: ClientEvents[Type]): this

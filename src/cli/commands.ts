@@ -69,6 +69,10 @@ A node with --listen or --join is one of a mesh. Who is let in has the mesh's se
 CARILLON_SECRET, else of the file MESH_SECRET in the data directory, which the first node
 of a mesh makes.
 
+With --slots, processes that are started alike (by PM2, say) share the data directory:
+each takes the lowest free slot in it, and adds to each port what its slot is above 1.
+The secret is that of CARILLON_SECRET; other commands find the node in DIR/slot-N.
+
 SIGINT or SIGTERM: no new runs, --grace for those that run, then they are aborted
 (and run again at the next start), all is synced, exit code 0. A second signal ends
 the process at once (130, 143). A handler that blocks the thread delays signals.`,
@@ -92,6 +96,7 @@ the process at once (130, 143). A handler that blocks the thread delays signals.
       { flags: '--advertise <address>', text: 'where others reach this node, if not where it listens' },
       { flags: '--mesh <name>', text: 'name of the mesh (default: carillon)' },
       { flags: '--expect <n>', text: 'nodes that found the mesh together, where each joins the others' },
+      { flags: '--slots <n>', text: 'processes that may share the data directory, each a node in a slot' },
       { flags: '--zone <zone>', text: 'where this node stands: copies go to distinct zones first' },
       { flags: '--grace <duration>', text: 'for running handlers at the end (default: 10s)' },
       { flags: '--concurrency <n>', text: 'runs of one handler at a time (default: 100)' },

@@ -13,10 +13,12 @@ export interface MeshValues {
   readonly mesh?: string
   readonly expect?: string
   readonly zone?: string
+  readonly slots?: string
 }
 
 const LISTEN = '0.0.0.0:7400'
 const NODES_MAX = 1000
+const SLOTS_MAX = 64
 
 /** Whose mesh. The secret comes by the environment: the command line is for everybody to see. */
 export function accessOf(
@@ -31,10 +33,10 @@ export function accessOf(
 export function meshOptions(
   values: MeshValues,
   env: Readonly<Record<string, string | undefined>>,
-): Pick<CreateNodeOptions<Handlers>, 'listen' | 'join' | 'advertise' | 'mesh'> {
-  const { listen, join, advertise, mesh: name, expect, zone } = values
+): Pick<CreateNodeOptions<Handlers>, 'listen' | 'join' | 'advertise' | 'mesh' | 'slots'> {
+  const { listen, join, advertise, mesh: name, expect, zone, slots } = values
   if (listen === undefined && join === undefined) {
-    for (const flag of ['advertise', 'mesh', 'expect', 'zone'] as const)
+    for (const flag of ['advertise', 'mesh', 'expect', 'zone', 'slots'] as const)
       if (values[flag] !== undefined)
         throw wrongUse(`--${flag} is given without --listen or --join: give one`)
     return {}
@@ -43,6 +45,7 @@ export function meshOptions(
     listen: listen ?? LISTEN,
     ...(join === undefined ? {} : { join }),
     ...(advertise === undefined ? {} : { advertise }),
+    ...(slots === undefined ? {} : { slots: numberOf(slots, '--slots', 1, SLOTS_MAX) }),
     mesh: {
       ...accessOf(name, env),
       ...(expect === undefined ? {} : { expect: numberOf(expect, '--expect', 1, NODES_MAX) }),

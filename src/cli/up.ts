@@ -4,6 +4,8 @@
  * crontabs again.
  */
 
+import { endpointText, parseAddress } from '../adapters/network/addresses.ts'
+import { portOfSlot } from '../adapters/slots.ts'
 import type { CreateNodeOptions, Handlers, Node } from '../api/types.ts'
 import type { EngineEvent } from '../wire/calls.ts'
 import { EXIT, wrongUse } from './cli-error.ts'
@@ -97,7 +99,7 @@ export async function up(context: Context, _: readonly string[], values: UpValue
     const startMs = Math.round(performance.now() - began)
     const url = node.http?.url
     report.say(
-      `carillon: ${settings.node.listen === undefined ? 'one node' : `a node of a mesh, at ${settings.node.advertise ?? settings.node.listen}`}, ${dataDir === undefined ? 'in memory' : `data in ${dataDir}`}, started in ${startMs} ms. Ctrl-C ends it.`,
+      `carillon: ${nodeText(settings.node, node.slot)}, ${dataDir === undefined ? 'in memory' : `data in ${dataDir}`}, started in ${startMs} ms. Ctrl-C ends it.`,
     )
     if (url !== undefined) report.chat(`  HTTP API at ${url}`)
     report.chat('')
@@ -110,7 +112,14 @@ export async function up(context: Context, _: readonly string[], values: UpValue
       report.chat(
         `  ${kept > KEPT_COUNTED_MAX ? `more than ${KEPT_COUNTED_MAX}` : kept} tasks were kept from the last start`,
       )
-    report.data('started', { dataDir: dataDir ?? null, url: url ?? null, pid: process.pid, startMs, kept })
+    report.data('started', {
+      dataDir: dataDir ?? null,
+      slot: node.slot ?? null,
+      url: url ?? null,
+      pid: process.pid,
+      startMs,
+      kept,
+    })
     for (const crontab of crontabs) await take(context, node, crontab, settings)
     for (const { path, tasks } of settings.tasks) await scheduleAtStart(node, path, tasks)
     for (const crontab of crontabs) await runReboots(node, crontab)
@@ -127,6 +136,16 @@ export async function up(context: Context, _: readonly string[], values: UpValue
   }
   sayClosed()
   return EXIT.done
+}
+
+function nodeText(
+  { listen, advertise }: Pick<Settings['node'], 'listen' | 'advertise'>,
+  slot: number | undefined,
+): string {
+  if (listen === undefined) return 'one node'
+  if (slot === undefined) return `a node of a mesh, at ${advertise ?? listen}`
+  const { host, port } = parseAddress(advertise ?? listen, 'listen')
+  return `a node of a mesh, at ${endpointText({ host, port: portOfSlot(port, slot) })}, in slot ${slot}`
 }
 
 interface Settings {

@@ -178,7 +178,7 @@ export class Exchange {
         // Who belongs to a mesh says so; the other then asks to join.
         if (this.#context.meshId() !== undefined) return handshake.greet(peer, now)
         if (peer.meshId === undefined && peer.hello.role === 'node')
-          this.#context.founder()?.receive(store, message)
+          this.#context.founder()?.receive(store, message, now)
         return
       default:
         if (envelope.meshId !== undefined && envelope.meshId === this.#context.meshId()) {

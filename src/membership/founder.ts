@@ -2,7 +2,8 @@
  * Founder: when a fresh store takes part in the founding, and when it proposes. The decree itself is founding.ts.
  *
  * It proposes when all of `expect` are here, or a majority and the wait is over; the first by store id tries at once, the
- * others later, each with jitter. While a founded mesh is in sight it does not propose: it asks to join.
+ * others later, each with jitter. Before it has looked for a founded mesh, and while one is in sight, it takes no part
+ * (lookout.ts): it asks to join.
  */
 
 import type { Random } from '../ports/random.ts'
@@ -13,6 +14,7 @@ import {
   type FoundingState,
   type FoundingValue,
 } from './founding.ts'
+import type { Lookout } from './lookout.ts'
 import type { Members } from './members.ts'
 import type { FreshPeer, Hello, RefusalCode } from './messages.ts'
 import type { Peers } from './peers.ts'
@@ -25,6 +27,7 @@ export interface FounderParts {
   readonly members: Members
   readonly peers: Peers
   readonly disk: MembershipDisk
+  readonly lookout: Pick<Lookout, 'mayFound'>
   send(node: string, message: FoundingMessage): void
 }
 
@@ -110,14 +113,21 @@ export class Founder {
     this.#actions.refused('TOO_MANY_FRESH', line)
   }
 
-  receive(from: StoreId, message: FoundingMessage): void {
+  receive(from: StoreId, message: FoundingMessage, now: number): void {
     if (this.#stopped) return
-    this.#run(this.#founding.receive(from, message))
+    // What is not answered is asked again.
+    const takesPart = this.#parts.lookout.mayFound(now)
+    this.#run(takesPart ? this.#founding.receive(from, message) : this.#founding.overhear(from, message))
     this.#checkRoom()
   }
 
-  beat(now: number, meshInSight: boolean): void {
-    if (this.stopped || meshInSight) return
+  beat(now: number): void {
+    if (this.stopped) return
+    if (!this.#parts.lookout.mayFound(now)) {
+      this.#changedAt = now
+      this.#proposeAt = undefined
+      return
+    }
     const { expect, timings, seeded } = this.#options
     const peers = this.#freshPeers()
     const count = peers.length + 1

@@ -10,6 +10,7 @@
  * - F3 Who knows of more than `expect` fresh stores takes no further part. What was seen travels with each message and
  *   lies on disk beside the promise, so that a restart does not make room for one more.
  * - F4 All take part under the same `expect`.
+ * - F5 Who has not looked for a founded mesh, or sees one, takes no part: lookout.ts. It may at any time fall silent.
  *
  * Synchronous, without time: the coordinator decides when to propose. Effects come in order: what `persist` says is
  * synced before the sends after it.
@@ -153,10 +154,16 @@ export class Founding {
     return [{ type: 'persist' }, { type: 'broadcast', message }, ...this.#choose(proposal)]
   }
 
-  receive(from: StoreId, message: FoundingMessage): FoundingEffect[] {
+  /** Takes no part in what is asked, and still counts who is there (F3). */
+  overhear(from: StoreId, message: FoundingMessage): FoundingEffect[] {
     this.meet(from)
     if ('seen' in message) for (const store of message.seen) this.meet(store)
-    if (this.overfull) return this.bound ? [{ type: 'persist' }] : []
+    return this.overfull && this.bound ? [{ type: 'persist' }] : []
+  }
+
+  receive(from: StoreId, message: FoundingMessage): FoundingEffect[] {
+    const effects = this.overhear(from, message)
+    if (this.overfull) return effects
     switch (message.type) {
       case 'prepare':
         return this.#onPrepare(from, message.ballot, message.expect)

@@ -95,13 +95,6 @@ export class Handshake {
     for (const peer of peers.all) if (now >= peer.nextJoinAt) this.#ask(peer, now)
   }
 
-  /** True while a founded mesh that could admit us is connected. */
-  get meshInSight(): boolean {
-    for (const peer of this.#context.peers.all)
-      if (peer.meshId !== undefined && peer.hello?.admitted) return true
-    return false
-  }
-
   onHello(peer: Peer, envelope: Envelope, hello: Hello, now: number): void {
     const { self, peers } = this.#context
     const { record } = hello

@@ -17,6 +17,7 @@ import { Founder, meshIdOf } from './founder.ts'
 import type { FoundingState, FoundingValue } from './founding.ts'
 import { Handshake, type HandshakeContext } from './handshake.ts'
 import { HostCalls } from './host-calls.ts'
+import { Lookout } from './lookout.ts'
 import { Members } from './members.ts'
 import type { Hello, RefusalCode } from './messages.ts'
 import {
@@ -260,7 +261,7 @@ export class Membership {
     const late = Math.max(0, now - this.#beatAt)
     const handshake = this.#handshake as Handshake
     handshake.beat(now)
-    this.#founder?.beat(now, handshake.meshInSight)
+    this.#founder?.beat(now)
     if (this.#admitted) {
       const members = this.#the()
       members.beat(now, late)
@@ -371,7 +372,7 @@ export class Membership {
   #makeFounder(state: FoundingState | undefined, now: number): void {
     if (this.#mesh !== undefined || this.#shutOut !== undefined || this.#options.role !== 'node') return
     const { join, ranges, replicas } = this.#options
-    const members = this.#the()
+    const [members, timings] = [this.#the(), this.#timings]
     // Who has promised stays bound, also if it is no longer told what to expect.
     const expect = this.#options.expect ?? state?.expect
     if (expect === undefined) {
@@ -385,16 +386,11 @@ export class Membership {
       this.#calls.refused('EXPECT_DIFFERS', line)
       return
     }
+    const context = this.#context()
+    const lookout = new Lookout(context, { join, timings }, now)
     this.#founder = new Founder(
-      { ...this.#context(), members, disk: this.#disk },
-      {
-        self: this.#self.store,
-        expect,
-        ranges,
-        replicas,
-        timings: this.#timings,
-        seeded: join.length > 0,
-      },
+      { ...context, members, disk: this.#disk, lookout },
+      { self: this.#self.store, expect, ranges, replicas, timings, seeded: join.length > 0 },
       {
         decided: value => this.#adopt(value, value.founders),
         refused: (code, line) => this.#calls.refused(code, line),

@@ -78,7 +78,7 @@ export interface MembershipPorts {
   readonly random: Random
   readonly network: Pick<
     Network,
-    'self' | 'addresses' | 'frameBytesMax' | 'connect' | 'forget' | 'disconnect' | 'send'
+    'self' | 'addresses' | 'frameBytesMax' | 'connect' | 'forget' | 'isSought' | 'disconnect' | 'send'
   >
   /** Open; membership uses the keys that begin with `v`. */
   readonly store: Pick<Store, 'getMany' | 'cursor' | 'write'>

@@ -37,6 +37,8 @@ export interface Timings {
   readonly crashVoteMs: number
   /** How long a founder waits for all of `expect` before a majority will do. */
   readonly foundingWaitMs: number
+  /** How long a fresh store waits for an answer at its `join` addresses. Not below a few dials. */
+  readonly foundingLookMs: number
   /** How long the set of fresh stores must not have changed before one of them proposes. */
   readonly foundingSettleMs: number
 }
@@ -60,6 +62,7 @@ const LAN: Timings = {
   pushPullMs: 1000,
   crashVoteMs: 5000,
   foundingWaitMs: 5000,
+  foundingLookMs: 20_000,
   foundingSettleMs: 500,
 }
 
@@ -80,6 +83,7 @@ export const TIMINGS: Readonly<Record<TimingProfile, Timings>> = {
     pushPullMs: 3000,
     crashVoteMs: 10_000,
     foundingWaitMs: 10_000,
+    foundingLookMs: 30_000,
     foundingSettleMs: 1500,
   },
 }

@@ -45,6 +45,11 @@ export interface Network {
   connect(address: string): void
   /** Dials the address no more. A connection that stands stays. */
   forget(address: string): void
+  /**
+   * True from `connect` until whoever is at the address was reached once, or it was seen that nobody can be. A dial that
+   * timed out shows neither: the far side may be slow.
+   */
+  isSought(address: string): boolean
   /** Ends the connection with a peer, if there is one. */
   disconnect(peer: string): void
   send(peer: string, plane: Plane, frame: Uint8Array): boolean

@@ -132,6 +132,7 @@ const ACCESS = {
 const NODE = object(
   {
     dataDir: Type.String({ minLength: 1, description: 'a path' }),
+    slots: integer(1, 64),
     handlers: Type.Record(Type.String(), Type.Unknown(), { description: 'an object of functions by name' }),
     concurrency: integer(1, 100_000),
     profile: oneOf(['performance', 'balanced', 'economy']),

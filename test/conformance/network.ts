@@ -296,6 +296,7 @@ export function networkConformance(
       const [a, b] = await nodes(2, { started: 1 })
       const failed = `dial of ${bed.addressOf(1)} failed: refused`
       a.connect(bed.addressOf(1))
+      expect(a.isSought(bed.addressOf(1))).toBe(true)
       await until('it was refused', () => a.count(failed) >= 3)
       const before = a.count(failed)
       await bed.pass(3000)
@@ -315,6 +316,24 @@ export function networkConformance(
       const before = a.told.length
       await bed.pass(3000)
       expect(a.told.length).toBe(before)
+    })
+
+    test('seeks who is at an address until the first dial has shown it, whoever else has dialled', async () => {
+      const [a, b, c] = await nodes(3, { started: 2 })
+      const addresses = [0, 1, 2].map(node => bed.addressOf(node)) as [string, string, string]
+      expect(addresses.map(address => a.isSought(address))).toEqual([false, false, false])
+      for (const address of addresses) a.connect(address)
+      b.connect(addresses[0])
+      expect(addresses.map(address => a.isSought(address))).toEqual([true, true, true])
+      await bothConnected(a, b)
+      await until('all have shown who is there', () => addresses.every(address => !a.isSought(address)))
+      await start(c)
+      await bothConnected(a, c)
+      a.disconnect(c.self)
+      await bed.pass(500)
+      expect(a.isSought(addresses[2])).toBe(false)
+      a.forget(addresses[2])
+      expect(a.isSought(addresses[2])).toBe(false)
     })
 
     test('does not connect to itself', async () => {

@@ -139,3 +139,50 @@ test('a store that promised keeps to its founding when it is started without exp
   expect(b.it.meshId).toBe(a.it.meshId)
   expect(b.refused).toContain('OTHER_MESH')
 })
+
+/** Three that have a mesh, and `count` that expect three as well, join them, and know each other: not started. */
+async function newcomers(mesh: MeshOfTest, count: number) {
+  const old = fresh(mesh, 3, 3)
+  for (const member of old) member.start()
+  await mesh.until(() => mesh.agreed(), 20_000)
+  const late = Array.from({ length: count }, () => mesh.add())
+  const addresses = mesh.members.map(({ host }) => host.address)
+  for (const member of late) {
+    member.options = { expect: 3, join: addresses.filter(address => address !== member.host.address) }
+  }
+  const hosts = (members: readonly MemberOfTest[]) => members.map(({ host }) => host)
+  return { old, late, cut: mesh.switch.partition(hosts(old), hosts(late)) }
+}
+
+test('newcomers that meet each other before they reach the mesh that they join found no other', async () => {
+  for (const [count, cutMs] of [
+    [3, 3000],
+    [3, 12_000],
+    [10, 3000],
+  ] as const) {
+    const mesh = new MeshOfTest(`newcomers ${count} ${cutMs}`)
+    const { late, cut } = await newcomers(mesh, count)
+    for (const member of late) {
+      member.start()
+      // Three are there alone for a while.
+      if (member === late[2]) await mesh.run(1500)
+    }
+    await mesh.run(cutMs)
+    expect(late.flatMap(({ founded }) => founded)).toEqual([])
+    cut()
+    await mesh.until(() => mesh.agreed(), 30_000)
+    expect(foundedMeshes(mesh).size).toBe(1)
+  }
+})
+
+test('a machine that never answers stops no founding for ever', async () => {
+  const mesh = new MeshOfTest('never answers')
+  const members = fresh(mesh, 3, 3)
+  const hosts = members.map(({ host }) => host)
+  mesh.switch.partition([hosts[2]!], hosts.slice(0, 2))
+  for (const member of members) member.start()
+  await mesh.run(10_000)
+  expect(foundedMeshes(mesh).size).toBe(0)
+  await mesh.until(() => members[0]!.founded.length + members[1]!.founded.length === 2, 20_000)
+  expect(foundedMeshes(mesh).size).toBe(1)
+})

@@ -29,6 +29,9 @@ class NarrowNetwork implements Network {
   async start(_: NetworkEvents): Promise<void> {}
   connect(): void {}
   forget(): void {}
+  isSought(): boolean {
+    return false
+  }
   async stop(): Promise<void> {}
   disconnect(peer: string): void {
     this.cut.push(peer)

@@ -52,6 +52,10 @@ export class NetworkLog {
     this.#call(() => this.network.forget(address))
   }
 
+  isSought(address: string): boolean {
+    return this.#call(() => this.network.isSought(address))
+  }
+
   disconnect(peer: string): void {
     this.#call(() => this.network.disconnect(peer))
   }

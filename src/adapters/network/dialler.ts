@@ -54,6 +54,8 @@ export class Dialler {
   #failures = 0
   #isOver = false
   #isSelfTold = false
+  /** The address was looked up once. */
+  #isResolved = false
 
   constructor(host: DialHost, address: string) {
     this.#host = host
@@ -64,6 +66,11 @@ export class Dialler {
       this.#target = undefined
     }
     queueMicrotask(() => void this.#look())
+  }
+
+  /** Of somebody who may be there no dial has shown yet whether he is. */
+  get isSought(): boolean {
+    return !this.#isResolved || [...this.#dials.values()].some(({ isSought }) => isSought)
   }
 
   cancel(): void {
@@ -93,6 +100,7 @@ export class Dialler {
     const target = this.#target
     const found = target === undefined ? [] : await resolve(target)
     if (this.#isOver) return
+    this.#isResolved = true
     if (found.length === 0) {
       this.#failures++
       this.failed('unreachable')
@@ -118,9 +126,15 @@ export class Dialler {
   }
 }
 
+function showsWhoIsThere(dialled: Dialled): boolean {
+  if (dialled.kind === 'failed') return dialled.why !== 'timeout'
+  return dialled.kind === 'attached' || dialled.kind === 'self'
+}
+
 /** One machine at an address. */
 export class EndpointDial {
   state: 'dialling' | 'waiting' | 'attached' | 'self' | 'over' = 'dialling'
+  isSought = true
   readonly #host: DialHost
   readonly #dialler: Dialler
   readonly #endpoint: Endpoint
@@ -159,6 +173,7 @@ export class EndpointDial {
     this.state = 'dialling'
     const dialled = await this.#host.dial(this.#endpoint, this.#dialler.address, this.#abort.signal)
     if (this.#isOver()) return
+    if (showsWhoIsThere(dialled)) this.isSought = false
     switch (dialled.kind) {
       case 'attached':
         this.state = 'attached'

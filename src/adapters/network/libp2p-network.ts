@@ -204,6 +204,10 @@ export class Libp2pNetwork implements Network {
     this.#diallers.delete(address)
   }
 
+  isSought(address: string): boolean {
+    return this.#diallers.get(address)?.isSought === true
+  }
+
   disconnect(peer: string): void {
     const connection = this.#rivals.current(peer)
     if (connection === undefined) return
