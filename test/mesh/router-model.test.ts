@@ -16,7 +16,7 @@ const FAR = ['a', 'b', 'c'] as const
 const range = fc.nat(RANGES - 1)
 const client = fc.nat(2)
 const far = fc.constantFrom(...FAR)
-const step = fc.oneof(
+const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
@@ -56,6 +56,15 @@ const step = fc.oneof(
   },
 )
 
+type Step =
+  | { do: 'schedule'; client: number; ranges: number[] }
+  | { do: 'cancel' | 'task' | 'result'; client: number; range: number }
+  | { do: 'move'; range: number; to: string | undefined }
+  | { do: 'lose' | 'open' | 'mute' | 'speak'; node: string }
+  | { do: 'view' }
+  | { do: 'gone' | 'forget'; client: number }
+  | { do: 'pass'; ms: number }
+
 interface Made {
   readonly client: StubClient
   readonly number: number
@@ -78,11 +87,7 @@ test('each call is answered once, in order, and nothing is left', async () => {
       for (const each of steps) {
         if (each.do === 'pass') await bed.clock.advanceBy(each.ms)
         else if (each.do === 'move') bed.owners[each.range] = each.to
-        else if (each.do === 'lose') bed.lose(each.node)
-        else if (each.do === 'open') {
-          if (!bed.links.has(each.node)) bed.open(each.node)
-        } else if (each.do === 'mute') bed.mute.add(each.node)
-        else if (each.do === 'speak') bed.mute.delete(each.node)
+        else if ('node' in each) disturb(bed, each)
         else if (each.do === 'view') bed.router.viewChanged()
         else {
           const who = clients[each.client] as StubClient
@@ -96,7 +101,7 @@ test('each call is answered once, in order, and nothing is left', async () => {
             const items = each.ranges.map((r, i) => `${r}-${clients.indexOf(who)}-${number}-${i}`)
             made.push({ client: who, number, items, waits: false })
             bed.router.schedule(who, number, items.map(definition), 0)
-          } else {
+          } else if ('range' in each) {
             const id = `${each.range}-${clients.indexOf(who)}-${number}-0`
             const isChange = each.do === 'cancel'
             made.push({
@@ -143,6 +148,13 @@ test('each call is answered once, in order, and nothing is left', async () => {
     runs(400),
   )
 })
+
+function disturb(bed: RouterBed, { do: what, node }: Extract<Step, { node: string }>): void {
+  if (what === 'lose') bed.lose(node)
+  else if (what === 'mute') bed.mute.add(node)
+  else if (what === 'speak') bed.mute.delete(node)
+  else if (!bed.links.has(node)) bed.open(node)
+}
 
 /** What a caller was told of counts; what was given up may still be under way. */
 function judgeOrder(bed: RouterBed, made: readonly Made[]): void {
