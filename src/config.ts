@@ -91,6 +91,7 @@ export const DEFAULT_OPTIONS: EngineOptions = {
       againMsMax: 500,
       callsMax: 500_000,
       bytesMax: 256 * 1024 * 1024,
+      skewMs: 60_000,
       link: { callsMax: 10_000, bytesMax: 64 * 1024 * 1024 },
     },
   },

@@ -189,6 +189,7 @@ export class Engine {
       refusal: () => this.#refusal(),
       rearm,
       status: () => this.#status(),
+      wallNow: () => this.#clock.now(),
       addresses: () => this.#mesh?.addresses() ?? [],
       token: ttlMs => this.#ports.makeToken?.(ttlMs),
       mesh: () => this.#mesh,

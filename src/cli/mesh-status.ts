@@ -3,11 +3,14 @@
 import type { MeshView } from '../task/views.ts'
 import type { Context } from './context.ts'
 import { printable } from './text-width.ts'
+import { lengthText } from './times.ts'
 
 export type StatusRow = readonly [title: string, text: string]
 
 /** In a mesh of so many stores one copy is enough, as one down must not stop the other. */
 const PAIR = 2
+/** More is told, ms: tasks of one node come visibly early or late for people at another. */
+const SKEW_TOLD_MS = 500
 
 export function meshRows(mesh: MeshView): StatusRow[] {
   const { stores, ranges, quorum, view, draining } = mesh
@@ -23,9 +26,16 @@ export function meshRows(mesh: MeshView): StatusRow[] {
     ['mesh', `stores: ${states.join(', ')}; view ${view}`],
     ['ranges', `acts for ${owned} of ${of}${unsure === 0 ? '' : ` (${unsure} unsure)`}, keeps ${kept}`],
     ['copies', `${short}; ${copying} under way here`],
+    ['clocks', clocks(mesh)],
     ['writes', stores.length === PAIR ? 'count with one copy' : `count with ${quorum} copies`],
     ...(draining === null ? [] : [['leaving', `step: ${draining.step}`] as const]),
   ]
+}
+
+function clocks({ stores }: MeshView): string {
+  const known = stores.flatMap(({ state, skewMs }) => (state === 'live' && skewMs !== null ? [skewMs] : []))
+  const apart = Math.max(0, ...known) - Math.min(0, ...known)
+  return known.length < PAIR ? 'not compared yet' : `${lengthText(apart)} apart at most`
 }
 
 /** What somebody should look at. */
@@ -43,6 +53,14 @@ export async function sayMeshTroubles(context: Context, mesh: MeshView): Promise
       'yellow',
       'two stores: what is acknowledged while one is away is lost with the other; a third one ends that',
     )
+  for (const { node, skewMs } of stores) {
+    if (skewMs === null || Math.abs(skewMs) < SKEW_TOLD_MS) continue
+    const how = `${lengthText(Math.abs(skewMs))} ${skewMs > 0 ? 'ahead of' : 'behind'}`
+    await say(
+      'yellow',
+      `the clock of node ${node.slice(-8)} is ${how} this node's: what it fires comes by its clock`,
+    )
+  }
   const gone = stores.filter(({ state }) => state === 'gone')
   for (const { store, node } of gone)
     await say(

@@ -142,6 +142,7 @@ export const MESH = Type.Object({
       zone: Type.String(),
       weight: Type.Integer(),
       addresses: Type.Array(Type.String()),
+      skewMs: orNull(Type.Integer({ description: 'how far its clock is ahead of that of the asked node' })),
     }),
   ),
   draining: orNull(DRAIN),

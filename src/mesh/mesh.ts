@@ -336,7 +336,11 @@ export class Mesh implements MeshCalls {
         ...shortages(this.#ringParts),
         copying: this.tasks.copying,
       },
-      stores: view.stores.map(({ startId: _, ...each }) => ({ ...each, suspect: suspects.has(each.store) })),
+      stores: view.stores.map(({ startId: _, ...each }) => ({
+        ...each,
+        suspect: suspects.has(each.store),
+        skewMs: each.store === self ? 0 : (this.routing.skews.of(each.node) ?? null),
+      })),
       draining: this.#drain?.view ?? null,
       refusals: [...this.#refusals].map(([code, line]) => ({ code, line })),
     }

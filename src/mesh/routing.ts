@@ -19,10 +19,13 @@ import type { LinkLimits } from './peer-link.ts'
 import { PeerLinks } from './peer-links.ts'
 import type { TaskRequest } from './routed-call.ts'
 import { Router, type RouterOptions } from './router.ts'
+import { Skews } from './skews.ts'
 
 export interface RoutingOptions extends RouterOptions {
   /** What lies unanswered at one other node. */
   readonly link: LinkLimits
+  /** How often another node is asked what its clock shows, ms. */
+  readonly skewMs: number
 }
 
 /** Who acts for which range, as this node knows it. */
@@ -56,6 +59,7 @@ export class Routing implements Forwarding {
   readonly #links: PeerLinks
   readonly #router: Router
   readonly #listing: Listing
+  readonly skews: Skews
   /** Ranges for which this node has ceased to act in this turn. */
   readonly #ceased = new Set<number>()
 
@@ -68,12 +72,17 @@ export class Routing implements Forwarding {
         self,
         open: parts.open,
         workerFor: node => guests.link(node),
-        opened: () => this.#router.hurry(),
+        opened: node => {
+          const link = this.#links.get(node)
+          if (link !== undefined) this.skews.opened(link)
+          this.#router.hurry()
+        },
         stir,
         failed,
       },
       options.link,
     )
+    this.skews = new Skews({ clock, links: () => this.#links.all }, options.skewMs)
     const link = (node: string): ReturnType<PeerLinks['get']> => this.#links.get(node)
     this.#router = new Router(
       {
@@ -166,6 +175,7 @@ export class Routing implements Forwarding {
   }
 
   stop(): void {
+    this.skews.stop()
     this.#router.stop()
     this.#links.stop()
   }

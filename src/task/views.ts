@@ -134,6 +134,8 @@ export interface MeshView {
     readonly zone: string
     readonly weight: number
     readonly addresses: readonly string[]
+    /** Its node's wall clock less this one's, ms; null: not measured. Right to half a round trip. */
+    readonly skewMs: number | null
   }>
   /** Null: it does not leave. */
   readonly draining: DrainView | null

@@ -40,6 +40,8 @@ export type CallRequest =
   | { readonly method: 'status' }
   /** Where the live members of the mesh can be dialled; none of a node that is alone. */
   | { readonly method: 'peers' }
+  /** What its wall clock shows. */
+  | { readonly method: 'clock' }
   /** A join token of this node for one other, good for ttlMs. */
   | { readonly method: 'token'; readonly ttlMs: number | undefined }
   | MeshRequest
@@ -83,6 +85,8 @@ export interface CallAnswers extends MeshAnswers {
   end: { readonly run: RunView | null }
   logs: { readonly logs: ReadonlyArray<{ readonly run: string; readonly at: number; readonly line: string }> }
   status: { readonly status: StatusView }
+  /** Epoch ms. */
+  clock: { readonly now: number }
   peers: { readonly addresses: readonly string[] }
   token: { readonly token: string }
   forget: Record<string, never>

@@ -45,6 +45,8 @@ export interface CallsParts {
   /** Epoch ms with a fraction. */
   readonly now: () => number
   readonly hlc: () => number
+  /** As it is at this moment, not when the turn began. */
+  readonly wallNow: () => number
   /** Why no new work is taken now, if so. */
   readonly refusal: () => CarillonError | undefined
   readonly rearm: (record: LiveRecord) => void
@@ -103,6 +105,8 @@ export class Calls {
         }))
       case 'status':
         return asker.answer(call, { status: this.#parts.status() })
+      case 'clock':
+        return asker.answer(call, { now: this.#parts.wallNow() })
       case 'peers':
         return asker.answer(call, { addresses: this.#parts.addresses() })
       case 'token':

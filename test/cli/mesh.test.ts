@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import type { DrainView, MeshView, RingView } from '../../src/task/views.ts'
 import { carillon, FakeNode, NOW } from './fake-node.ts'
 
-const store = { boot: 1, suspect: false, zone: '', weight: 1 }
+const store = { boot: 1, suspect: false, zone: '', weight: 1, skewMs: 0 }
 const mesh: MeshView = {
   id: 'f'.repeat(32),
   admitted: true,
@@ -180,4 +180,18 @@ test('ring of an id shows its range, who keeps it, and who acts', async () => {
     ['ijklmnop', 'live', 'ready', 'acts'],
     [''],
   ])
+})
+
+test('status compares the clocks, and tells of one that is far off', async () => {
+  const node = new FakeNode()
+  const [first, second] = mesh.stores as [MeshView['stores'][number], MeshView['stores'][number]]
+  const live = { ...second, state: 'live', suspect: false } as const
+  node.mesh = { ...mesh, stores: [first, { ...live, skewMs: -12_000 }] }
+  const { out } = await carillon(['status'], { node })
+  expect(out).toMatch(/clocks +12s apart at most/)
+  expect(out).toContain("the clock of node ijklmnop is 12s behind this node's")
+  node.mesh = { ...mesh, stores: [first, { ...live, skewMs: 3 }] }
+  const well = await carillon(['status'], { node })
+  expect(well.out).toMatch(/clocks +3ms apart at most/)
+  expect(well.out).not.toContain('the clock of node')
 })

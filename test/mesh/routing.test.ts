@@ -222,3 +222,12 @@ test('a call that is about no task is not sent on, whatever fields it has', asyn
   expect(answers.join()).toContain('"status":{')
   expect(answers.join()).toContain('unknown method')
 })
+
+test('nodes compare their clocks', async () => {
+  await founded()
+  await bed.advance(100)
+  for (const { api } of bed.nodes) {
+    const { mesh } = await bed.done(api.status())
+    for (const { skewMs } of mesh?.stores ?? []) expect(Math.abs(skewMs ?? Number.NaN)).toBeLessThanOrEqual(5)
+  }
+})

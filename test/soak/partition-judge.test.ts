@@ -139,6 +139,7 @@ function viewOf(stores: readonly string[], ranges: { owned?: number; unsure?: nu
       zone: '',
       weight: 1,
       addresses: [],
+      skewMs: null,
     })),
     refusals: [],
   }
