@@ -79,13 +79,20 @@ export class Lanes<Call extends { readonly seq: number }, Waiting extends Part<C
     return taken
   }
 
-  /** What a call that is over has waiting goes. */
-  drop(call: Call): void {
+  /** What calls that are over have waiting goes; returns it. All at once: a lane may be long, and many calls end together. */
+  drop(calls: ReadonlySet<Call>): Waiting[] {
+    const dropped: Waiting[] = []
     for (const lane of [...this.#byRange.values()]) {
       const { waiting } = lane
-      for (let i = waiting.length - 1; i >= 0; i--) if (waiting[i]?.call === call) waiting.splice(i, 1)
-      if (waiting.length === 0 && lane.underWay === 0) this.#byRange.delete(lane.range)
+      let kept = 0
+      for (const part of waiting) {
+        if (calls.has(part.call)) dropped.push(part)
+        else waiting[kept++] = part
+      }
+      waiting.length = kept
+      if (kept === 0 && lane.underWay === 0) this.#byRange.delete(lane.range)
     }
+    return dropped
   }
 
   #make(range: number): Lane<Waiting> {

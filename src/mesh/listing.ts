@@ -9,6 +9,7 @@
  */
 
 import { CarillonError, isCarillonError } from '../errors.ts'
+import { CorruptBytes } from '../lib/bytes.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Place } from '../store/index-reader.ts'
 import type { TaskView } from '../task/views.ts'
@@ -77,13 +78,15 @@ export class Listing {
     let bytes = 0
     let failures = 0
     while (place.range < ranges) {
-      if (tasks.length >= max || bytes >= PAGE_BYTES) return { tasks, after: cursor(place) }
+      if (tasks.length >= max) return { tasks, after: cursor(place) }
       const told = [...heard.values()].find(each => covers(each, place))
       if (told !== undefined) {
         place = this.#take(told, place, max, tasks)
         failures = 0
         continue
       }
+      // What was told is taken first: else a page that is large at once would be asked for for ever.
+      if (bytes >= PAGE_BYTES && place !== from) return { tasks, after: cursor(place) }
       const node = this.#parts.target(place.range)
       const left = beganAt + callDeadlineMs - clock.monotonic()
       let answer: Told | CarillonError
@@ -130,9 +133,15 @@ export class Listing {
     try {
       if (node === self) return toldOf(await here(request), from, 0)
       const json = await this.#askFar(node, request, withinMs)
-      return toldOf(parseJson(json) as CallAnswers['tasks'], from, json.length)
+      return toldOf(parseJson(json) as CallAnswers['tasks'] | null, from, json.length)
     } catch (error) {
       if (isCarillonError(error) && PASSING.has(error.code)) return error
+      if (node === self) throw error
+      // Its disk is its own trouble, and so is what it says that can't be read: another node may act soon.
+      if (error instanceof CorruptBytes || isCarillonError(error, 'STORE_FAILED'))
+        return new CarillonError('UNREACHABLE', `node ${node} can not list: ${error.message}`, {
+          cause: error,
+        })
       throw error
     }
   }
@@ -165,13 +174,23 @@ export class Listing {
 
 const PASSING: ReadonlySet<string> = new Set(['NOT_OWNER', 'UNREACHABLE', 'CLOSED', 'TOO_MANY'])
 
-/** The answer of another node may be of any shape. */
-function toldOf(answer: CallAnswers['tasks'], from: Place, bytes: number): Told {
-  const { tasks, after, ranges } = answer
+/** The answer of another node may be of any shape. Throws CorruptBytes. */
+function toldOf(answer: CallAnswers['tasks'] | null, from: Place, bytes: number): Told {
+  const { tasks, after, ranges } = answer ?? NO_ANSWER
   const isPlain = Array.isArray(tasks) && tasks.every(task => typeof task?.id === 'string')
-  if (!isPlain || (after !== null && typeof after !== 'string') || ranges === undefined)
-    throw new CarillonError('UNREACHABLE', 'a node told of its tasks in a way that can not be read')
-  return { from, tasks, ranges: rangesFrom(ranges), to: after === null ? undefined : placeOf(after), bytes }
+  if (!isPlain || (after !== null && typeof after !== 'string'))
+    throw new CorruptBytes('a page of tasks that can not be read')
+  return { from, tasks, ranges: rangesFrom(ranges), to: after === null ? undefined : toldTo(after), bytes }
+}
+
+const NO_ANSWER: { readonly [field in keyof CallAnswers['tasks']]?: undefined } = {}
+
+function toldTo(after: string): Place {
+  try {
+    return placeOf(after)
+  } catch (cause) {
+    throw new CorruptBytes('a page of tasks that ends nowhere', { cause })
+  }
 }
 
 function covers({ ranges, from, to }: Told, place: Place): boolean {

@@ -11,14 +11,7 @@ import { ByteReader, ByteWriter, CorruptBytes } from '../lib/bytes.ts'
 import type { WorkerChannel } from '../ports/worker-channel.ts'
 import type { Definition } from '../task/definition.ts'
 import type { CallRequest } from '../wire/calls.ts'
-import {
-  JSON_BYTES_MAX,
-  MESSAGE,
-  parseJson,
-  readScheduled,
-  rebuiltError,
-  type WireError,
-} from '../wire/frame.ts'
+import { JSON_BYTES_MAX, MESSAGE, parseJson, readError, readScheduled } from '../wire/frame.ts'
 import type { Results } from '../work/creation.ts'
 import type { LinkWorker } from '../work/guest-link.ts'
 
@@ -200,12 +193,12 @@ export class PeerLink {
   #scheduled(reader: ByteReader): void {
     const call = reader.varuint()
     const { count, copies, results } = readScheduled(reader)
-    const pending = this.#take(call)
+    const pending = this.#pending.get(call)
     if (pending === undefined) return
-    if (pending.count !== count) {
-      pending.asker.lost()
+    // A call has no items: this is not its answer, however many it tells of.
+    if (pending.count !== count || count === 0)
       throw new CorruptBytes(`${count} answers to ${pending.count} tasks`)
-    }
+    this.#take(call)
     pending.asker.scheduled(results ?? NOTHING_SPECIAL, copies)
   }
 
@@ -213,14 +206,15 @@ export class PeerLink {
     const call = reader.varuint()
     const isOk = reader.u8() === 1
     const text = reader.utf8(JSON_BYTES_MAX)
-    const pending = this.#take(call)
+    const pending = this.#pending.get(call)
     if (pending === undefined) return
-    if (pending.count > 0) {
-      pending.asker.lost()
-      throw new CorruptBytes('the answer to a batch is none')
-    }
-    if (isOk) pending.asker.answered(text)
-    else pending.asker.refused(rebuiltError(errorOf(text)))
+    // All is read before it counts as answered: else nobody would tell who asked that the link is lost.
+    if (pending.count > 0) throw new CorruptBytes('the answer to a batch is none')
+    const error = isOk ? undefined : readError(text)
+    if (isOk) checkAnswer(text)
+    this.#take(call)
+    if (error === undefined) pending.asker.answered(text)
+    else pending.asker.refused(error)
   }
 
   #closed(): void {
@@ -238,8 +232,8 @@ export class PeerLink {
 
 const NOTHING_SPECIAL: Results = Object.freeze([])
 
-function errorOf(text: string): WireError {
-  const error = parseJson(text) as Partial<WireError> | null
-  if (typeof error?.message !== 'string') throw new CorruptBytes('a refusal without its reason')
-  return error as WireError
+/** It goes on as it is to whoever asked, and must not break what reads it there. */
+function checkAnswer(text: string): void {
+  const answer = parseJson(text)
+  if (typeof answer !== 'object' || answer === null) throw new CorruptBytes('an answer that is no object')
 }

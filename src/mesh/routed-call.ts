@@ -268,3 +268,14 @@ export function bytesOf({ batch }: RoutedCall): number {
 export function isAlike(a: Stretch, b: Stretch): boolean {
   return a.asked === b.asked && a.refusal === b.refusal && a.isUnknown === b.isUnknown
 }
+
+export function fullLink(node: string): CarillonError {
+  return new CarillonError(
+    'TOO_MANY',
+    `node ${node}, which acts for it, has too many calls of this node unanswered: await earlier ones first`,
+  )
+}
+
+export function notConnected(node: string): CarillonError {
+  return new CarillonError('NOT_OWNER', `node ${node} acts for it, and is not connected to this one`)
+}

@@ -25,10 +25,12 @@ import type { PeerLink } from './peer-link.ts'
 import {
   type Client,
   type ClientLanes,
+  fullLink,
   inOrder,
   isAlike,
   NOTHING,
   newStretch,
+  notConnected,
   Parcel,
   type ParcelHost,
   RoutedCall,
@@ -118,15 +120,15 @@ export class Router implements ParcelHost {
   forget(client: Client, number: number): void {
     const lanes = this.#clients.get(client)
     const call = lanes?.waits.get(number)
-    if (call !== undefined) this.#drop(call)
+    if (lanes !== undefined && call !== undefined) this.#drop(lanes, new Set([call]))
   }
 
   /** The client is gone. */
   gone(client: Client): void {
     const lanes = this.#clients.get(client)
     if (lanes === undefined) return
-    for (const call of [...lanes.calls]) this.#drop(call)
     this.#waiting.remove(lanes)
+    this.#drop(lanes, new Set(lanes.calls))
     this.#clients.delete(client)
   }
 
@@ -247,6 +249,11 @@ export class Router implements ParcelHost {
     const peer = link(node)
     if (peer === undefined) {
       for (const stretch of stretches) this.#notNow(stretch, node)
+      return
+    }
+    if (peer.isFull && stretches.some(({ attempts }) => attempts > 0)) {
+      // It was taken on, and may be a wait, or be carried out already: to refuse it now would be a lie.
+      for (const stretch of stretches) this.#notNow(stretch, node, fullLink(node))
       return
     }
     if (peer.isFull || this.#underWay.isFull(call)) {
@@ -379,23 +386,25 @@ export class Router implements ParcelHost {
   }
 
   /** Nobody can be asked now. */
-  #notNow(stretch: Stretch, known: string | undefined): void {
+  #notNow(
+    stretch: Stretch,
+    known: string | undefined,
+    why = known === undefined ? undefined : notConnected(known),
+  ): void {
     const { againMsMin, againMsMax } = this.#options
     const pauseMs = Math.min(againMsMax, againMsMin * 2 ** stretch.attempts)
-    const refusal = known === undefined ? undefined : notConnected(known)
     this.#wait({
       ...stretch,
       attempts: stretch.attempts + 1,
       at: this.#now() + pauseMs,
       asked: stretch.isUnknown ? stretch.asked : (known ?? stretch.asked),
-      refusal: refusal ?? stretch.refusal,
+      refusal: why ?? stretch.refusal,
     })
   }
 
   #wait(stretch: Stretch): void {
     const { call } = stretch
-    if (call.request === undefined && this.#underWay.isFull(call))
-      return this.#refuse(call, [stretch], this.#underWay.tooMany())
+    if (this.#underWay.isFull(call)) return this.#refuse(call, [stretch], this.#underWay.tooMany())
     this.#watch(call)
     this.#waiting.add(stretch)
   }
@@ -407,13 +416,16 @@ export class Router implements ParcelHost {
   }
 
   #tick(now: number): number {
-    for (const call of this.#underWay.expired(now)) this.#giveUp(call)
+    const expired = new Set(this.#underWay.expired(now))
+    const open = new Map<RoutedCall, Stretch[]>([...expired].map(call => [call, []]))
+    for (const lanes of new Set([...expired].map(call => call.lanes)))
+      for (const stretch of lanes.drop(expired)) open.get(stretch.call)?.push(stretch)
+    for (const [call, waiting] of open) this.#giveUp(call, waiting)
     return this.#underWay.nextAt
   }
 
-  /** Its time is over. */
-  #giveUp(call: RoutedCall): void {
-    const { lanes } = call
+  /** Its time is over; `open` is what it had waiting. */
+  #giveUp(call: RoutedCall, open: Stretch[]): void {
     const { callDeadlineMs } = this.#options
     let before: { readonly stretch: Stretch; readonly error: CarillonError } | undefined
     const errorOf = (stretch: Stretch): CarillonError => {
@@ -421,8 +433,6 @@ export class Router implements ParcelHost {
         before = { stretch, error: call.givenUp(stretch, callDeadlineMs) }
       return before.error
     }
-    const open: Stretch[] = []
-    for (const lane of lanes.all) for (const each of lane.waiting) if (each.call === call) open.push(each)
     for (const parcel of [...call.parcels]) {
       call.parcels.delete(parcel)
       for (const each of parcel.stretches) open.push({ ...each, asked: parcel.node, isUnknown: true })
@@ -433,7 +443,6 @@ export class Router implements ParcelHost {
       for (const stretch of open) call.refuseLeft(stretch.indexes ?? NOTHING, errorOf(stretch))
       call.tell()
     }
-    lanes.drop(call)
     this.#over(call)
   }
 
@@ -450,17 +459,19 @@ export class Router implements ParcelHost {
     if (call.tell()) this.#over(call)
   }
 
-  /** Nobody wants its answer. */
-  #drop(call: RoutedCall): void {
-    call.isOver = true
-    for (const parcel of [...call.parcels]) {
-      call.parcels.delete(parcel)
-      if (call.waits) this.#unask(parcel)
-      this.#release(parcel)
+  /** Nobody wants their answers. All that waits goes first: what is released must not send it. */
+  #drop(lanes: ClientLanes, calls: ReadonlySet<RoutedCall>): void {
+    for (const call of calls) call.isOver = true
+    lanes.drop(calls)
+    for (const call of calls) {
+      for (const parcel of [...call.parcels]) {
+        call.parcels.delete(parcel)
+        if (call.waits) this.#unask(parcel)
+        this.#release(parcel)
+      }
+      this.#over(call)
     }
-    call.lanes.drop(call)
-    this.#over(call)
-    // What waited behind it is the first now.
+    // What waited behind them is the first now.
     if (!this.#waiting.isEmpty) this.#waiting.arm(this.#now())
   }
 
@@ -479,15 +490,4 @@ export class Router implements ParcelHost {
   #now(): number {
     return this.#parts.clock.monotonic()
   }
-}
-
-function fullLink(node: string): CarillonError {
-  return new CarillonError(
-    'TOO_MANY',
-    `node ${node}, which acts for it, has too many calls of this node unanswered: await earlier ones first`,
-  )
-}
-
-function notConnected(node: string): CarillonError {
-  return new CarillonError('NOT_OWNER', `node ${node} acts for it, and is not connected to this one`)
 }

@@ -17,6 +17,7 @@ import type { Session } from '../work/session.ts'
 import { Listing } from './listing.ts'
 import type { LinkLimits } from './peer-link.ts'
 import { PeerLinks } from './peer-links.ts'
+import type { TaskRequest } from './routed-call.ts'
 import { Router, type RouterOptions } from './router.ts'
 import { Skews } from './skews.ts'
 
@@ -115,7 +116,7 @@ export class Routing implements Forwarding {
   }
 
   call(session: Session, call: number, request: CallRequest): boolean {
-    if (request.method !== 'ring' && 'id' in request) this.#router.call(session, call, request)
+    if (isAboutTask(request)) this.#router.call(session, call, request)
     else if (request.method === 'forget') {
       this.#router.forget(session, request.call)
       session.answer(call, {})
@@ -185,6 +186,24 @@ export class Routing implements Forwarding {
   status(): { readonly pending: number; readonly repeated: number } {
     return { pending: this.#router.pending, repeated: this.#router.repeated }
   }
+}
+
+/** By method: any request may have a field `id`, and only of these it was checked. */
+const ABOUT_TASKS: ReadonlySet<string> = new Set<TaskRequest['method']>([
+  'cancel',
+  'pause',
+  'resume',
+  'trigger',
+  'retry',
+  'task',
+  'runs',
+  'result',
+  'end',
+  'logs',
+])
+
+function isAboutTask(request: CallRequest): request is TaskRequest {
+  return ABOUT_TASKS.has(request.method)
 }
 
 function unexpected(error: unknown): CarillonError {

@@ -28,7 +28,7 @@ export class UnderWay {
 
   /** What is not there yet may not be added. */
   isFull(call: RoutedCall): boolean {
-    if (this.#watched.has(call)) return false
+    if (call.counts > 0) return false
     return this.#calls >= this.#options.callsMax || this.#bytes >= this.#options.bytesMax
   }
 
@@ -76,9 +76,11 @@ export class UnderWay {
 
   tooMany(): CarillonError {
     const { callsMax, bytesMax } = this.#options
+    const isByCount = this.#calls >= callsMax
+    const what = isByCount ? `${this.#calls} tasks and calls` : `${this.#bytes} bytes of tasks`
     return new CarillonError(
       'TOO_MANY',
-      `${this.#calls} calls are under way to other nodes, at most ${callsMax} (or ${bytesMax} bytes) may be: await earlier ones first`,
+      `${what} wait for other nodes, at most ${isByCount ? callsMax : bytesMax} may: await earlier ones first`,
     )
   }
 }

@@ -103,7 +103,7 @@ export class WaitingCalls {
       else if (head.at > now) nextAt = Math.min(nextAt, head.at)
       else {
         this.#waiting.delete(lane)
-        due.push(...lanes.take(lane))
+        for (const each of lanes.take(lane)) due.push(each)
       }
     }
     due.sort((a, b) => a.call.seq - b.call.seq)

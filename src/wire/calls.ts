@@ -170,6 +170,9 @@ const SHAPES: Readonly<Partial<Record<CallRequest['method'], Readonly<Record<str
   end: ID,
   logs: ID,
   forget: { call: isCount },
+  token: { ttlMs: value => value === undefined || isNumber(value) },
+  'forget-stores': { who: isText },
+  ring: { id: value => value === undefined || isText(value) },
   close: { graceMs: isNumber },
   tasks: {
     filter: value => typeof value === 'object' && value !== null,

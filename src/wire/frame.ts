@@ -85,6 +85,16 @@ export function rebuiltError(error: WireError): CarillonError {
   })
 }
 
+/** The error of a refusal that came over a channel. Throws CorruptBytes. */
+export function readError(text: string): CarillonError {
+  const error = parseJson(text) as Partial<Record<keyof WireError, unknown>> | null
+  if (typeof error?.message !== 'string') throw new CorruptBytes('a refusal without its reason')
+  for (const field of [error.code, error.field, error.owner])
+    if (field !== undefined && typeof field !== 'string')
+      throw new CorruptBytes('a refusal that can not be read')
+  return rebuiltError(error as WireError)
+}
+
 /** What became of the items of a `scheduled` message, from their count on. `undefined` for all: each was created. */
 export function readScheduled(reader: ByteReader): ScheduledAnswer {
   const count = reader.varuint()
@@ -96,7 +106,7 @@ export function readScheduled(reader: ByteReader): ScheduledAnswer {
   for (let i = 0; i < count; i++) {
     const code = reader.u8()
     const status = SCHEDULE_STATUS[code]
-    if (status === 'error') error = rebuiltError(parseJson(reader.utf8(JSON_BYTES_MAX)) as WireError)
+    if (status === 'error') error = readError(reader.utf8(JSON_BYTES_MAX))
     if (status === 'error' || code === SAME_ERROR) {
       if (error === undefined) throw new CorruptBytes('an error that is the same as none')
       results.push(error)

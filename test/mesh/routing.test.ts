@@ -2,6 +2,9 @@
 
 import { afterEach, expect, test } from 'vitest'
 import type { Task } from '../../src/api/types.ts'
+import { ByteWriter } from '../../src/lib/bytes.ts'
+import type { WorkerChannelEvents } from '../../src/ports/worker-channel.ts'
+import { MESSAGE } from '../../src/wire/frame.ts'
 import { BEGAN_AT, type BedNode, MeshBed } from './bed.ts'
 
 let bed: MeshBed
@@ -192,6 +195,32 @@ test('a handler that no node has is told of', async () => {
   await bed.advance(1000)
   const owner = bed.ownerOf('t')
   expect((await bed.done(owner.api.status())).withoutWorker).toMatchObject([{ name: 'nobody', waiting: 1 }])
+})
+
+test('a call that is about no task is not sent on, whatever fields it has', async () => {
+  await founded()
+  const { engine } = bed.nodes[0] as BedNode
+  const answers: string[] = []
+  const sessions: WorkerChannelEvents[] = []
+  const channel = {
+    start: (events: WorkerChannelEvents) => sessions.push(events),
+    send: (bytes: Uint8Array) => answers.push(Buffer.from(bytes).toString('latin1')),
+    close: () => undefined,
+  }
+  engine.attach(channel, { far: true })
+  for (const request of [
+    { method: 'status', id: 7 },
+    { method: 'nonsense', id: [] },
+  ]) {
+    const out = new ByteWriter()
+    out.u8(MESSAGE.call)
+    out.varuint(1)
+    out.utf8(JSON.stringify(request))
+    sessions[0]?.frame(out.take())
+  }
+  await bed.advance(100)
+  expect(answers.join()).toContain('"status":{')
+  expect(answers.join()).toContain('unknown method')
 })
 
 test('nodes compare their clocks', async () => {

@@ -2,7 +2,14 @@
 
 import fc from 'fast-check'
 import { describe, expect, expectTypeOf, test } from 'vitest'
-import type { CallAnswers, CallRequest, ChangeRequest, EngineEvent } from '../../src/wire/calls.ts'
+import { CorruptBytes } from '../../src/lib/bytes.ts'
+import {
+  type CallAnswers,
+  type CallRequest,
+  type ChangeRequest,
+  checkedRequest,
+  type EngineEvent,
+} from '../../src/wire/calls.ts'
 import { name, runs } from '../support/tasks.ts'
 
 const change = fc.record({
@@ -39,6 +46,16 @@ describe('a call', () => {
       }),
       runs(200),
     )
+  })
+
+  test.each([
+    { method: 'ring', id: 5 },
+    { method: 'forget-stores' },
+    { method: 'forget-stores', who: {} },
+    { method: 'token', ttlMs: '1h' },
+    { method: 'result', id: null },
+  ])('with fields that can not be used is not let in: %j', bad => {
+    expect(() => checkedRequest(bad)).toThrow(CorruptBytes)
   })
 
   test('has an answer of its own, each method', () => {
