@@ -193,6 +193,29 @@ test('trace 51: a newcomer that nobody has told who is ready does not act for wh
   for (const { range } of first) expect(bed.armed(range)).toEqual([store])
 })
 
+test('trace 52: who waits for the word of one that acts asks again those who did not yet', () => {
+  const bed = new Bed({ ranges: 16 })
+  const [founder] = bed.world.upSites()
+  if (founder === undefined) throw new Error('one is up')
+  const newcomer = bed.world.admit(founder)
+  const { store } = newcomer.disk
+  const send = bed.world.network.send.bind(bed.world.network)
+  let isEarly = true
+  bed.world.network.send = (from, to, message: Message) => {
+    const isWord = isEarly && to === store && message.type === 'tail'
+    send(from, to, isWord ? { ...message, active: false } : message)
+  }
+  const listed = () =>
+    [...(newcomer.process?.replication.replicas() ?? [])].filter(
+      ({ list, role }) => list.includes(store) && role === 'replica',
+    )
+  bed.pass(1500)
+  expect(listed().filter(({ ready }) => !ready).length).toBeGreaterThan(0)
+  isEarly = false
+  bed.pass(3000)
+  expect(listed().filter(({ ready }) => !ready)).toEqual([])
+})
+
 test('what comes in while records are read waits, in order, and is bounded', () => {
   const bed = new Bed()
   const [a, b] = [...bed.list()] as [string, string]
