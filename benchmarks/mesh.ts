@@ -13,7 +13,7 @@ export const mesh: Benchmark = {
   name: 'mesh',
   about: 'three processes on loopback, R = 3, W = 2, every commit synced',
   async run({ quick, say }) {
-    const n = quick ? 30_000 : 300_000
+    const n = quick ? 30_000 : 120_000
     const bench = await BenchMesh.start()
     try {
       say('warm-up')

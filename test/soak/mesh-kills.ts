@@ -31,7 +31,7 @@ const CHILD = fileURLToPath(new URL('./mesh-kills-child.ts', import.meta.url))
 const NODES = 3
 /** So many kills, and the disk of the last one goes, too. */
 const WIPED_EVERY = 3
-const SETTLED_MS = 60_000
+const SETTLED_MS = 240_000
 const DRAIN_MS = 60_000
 
 /** Resolves with what went wrong; prints figures. */
