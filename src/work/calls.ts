@@ -324,11 +324,17 @@ export class Calls {
 
   async #result(asker: Asker, call: number, id: string, wait: boolean): Promise<void> {
     this.#check(id)
-    const run = await this.#queries.result(id)
-    this.#check(id)
-    if (run !== undefined) return this.#answerSynced(asker, call, { run })
-    if (!wait) return asker.answer(call, { run: null })
-    this.#waiters.add(id, { owner: asker, call })
+    // Before it is looked for: it may end while it is, and whoever asked may give up.
+    if (wait) this.#waiters.add(id, { owner: asker, call })
+    try {
+      const run = await this.#queries.result(id)
+      this.#check(id)
+      if (!wait && run === undefined) asker.answer(call, { run: null })
+      else if (run !== undefined && (!wait || this.#waiters.remove(asker, call)))
+        this.#answerSynced(asker, call, { run })
+    } catch (error) {
+      if (!wait || this.#waiters.remove(asker, call)) throw error
+    }
   }
 
   #answerSynced(asker: Asker, call: number, answer: object): void {

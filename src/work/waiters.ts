@@ -34,11 +34,12 @@ export class Waiters {
         `${this.#max} calls already wait for results: await fewer at a time`,
       )
     }
+    const { owner, call } = waiter
+    this.remove(owner, call)
     this.#count++
     const known = this.#byKey.get(key)
     if (known === undefined) this.#byKey.set(key, new Set([waiter]))
     else known.add(waiter)
-    const { owner, call } = waiter
     const calls = this.#byOwner.get(owner)
     if (calls === undefined) this.#byOwner.set(owner, new Map([[call, { key, waiter }]]))
     else calls.set(call, { key, waiter })
@@ -61,9 +62,10 @@ export class Waiters {
     return [...this.#byKey.keys()].filter(fits).map(key => ({ key, waiters: this.take(key) }))
   }
 
-  /** The owner gave one call up, or all of them. */
-  remove(owner: object, call?: number): void {
+  /** The owner gave one call up, or all of them. False: none waited. */
+  remove(owner: object, call?: number): boolean {
     const calls = this.#byOwner.get(owner)
+    const before = this.#count
     for (const each of call === undefined ? [...(calls?.keys() ?? [])] : [call]) {
       const found = calls?.get(each)
       if (found === undefined) continue
@@ -73,6 +75,7 @@ export class Waiters {
       waiters?.delete(found.waiter)
       if (waiters?.size === 0) this.#byKey.delete(found.key)
     }
+    return this.#count < before
   }
 
   #forget(owner: object, call: number): void {

@@ -46,3 +46,13 @@ test('a hundred thousand who wait for the same task are given up within seconds'
   expect(waiters.size).toBe(0)
   expect(waiters.take('a')).toEqual([])
 }, 20_000)
+
+test('a call that waits again waits once', () => {
+  const waiters = new Waiters(10)
+  waiters.add('a', { owner: anna, call: 1 })
+  waiters.add('b', { owner: anna, call: 1 })
+  expect(waiters.size).toBe(1)
+  expect(waiters.take('a')).toEqual([])
+  expect(waiters.remove(anna, 1)).toBe(true)
+  expect(waiters.remove(anna, 1)).toBe(false)
+})
