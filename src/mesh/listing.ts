@@ -22,12 +22,11 @@ import {
 } from '../wire/calls.ts'
 import { parseJson } from '../wire/frame.ts'
 import { cursorOf, LAST_ID, placeOf } from '../work/queries.ts'
+import { type AgainOptions, pauseMs } from './asking.ts'
 import type { PeerLink } from './peer-link.ts'
 
-export interface ListingOptions {
+export interface ListingOptions extends AgainOptions {
   readonly callDeadlineMs: number
-  readonly againMsMin: number
-  readonly againMsMax: number
 }
 
 export interface ListingParts {
@@ -68,7 +67,7 @@ export class Listing {
 
   async page(filter: TaskFilter, after: string | undefined, limit: number): Promise<CallAnswers['tasks']> {
     const { clock, ranges } = this.#parts
-    const { callDeadlineMs, againMsMin, againMsMax } = this.#options
+    const { callDeadlineMs } = this.#options
     const max = Math.min(Math.max(1, limit), LIMIT_MAX)
     const from = after === undefined ? startOf(0) : given(placeOf(after))
     const beganAt = clock.monotonic()
@@ -101,8 +100,8 @@ export class Listing {
       if (place !== from && waited >= SHORT_AFTER_MS) return { tasks, after: cursor(place) }
       if (waited >= callDeadlineMs)
         throw gaveUp(place.range, ranges, node, answer instanceof CarillonError ? answer : undefined, waited)
-      const pauseMs = Math.min(againMsMax, againMsMin * 2 ** failures++)
-      await new Promise<void>(resolve => clock.setTimer(pauseMs, resolve))
+      const afterMs = pauseMs(this.#options, failures++)
+      await new Promise<void>(resolve => clock.setTimer(afterMs, resolve))
     }
     return { tasks, after: null }
   }

@@ -20,8 +20,9 @@ import type { Definition } from '../task/definition.ts'
 import type { Asker } from '../work/calls.ts'
 import { idOf } from '../work/commands.ts'
 import type { Results } from '../work/creation.ts'
+import type { BatchAsker } from '../work/front-desk.ts'
+import { type AgainOptions, type AskingParts, nodeToAsk, pauseMs } from './asking.ts'
 import { Lanes } from './lanes.ts'
-import type { PeerLink } from './peer-link.ts'
 import {
   type Client,
   type ClientLanes,
@@ -40,31 +41,16 @@ import {
 import { UnderWay, type UnderWayOptions } from './under-way.ts'
 import { WaitingCalls } from './waiting-calls.ts'
 
-export interface RouterOptions extends UnderWayOptions {
-  /** Between two tries, ms: doubled from the one to the other. Shorter: sooner at the new owner, more questions in vain. */
-  readonly againMsMin: number
-  readonly againMsMax: number
-}
+export interface RouterOptions extends UnderWayOptions, AgainOptions {}
 
-export interface RouterParts {
+export interface RouterParts extends AskingParts {
   readonly clock: Clock
-  readonly self: string
   readonly rangeOf: (id: string) => number
-  /** This node may change tasks of the range now. */
-  readonly isOpen: (range: number) => boolean
-  /** The node that acts for it, as far as is known here; this one, if it is about to. */
-  readonly nodeFor: (range: number) => string | undefined
-  readonly link: (node: string) => PeerLink | undefined
   /** Carries a batch out here; true: that is done, and only its answer is still to come. */
-  readonly scheduleHere: (definitions: readonly Definition[], mark: number, asker: HereAsker) => boolean
+  readonly scheduleHere: (definitions: readonly Definition[], mark: number, asker: BatchAsker) => boolean
   readonly callHere: (request: TaskRequest, asker: Asker) => void
   /** The call of this asker is given up. */
   readonly forgetHere: (asker: Asker) => void
-}
-
-/** Who is told of a batch that is carried out here. */
-export interface HereAsker {
-  scheduled(results: Results, copies: number): void
 }
 
 export class Router implements ParcelHost {
@@ -224,12 +210,9 @@ export class Router implements ParcelHost {
 
   /** Who is to be asked now; undefined: nobody can be. */
   #target(range: number): string | undefined {
-    const { isOpen, self, nodeFor, link } = this.#parts
-    if (isOpen(range)) return self
-    const hint = this.#hints.get(range)
-    if (hint !== undefined && link(hint) !== undefined) return hint
-    const node = nodeFor(range)
-    return node === undefined || node === self || link(node) === undefined ? undefined : node
+    const { isOpen, link } = this.#parts
+    const hint = isOpen(range) ? undefined : this.#hints.get(range)
+    return hint !== undefined && link(hint) !== undefined ? hint : nodeToAsk(this.#parts, range)
   }
 
   /** Who would have to be asked, and is not connected. */
@@ -366,19 +349,17 @@ export class Router implements ParcelHost {
   /** `error` undefined: there was no answer. */
   #again(stretch: Stretch, node: string, error: CarillonError | undefined): void {
     const { range } = stretch
-    const { againMsMin, againMsMax } = this.#options
     const hint = error?.owner
     const isNews = hint !== undefined && hint !== node && this.#hints.get(range) !== hint
     if (isNews) this.#hints.set(range, hint)
     else if (this.#hints.get(range) === node) this.#hints.delete(range)
-    const pauseMs = Math.min(againMsMax, againMsMin * 2 ** stretch.attempts)
     // Who was sent elsewhere goes there at once, but not from one to the other and back without end.
     const isAtOnce = isNews && stretch.attempts === 0
     this.repeated++
     this.#wait({
       ...stretch,
       attempts: stretch.attempts + 1,
-      at: this.#now() + (isAtOnce ? 0 : pauseMs),
+      at: this.#now() + (isAtOnce ? 0 : pauseMs(this.#options, stretch.attempts)),
       isUnknown: stretch.isUnknown || error === undefined,
       asked: node,
       refusal: error ?? stretch.refusal,
@@ -391,12 +372,10 @@ export class Router implements ParcelHost {
     known: string | undefined,
     why = known === undefined ? undefined : notConnected(known),
   ): void {
-    const { againMsMin, againMsMax } = this.#options
-    const pauseMs = Math.min(againMsMax, againMsMin * 2 ** stretch.attempts)
     this.#wait({
       ...stretch,
       attempts: stretch.attempts + 1,
-      at: this.#now() + pauseMs,
+      at: this.#now() + pauseMs(this.#options, stretch.attempts),
       asked: stretch.isUnknown ? stretch.asked : (known ?? stretch.asked),
       refusal: why ?? stretch.refusal,
     })

@@ -14,6 +14,7 @@ import type { Asker } from '../work/calls.ts'
 import type { Forwarding, FrontDesk } from '../work/front-desk.ts'
 import type { Guests } from '../work/guests.ts'
 import type { Session } from '../work/session.ts'
+import { type AskingParts, nodeToAsk } from './asking.ts'
 import { Listing } from './listing.ts'
 import type { LinkLimits } from './peer-link.ts'
 import { PeerLinks } from './peer-links.ts'
@@ -84,25 +85,24 @@ export class Routing implements Forwarding {
     )
     this.skews = new Skews({ clock, links: () => this.#links.all }, options.skewMs)
     const link = (node: string): ReturnType<PeerLinks['get']> => this.#links.get(node)
+    const asking: AskingParts = {
+      self,
+      isOpen: range => acting.isOpen(range),
+      nodeFor: range => acting.nodeFor(range),
+      link,
+    }
     this.#router = new Router(
       {
+        ...asking,
         clock,
-        self,
         rangeOf,
-        isOpen: range => acting.isOpen(range),
-        nodeFor: range => acting.nodeFor(range),
-        link,
         scheduleHere: (definitions, mark, asker) => desk.scheduleHere(definitions, mark, asker),
         callHere: (request, asker) => desk.callHere(asker, 0, request),
         forgetHere: parts.forgetHere,
       },
       options,
     )
-    const target = (range: number): string | undefined => {
-      if (acting.isOpen(range)) return self
-      const node = acting.nodeFor(range)
-      return node === undefined || node === self || link(node) === undefined ? undefined : node
-    }
+    const target = (range: number): string | undefined => nodeToAsk(asking, range)
     this.#listing = new Listing(
       { clock, self, ranges, rangeOf, target, link, here: parts.tasksHere },
       options,
