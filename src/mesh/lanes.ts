@@ -35,10 +35,6 @@ export class Lanes<Call extends { readonly seq: number }, Waiting extends Part<C
     return this.#byRange.values()
   }
 
-  get(range: number): Lane<Waiting> | undefined {
-    return this.#byRange.get(range)
-  }
-
   /** True if what comes now may go to the node at once. */
   isFree(range: number, node: string): boolean {
     const lane = this.#byRange.get(range)

@@ -17,7 +17,7 @@ export interface PeerLinksParts {
   /** Who runs handlers for that node. */
   readonly workerFor?: ((node: string) => LinkWorker) | undefined
   /** A link stands, where there was none. */
-  readonly opened: (node: string) => void
+  readonly opened: (link: PeerLink) => void
   readonly stir: () => void
   readonly failed: (error: unknown) => void
 }
@@ -84,7 +84,7 @@ export class PeerLinks {
     const link = new PeerLink(node, channel, this.#limits, host, workerFor?.(node))
     this.#links.set(node, link)
     link.start()
-    opened(node)
+    opened(link)
   }
 
   #closed({ node }: PeerLink): void {

@@ -4,7 +4,6 @@
  * the handlers here.
  */
 
-import { CarillonError, isCarillonError } from '../errors.ts'
 import type { View } from '../membership/view.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { WorkerChannel } from '../ports/worker-channel.ts'
@@ -63,6 +62,8 @@ export class Routing implements Forwarding {
   readonly skews: Skews
   /** Ranges for which this node has ceased to act in this turn. */
   readonly #ceased = new Set<number>()
+  /** It has begun to act for others. */
+  #hasBegun = false
 
   constructor(parts: RoutingParts, options: RoutingOptions) {
     this.#parts = parts
@@ -73,9 +74,8 @@ export class Routing implements Forwarding {
         self,
         open: parts.open,
         workerFor: node => guests.link(node),
-        opened: node => {
-          const link = this.#links.get(node)
-          if (link !== undefined) this.skews.opened(link)
+        opened: link => {
+          this.skews.opened(link)
           this.#router.hurry()
         },
         stir,
@@ -130,14 +130,9 @@ export class Routing implements Forwarding {
   }
 
   #list(session: Session, call: number, { filter, after, limit }: TasksRequest): void {
-    const { stir, failed } = this.#parts
     this.#listing.page(filter, after, limit).then(
       page => session.answer(call, page),
-      (error: unknown) => {
-        if (!isCarillonError(error) || error.code === 'STORE_FAILED') failed(error)
-        session.refuse(call, isCarillonError(error) ? error : unexpected(error))
-        stir()
-      },
+      (error: unknown) => this.#parts.desk.refuse(session, call, error),
     )
   }
 
@@ -159,13 +154,16 @@ export class Routing implements Forwarding {
   acts(range: number, acts: boolean): void {
     if (acts) {
       this.#ceased.delete(range)
-      this.#router.hurry()
+      this.#hasBegun = true
     } else this.#ceased.add(range)
     this.#parts.stir()
   }
 
   /** The end of a turn. */
   flush(): void {
+    // Once for all of them: a take-over begins with many ranges, and each look is at all that waits.
+    if (this.#hasBegun) this.#router.hurry()
+    this.#hasBegun = false
     if (this.#ceased.size > 0) {
       const ceased = new Set(this.#ceased)
       this.#ceased.clear()
@@ -204,8 +202,4 @@ const ABOUT_TASKS: ReadonlySet<string> = new Set<TaskRequest['method']>([
 
 function isAboutTask(request: CallRequest): request is TaskRequest {
   return ABOUT_TASKS.has(request.method)
-}
-
-function unexpected(error: unknown): CarillonError {
-  return new CarillonError('ENGINE_STOPPED', String(error), { cause: error })
 }

@@ -106,10 +106,13 @@ export class FrontDesk implements SessionHost {
   }
 
   callHere(asker: Asker, call: number, request: CallRequest): void {
-    this.#parts.calls.answer(asker, call, request).catch((error: unknown) => {
-      if (!isCarillonError(error) || error.code === 'STORE_FAILED') this.#parts.failed(error)
-      asker.refuse(call, error)
-    })
+    this.#parts.calls.answer(asker, call, request).catch((error: unknown) => this.refuse(asker, call, error))
+  }
+
+  /** What is no refusal, or a disk that failed, is the engine's own end. */
+  refuse(asker: Asker, call: number, error: unknown): void {
+    if (!isCarillonError(error) || error.code === 'STORE_FAILED') this.#parts.failed(error)
+    asker.refuse(call, error)
   }
 
   /** The end of a turn's writing. */
