@@ -1,7 +1,25 @@
 /** Who listens to which event of a node. A listener that throws is the user's fault and shows as such, elsewhere. */
 
 import type { EngineEvent } from '../wire/calls.ts'
-import type { NodeEvents } from './types.ts'
+import type { ClientEvents, NodeEvents } from './types.ts'
+
+export const NODE_EVENTS: Readonly<Record<keyof NodeEvents, true>> = {
+  run: true,
+  retry: true,
+  missed: true,
+  'no-worker': true,
+  'late-end': true,
+  'clock-jump': true,
+  member: true,
+  drained: true,
+  refused: true,
+  'store-full': true,
+  started: true,
+  stopped: true,
+}
+
+const { drained: _drained, started: _started, stopped: _stopped, ...ofClients } = NODE_EVENTS
+export const CLIENT_EVENTS: Readonly<Record<keyof ClientEvents, true>> = ofClients
 
 type AnyListener = (event: EngineEvent) => void
 

@@ -2,22 +2,8 @@
 
 import type { HttpServer } from '../http/server.ts'
 import { Front, type FrontOptions, type FrontParts } from './front.ts'
-import type { Node, NodeEvents, OpenApi } from './types.ts'
-
-const EVENTS: Readonly<Record<keyof NodeEvents, true>> = {
-  run: true,
-  retry: true,
-  missed: true,
-  'no-worker': true,
-  'late-end': true,
-  'clock-jump': true,
-  member: true,
-  drained: true,
-  refused: true,
-  'store-full': true,
-  started: true,
-  stopped: true,
-}
+import { NODE_EVENTS } from './listeners.ts'
+import type { Node, OpenApi } from './types.ts'
 
 export class LocalNode extends Front implements Omit<Node, 'schedule' | 'on' | 'off'> {
   readonly slot: number | undefined
@@ -25,7 +11,7 @@ export class LocalNode extends Front implements Omit<Node, 'schedule' | 'on' | '
   #httpClosed: Promise<void> | undefined
 
   constructor(parts: FrontParts, options: FrontOptions, slot?: number) {
-    super(parts, options, { what: 'node', events: EVENTS })
+    super(parts, options, { what: 'node', events: NODE_EVENTS })
     this.slot = slot
   }
 
