@@ -2,10 +2,10 @@
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { StatusView } from '../src/task/views.ts'
+import { freePort } from '../test/support/libp2p-nodes.ts'
 import { freshDir, removeDir, sleep } from './measure.ts'
 
 export type Request =
@@ -103,7 +103,9 @@ export class BenchMesh {
   }
 
   static async start(size = 3): Promise<BenchMesh> {
-    const addresses = await Promise.all(Array.from({ length: size }, freeAddress))
+    const addresses = await Promise.all(
+      Array.from({ length: size }, async () => `127.0.0.1:${await freePort()}`),
+    )
     const mesh = new BenchMesh(addresses)
     await Promise.all(mesh.nodes.map(node => node.start()))
     await mesh.settled()
@@ -149,12 +151,4 @@ export class BenchMesh {
     for (const node of this.nodes) await node.kill()
     removeDir(this.#dir)
   }
-}
-
-async function freeAddress(): Promise<string> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise<void>(resolve => server.close(() => resolve()))
-  return `127.0.0.1:${typeof address === 'object' ? address?.port : 0}`
 }

@@ -17,6 +17,7 @@ import { DEFAULT_OPTIONS, type EngineOptions } from '../../src/config.ts'
 import { Engine } from '../../src/engine.ts'
 import { SeededRandom } from '../../src/lib/seeded-random.ts'
 import type { EngineEvent } from '../../src/wire/calls.ts'
+import { settledWithin } from '../support/settled.ts'
 
 /** A Wednesday, when the bed's clock begins. */
 export const BEGAN_AT = Date.UTC(2025, 0, 1)
@@ -145,15 +146,8 @@ export class Bed {
   }
 
   /** What the promise gives, after the virtual time that it takes. */
-  async done<T>(promise: Promise<T>, limitMs = 1000): Promise<T> {
-    let settled = false
-    const settle = (): void => {
-      settled = true
-    }
-    promise.then(settle, settle)
-    await this.clock.runUntil(() => settled, limitMs)
-    expect(settled, `the promise settles within ${limitMs} virtual ms`).toBe(true)
-    return promise
+  done<T>(promise: Promise<T>, limitMs = 1000): Promise<T> {
+    return settledWithin(this.clock, promise, limitMs)
   }
 
   /** Time goes on to an instant, ms since BEGAN_AT. */

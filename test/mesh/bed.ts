@@ -22,6 +22,7 @@ import { isCarillonError } from '../../src/errors.ts'
 import { rangeOf } from '../../src/lib/hash.ts'
 import { SeededRandom } from '../../src/lib/seeded-random.ts'
 import type { MeshOptions } from '../../src/mesh/mesh.ts'
+import { settledWithin } from '../support/settled.ts'
 
 export const BEGAN_AT = Date.UTC(2025, 0, 1)
 export const RANGES = 16
@@ -260,15 +261,8 @@ export class MeshBed {
     expect(this.failures).toEqual([])
   }
 
-  async done<T>(promise: Promise<T>, limitMs = 5000): Promise<T> {
-    let settled = false
-    const settle = (): void => {
-      settled = true
-    }
-    promise.then(settle, settle)
-    await this.clock.runUntil(() => settled, limitMs)
-    expect(settled, `the promise settles within ${limitMs} virtual ms (${this.failures.join()})`).toBe(true)
-    return promise
+  done<T>(promise: Promise<T>, limitMs = 5000): Promise<T> {
+    return settledWithin(this.clock, promise, limitMs, () => ` (${this.failures.join()})`)
   }
 
   /** What the listed stores have of a range: the texts of its records, store by store. */

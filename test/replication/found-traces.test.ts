@@ -165,19 +165,25 @@ test('trace 41: records of a copy that ended half way are in custody, and go', (
   expect(process.records.of(0).size).toBe(0)
 })
 
-test('trace 51: a newcomer that nobody has told who is ready does not act for what it has nothing of', () => {
+/** A mesh of 16 ranges that has just let a store in; `send` is what its network did before a test changes that. */
+function withNewcomer() {
   const bed = new Bed({ ranges: 16 })
   const [founder] = bed.world.upSites()
   if (founder === undefined) throw new Error('one is up')
   const newcomer = bed.world.admit(founder)
-  const { store } = newcomer.disk
   const send = bed.world.network.send.bind(bed.world.network)
+  const replicas = () => [...(newcomer.process?.replication.replicas() ?? [])]
+  return { bed, store: newcomer.disk.store, send, replicas }
+}
+
+test('trace 51: a newcomer that nobody has told who is ready does not act for what it has nothing of', () => {
+  const { bed, store, send, replicas } = withNewcomer()
   // It lives, as far as anybody can tell, and what it is told of ranges is late.
   bed.world.network.send = (from, to, message: Message) => {
     if (to !== store) send(from, to, message)
   }
   bed.pass(100)
-  const first = [...(newcomer.process?.replication.replicas() ?? [])].filter(({ list }) => list[0] === store)
+  const first = replicas().filter(({ list }) => list[0] === store)
   expect(first.length).toBeGreaterThan(0)
   for (const replica of first) {
     for (const other of replica.list) if (other !== store) replica.peer(other).isNew()
@@ -194,21 +200,13 @@ test('trace 51: a newcomer that nobody has told who is ready does not act for wh
 })
 
 test('trace 52: who waits for the word of one that acts asks again those who did not yet', () => {
-  const bed = new Bed({ ranges: 16 })
-  const [founder] = bed.world.upSites()
-  if (founder === undefined) throw new Error('one is up')
-  const newcomer = bed.world.admit(founder)
-  const { store } = newcomer.disk
-  const send = bed.world.network.send.bind(bed.world.network)
+  const { bed, store, send, replicas } = withNewcomer()
   let isEarly = true
   bed.world.network.send = (from, to, message: Message) => {
     const isWord = isEarly && to === store && message.type === 'tail'
     send(from, to, isWord ? { ...message, active: false } : message)
   }
-  const listed = () =>
-    [...(newcomer.process?.replication.replicas() ?? [])].filter(
-      ({ list, role }) => list.includes(store) && role === 'replica',
-    )
+  const listed = () => replicas().filter(({ list, role }) => list.includes(store) && role === 'replica')
   bed.pass(1500)
   expect(listed().filter(({ ready }) => !ready).length).toBeGreaterThan(0)
   isEarly = false

@@ -24,6 +24,7 @@ import type { CallRequest } from '../../src/wire/calls.ts'
 import { JSON_BYTES_MAX, MESSAGE, readScheduled } from '../../src/wire/frame.ts'
 import { readRun } from '../../src/wire/work.ts'
 import { FakeEngine, type ScheduleMessage } from './fake-engine.ts'
+import { settledWithin } from './settled.ts'
 
 /** One session that a client opened with a stub. */
 export interface StubSession {
@@ -234,15 +235,8 @@ export class ClientBed {
     return this.clock.advanceBy(ms)
   }
 
-  async done<T>(promise: Promise<T>, limitMs = 5000): Promise<T> {
-    let settled = false
-    const settle = (): void => {
-      settled = true
-    }
-    promise.then(settle, settle)
-    await this.clock.runUntil(() => settled, limitMs)
-    expect(settled, `the promise settles within ${limitMs} virtual ms`).toBe(true)
-    return promise
+  done<T>(promise: Promise<T>, limitMs = 5000): Promise<T> {
+    return settledWithin(this.clock, promise, limitMs)
   }
 }
 
