@@ -28,7 +28,11 @@ async function run({ port, mesh, waitMs }: ClientThreadData): Promise<void> {
   let network: OpenedNetwork | undefined
   try {
     const refused = (code: string, line: string): void => relay?.refused(code, line)
-    network = await openNetwork({ listen: undefined, advertise: undefined, ...mesh }, undefined, refused)
+    network = await openNetwork(
+      { listen: undefined, advertise: undefined, movesPort: false, ...mesh },
+      undefined,
+      refused,
+    )
     const ports = { clock: new SystemClock(), random: new SystemRandom(), network: network.network }
     relay = new ClientRelay(ports, DEFAULT_CLIENT_OPTIONS, network.join)
     await relay.start(waitMs)

@@ -47,7 +47,12 @@ export interface MeshSettings extends NetworkSettings {
 
 /** The first message: the engine runs, or why it does not. */
 export type EngineThreadReady =
-  | { readonly ready: true; readonly slot?: number | undefined }
+  | {
+      readonly ready: true
+      readonly slot?: number | undefined
+      /** Where it listens for other nodes. */
+      readonly address?: string | undefined
+    }
   | { readonly ready: false; readonly error: WireError }
 
 interface OpenStore {
@@ -89,7 +94,8 @@ async function run(data: EngineThreadData): Promise<void> {
   }
   // A thread that just falls over with a write under way may take the process along: LevelDB has threads of its own.
   process.on('uncaughtException', error => engine.failed(error))
-  port.postMessage({ ready: true, slot: open.slot } satisfies EngineThreadReady)
+  const address = network?.listensAt()
+  port.postMessage({ ready: true, slot: open.slot, address } satisfies EngineThreadReady)
   engine.attach(new MessagePortChannel(port))
   // How it stopped, the clients have been told already.
   await engine.stopped.catch(() => undefined)

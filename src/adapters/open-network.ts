@@ -5,6 +5,7 @@
 
 import { CarillonError } from '../errors.ts'
 import type { Network } from '../ports/network.ts'
+import { endpointText } from './network/addresses.ts'
 import { readToken } from './network/join-token.ts'
 import { MeshFiles } from './network/mesh-files.ts'
 import { freshSecret, type MeshAccess } from './network/mesh-secret.ts'
@@ -27,10 +28,14 @@ export interface NetworkSettings extends EntrySettings {
   /** Undefined: it dials, and can't be dialled. */
   readonly listen: string | undefined
   readonly advertise: string | undefined
+  /** Another port will do where that of `listen` is taken. */
+  readonly movesPort: boolean
 }
 
 export interface OpenedNetwork {
   readonly network: Network
+  /** Where it listens, with the port that it got; undefined before it does. */
+  listensAt(): string | undefined
   /** Addresses to hold connections to. */
   readonly join: readonly string[]
   /** A token for one node that joins, good for ttlMs (undefined: ten minutes). Throws CONFLICT while it has no secret itself. */
@@ -48,7 +53,7 @@ export async function openNetwork(
   dataDir: string | undefined,
   refused: (code: string, line: string) => void,
 ): Promise<OpenedNetwork> {
-  const { listen, advertise } = settings
+  const { listen, advertise, movesPort } = settings
   const files = dataDir === undefined ? undefined : new MeshFiles(dataDir)
   const known = settings.secrets === undefined ? await files?.access() : undefined
   const token = known === undefined ? settings.token : undefined
@@ -63,6 +68,7 @@ export async function openNetwork(
       token,
       listen,
       advertise,
+      movesPort,
       usedTokens: files?.usedTokens,
       refused: ({ code, line }) => refused(code, line),
       gotSecret: access => void files?.keep(access).catch(error => refused('STORE_FAILED', String(error))),
@@ -72,6 +78,7 @@ export async function openNetwork(
   const joined = settings.token === undefined ? settings.join : readToken(settings.token).addresses
   return {
     network,
+    listensAt: () => network.listensAt && endpointText(network.listensAt),
     join: joined,
     makeToken: ttlMs => network.makeToken(ttlMs === undefined ? {} : { ttlMs }),
   }

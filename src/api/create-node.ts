@@ -42,7 +42,7 @@ export async function createNode<const H extends Handlers = NoHandlers>(
       concurrency: options.concurrency ?? 100,
       handlers: { ...commandHandler(options), ...options.handlers },
     },
-    started.slot,
+    started,
   )
   if (address !== undefined) await openApi(node, address, options)
   if (options.signals === true) closeOnSignals(node)

@@ -7,12 +7,18 @@ import type { Node, OpenApi } from './types.ts'
 
 export class LocalNode extends Front implements Omit<Node, 'schedule' | 'on' | 'off'> {
   readonly slot: number | undefined
+  readonly address: string | undefined
   #http: (OpenApi & { readonly server: HttpServer }) | undefined
   #httpClosed: Promise<void> | undefined
 
-  constructor(parts: FrontParts, options: FrontOptions, slot?: number) {
+  constructor(
+    parts: FrontParts,
+    options: FrontOptions,
+    place: { readonly slot?: number | undefined; readonly address?: string | undefined } = {},
+  ) {
     super(parts, options, { what: 'node', events: NODE_EVENTS })
-    this.slot = slot
+    this.slot = place.slot
+    this.address = place.address
   }
 
   /** The HTTP API, while it is open. */

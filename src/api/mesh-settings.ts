@@ -1,7 +1,7 @@
 /** What the options of a node or a client say of the mesh, checked and with its defaults. */
 
 import type { MeshSettings } from '../adapters/engine-thread.ts'
-import { parseAddress } from '../adapters/network/addresses.ts'
+import { namesPort, parseAddress } from '../adapters/network/addresses.ts'
 import type { EntrySettings } from '../adapters/open-network.ts'
 import { CarillonError } from '../errors.ts'
 import { invalid } from '../task/schema.ts'
@@ -35,6 +35,8 @@ export function meshSettings(options: CreateNodeOptions<Handlers>): MeshSettings
   return {
     listen,
     advertise,
+    // Who named a port, or said where others find it, relies on that.
+    movesPort: !namesPort(listen) && advertise === undefined,
     ...entrySettings(join, mesh),
     expect: mesh.expect,
     replicas: mesh.replicas ?? 3,

@@ -20,6 +20,8 @@ export interface StartedThread {
   readonly thread: Thread
   /** Of the data directory, where it has slots. */
   readonly slot: number | undefined
+  /** Where the node listens for others. */
+  readonly address: string | undefined
   /** Rejects when the thread has ended. */
   readonly died: Promise<never>
 }
@@ -46,8 +48,8 @@ export async function startThread<File extends keyof ThreadData>(
   })
   signal?.addEventListener('abort', abort)
   try {
-    const slot = await Promise.race([started, died, aborted])
-    return { channel: new MessagePortChannel(port1), thread, slot, died }
+    const { slot, address } = await Promise.race([started, died, aborted])
+    return { channel: new MessagePortChannel(port1), thread, slot, address, died }
   } catch (error) {
     if (signal?.aborted === true) void thread.terminate()
     throw error
@@ -76,10 +78,10 @@ function newThread(file: string, workerData: object, port: MessagePort): Thread 
  * The thread's first message: whether it could start. A thread that could not ends at once, and on a busy machine its end
  * is told before what it said: then the message is still in the port.
  */
-function ready(port: MessagePort, thread: Thread): Promise<number | undefined> {
+function ready(port: MessagePort, thread: Thread): Promise<EngineThreadReady & { readonly ready: true }> {
   return new Promise((resolve, reject) => {
     const hear = (message: EngineThreadReady): void => {
-      if (message.ready) resolve(message.slot)
+      if (message.ready) resolve(message)
       else reject(rebuiltError(message.error))
     }
     const ended = (): void => {

@@ -78,8 +78,9 @@ export interface CreateNodeOptions<H> {
    */
   readonly http?: string | { readonly listen: string; readonly token?: string | undefined } | undefined
   /**
-   * Where other nodes reach this one, like '0.0.0.0:7400' or '[::]:7400'; port 0 takes any. Given, or with `join`, the node
-   * is one of a mesh; else it is alone.
+   * Where other nodes reach this one, like '0.0.0.0:7400' or '[::]:7400'; port 0 takes any. A host alone, like '0.0.0.0', means
+   * port 7400, or a free one if that is taken (`address` says which), unless `advertise` has promised where the node is. Given,
+   * or with `join`, the node is one of a mesh; else it is alone.
    */
   readonly listen?: string | undefined
   /** Where others can dial this node, if that is not where it listens: 'host:port', behind NAT or by a name. */
@@ -252,6 +253,8 @@ export interface Node<H = NoHandlers> {
   readonly http: OpenApi | undefined
   /** Which slot of the data directory it has taken, from 1; undefined without `slots`. */
   readonly slot: number | undefined
+  /** Where it listens for other nodes, with the port that it got; undefined for a node that is alone. */
+  readonly address: string | undefined
   /** Resolves when the node has closed; rejects with ENGINE_STOPPED if its engine died. */
   readonly closed: Promise<void>
   /**
@@ -273,7 +276,8 @@ export type ClientEvents = Omit<NodeEvents, 'started' | 'drained' | 'stopped'>
  * Its handlers run tasks like those of a node. If the connection is lost meanwhile, their runs are aborted (`run.signal`),
  * and run again elsewhere with the same `idempotencyKey`.
  */
-export interface Client<H = NoHandlers> extends Omit<Node<H>, 'http' | 'slot' | 'drain' | 'on' | 'off'> {
+export interface Client<H = NoHandlers>
+  extends Omit<Node<H>, 'http' | 'slot' | 'address' | 'drain' | 'on' | 'off'> {
   /** Calls the listener at each such event. `run` and `retry` events cost something only while somebody listens. */
   on<Type extends keyof ClientEvents>(type: Type, listener: ClientEvents[Type]): this
   off<Type extends keyof ClientEvents>(type: Type, listener: ClientEvents[Type]): this

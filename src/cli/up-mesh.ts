@@ -1,5 +1,7 @@
 /** What flags and environment say of the mesh, and the wait until the node belongs to it. */
 
+import { endpointText, parseAddress } from '../adapters/network/addresses.ts'
+import { portOfSlot } from '../adapters/slots.ts'
 import type { CreateNodeOptions, Handlers, Node } from '../api/types.ts'
 import { isCarillonError } from '../errors.ts'
 import { wrongUse } from './cli-error.ts'
@@ -16,7 +18,7 @@ export interface MeshValues {
   readonly slots?: string
 }
 
-const LISTEN = '0.0.0.0:7400'
+const LISTEN = '0.0.0.0'
 const NODES_MAX = 1000
 const SLOTS_MAX = 64
 
@@ -52,6 +54,30 @@ export function meshOptions(
       ...(zone === undefined ? {} : { zone }),
     },
   }
+}
+
+/** What this node is, and where. */
+export function nodeText({ address, slot }: Pick<Node, 'address' | 'slot'>, advertise?: string): string {
+  if (address === undefined) return 'one node'
+  return `a node of a mesh, at ${placeOf(advertise, slot) ?? address}${slot === undefined ? '' : `, in slot ${slot}`}`
+}
+
+/** A line for people if the node listens at another port than it would have; undefined if all is as it was asked. */
+export function movedPort(
+  { address, slot }: Pick<Node, 'address' | 'slot'>,
+  listen: string | undefined,
+): string | undefined {
+  const wanted = placeOf(listen, slot)
+  if (wanted === undefined || address === undefined) return undefined
+  const [from, to] = [parseAddress(wanted, 'listen').port, parseAddress(address, 'address').port]
+  if (from === 0 || from === to) return undefined
+  return `port ${from} is taken by another process, so this node listens at port ${to}; --listen HOST:PORT names one`
+}
+
+function placeOf(address: string | undefined, slot = 1): string | undefined {
+  if (address === undefined) return undefined
+  const { host, port } = parseAddress(address, 'listen')
+  return endpointText({ host, port: portOfSlot(port, slot) })
 }
 
 /** A wait that is longer is told, ms. */

@@ -4,8 +4,6 @@
  * crontabs again.
  */
 
-import { endpointText, parseAddress } from '../adapters/network/addresses.ts'
-import { portOfSlot } from '../adapters/slots.ts'
 import type { CreateNodeOptions, Handlers, Node } from '../api/types.ts'
 import type { EngineEvent } from '../wire/calls.ts'
 import { EXIT, wrongUse } from './cli-error.ts'
@@ -15,7 +13,7 @@ import { loadHandlers } from './handlers-file.ts'
 import { carryOut, ownTarget, planFor, type ReadCrontab, readCrontab, summary } from './import-command.ts'
 import { printable } from './text-width.ts'
 import { exactLength, lengthText, relativeText, wallText } from './times.ts'
-import { type MeshValues, meshOptions, whenInMesh } from './up-mesh.ts'
+import { type MeshValues, meshOptions, movedPort, nodeText, whenInMesh } from './up-mesh.ts'
 import { UpReport } from './up-report.ts'
 import { durationOf, numberOf } from './words.ts'
 
@@ -99,8 +97,13 @@ export async function up(context: Context, _: readonly string[], values: UpValue
     const startMs = Math.round(performance.now() - began)
     const url = node.http?.url
     report.say(
-      `carillon: ${nodeText(settings.node, node.slot)}, ${dataDir === undefined ? 'in memory' : `data in ${dataDir}`}, started in ${startMs} ms. Ctrl-C ends it.`,
+      `carillon: ${nodeText(node, settings.node.advertise)}, ${dataDir === undefined ? 'in memory' : `data in ${dataDir}`}, started in ${startMs} ms. Ctrl-C ends it.`,
     )
+    const moved = movedPort(node, settings.node.listen)
+    if (moved !== undefined) {
+      report.say(context.paint('yellow', `  ${moved}`))
+      report.data('port-taken', { line: moved })
+    }
     if (url !== undefined) report.chat(`  HTTP API at ${url}`)
     report.chat('')
     if (!(await whenInMesh(node, report))) {
@@ -115,6 +118,7 @@ export async function up(context: Context, _: readonly string[], values: UpValue
     report.data('started', {
       dataDir: dataDir ?? null,
       slot: node.slot ?? null,
+      address: node.address ?? null,
       url: url ?? null,
       pid: process.pid,
       startMs,
@@ -136,16 +140,6 @@ export async function up(context: Context, _: readonly string[], values: UpValue
   }
   sayClosed()
   return EXIT.done
-}
-
-function nodeText(
-  { listen, advertise }: Pick<Settings['node'], 'listen' | 'advertise'>,
-  slot: number | undefined,
-): string {
-  if (listen === undefined) return 'one node'
-  if (slot === undefined) return `a node of a mesh, at ${advertise ?? listen}`
-  const { host, port } = parseAddress(advertise ?? listen, 'listen')
-  return `a node of a mesh, at ${endpointText({ host, port: portOfSlot(port, slot) })}, in slot ${slot}`
 }
 
 interface Settings {

@@ -35,6 +35,11 @@ export function parseAddress(text: string, field: string): Endpoint {
   return { host: found, port }
 }
 
+/** False of a host alone, which leaves the port to the default. Of an address that parseAddress takes. */
+export function namesPort(text: string): boolean {
+  return !isIPv6(text) && /:\d+$/.test(text)
+}
+
 export function endpointText({ host, port }: Endpoint): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

@@ -12,7 +12,7 @@ import { invariant } from '../../invariant.ts'
 import type { Clock, Timer } from '../../ports/clock.ts'
 import type { DialFailure, DisconnectReason, Network, NetworkEvents, Plane } from '../../ports/network.ts'
 import type { Random } from '../../ports/random.ts'
-import { dialable, type Endpoint, parseAddress, resolve } from './addresses.ts'
+import { dialable, type Endpoint, endpointText, parseAddress, resolve } from './addresses.ts'
 import { hexOf, type RefusalReason, type TokenClaim } from './admission-messages.ts'
 import { type DialHost, type Dialled, Dialler, type EndpointDial } from './dialler.ts'
 import { ADMISSION_PROTOCOL, Doorman, protocolOf } from './doorman.ts'
@@ -65,6 +65,7 @@ export class Libp2pNetwork implements Network {
   readonly #token: JoinToken | undefined
   #keys: MeshKeys | undefined
   #addresses: readonly string[] = []
+  #listensAt: Endpoint | undefined
   #state: 'new' | 'up' | 'over' = 'new'
   #events: NetworkEvents | undefined
   #stopped: Promise<void> | undefined
@@ -93,7 +94,6 @@ export class Libp2pNetwork implements Network {
     const limits = { ...NETWORK_LIMITS, ...options.limits }
     const wire = await createWire({
       seed: options.key,
-      listen,
       protocols: [ADMISSION_PROTOCOL, ...PLANES.map(protocolOf)],
       strangersMax: limits.strangersMax,
       strangerBytesMax: STRANGER_BYTES_MAX,
@@ -168,6 +168,11 @@ export class Libp2pNetwork implements Network {
     return this.#addresses
   }
 
+  /** With the port that it got; undefined before it listens. */
+  get listensAt(): Endpoint | undefined {
+    return this.#listensAt
+  }
+
   /** Rejects with LISTEN_FAILED if the address to listen at can't be had. */
   async start(events: NetworkEvents): Promise<void> {
     invariant(this.#state === 'new', 'a network is started once')
@@ -176,19 +181,12 @@ export class Libp2pNetwork implements Network {
     await this.#usedTokens.load(this.#ports.clock.now())
     try {
       await this.#wire.start(link => this.#doorman.greet(link))
+      if (this.#listen !== undefined) await this.#listenAt(this.#listen)
     } catch (error) {
       this.#state = 'over'
       this.#events = undefined
-      if (this.#listen === undefined) throw error
-      const why = `can't listen at ${listenError(error, this.#listen)}`
-      throw new CarillonError('LISTEN_FAILED', `${why}; name another address, or stop who has it`, {
-        cause: error,
-      })
-    }
-    if (this.#listen !== undefined) {
-      const own = advertised(this.#options)
-      const bound = { host: this.#listen.host, port: this.#wire.port ?? this.#listen.port }
-      this.#addresses = own.length > 0 ? own : dialable(bound)
+      await this.#wire.stop().catch(() => undefined)
+      throw error
     }
     this.#look(this.#ports.clock.monotonic())
   }
@@ -256,6 +254,22 @@ export class Libp2pNetwork implements Network {
       addresses,
       key: tokenKey(key, id, expiresAt),
     })
+  }
+
+  async #listenAt(wanted: Endpoint): Promise<void> {
+    const port = await this.#wire.listen(wanted).catch((error: unknown) => {
+      const why = listenError(error)
+      if (why === 'EADDRINUSE' && this.#options.movesPort === true)
+        return this.#wire.listen({ ...wanted, port: 0 })
+      throw new CarillonError(
+        'LISTEN_FAILED',
+        `can't listen at ${endpointText(wanted)}: ${why}; name another address, or stop who has it`,
+        { cause: error },
+      )
+    })
+    this.#listensAt = { ...wanted, port }
+    const own = advertised(this.#options)
+    this.#addresses = own.length > 0 ? own : dialable(this.#listensAt)
   }
 
   async #stop(): Promise<void> {

@@ -16,9 +16,9 @@ import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { tcp } from '@libp2p/tcp'
-import { multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
-import { type Endpoint, endpointText } from './addresses.ts'
+import type { Endpoint } from './addresses.ts'
 import { type DoorLimits, Doors } from './doors.ts'
 
 /** Why a link ended: the far side or the way to it, silence, or this side itself. */
@@ -69,7 +69,6 @@ export interface Link {
 export interface WireOptions extends DoorLimits {
   /** 32 secret bytes: the peer id follows from them. */
   readonly seed: Uint8Array
-  readonly listen: Endpoint | undefined
   /** The lanes that a peer may open. */
   readonly protocols: readonly string[]
   /** For encryption and multiplexing of a new connection, ms. */
@@ -86,19 +85,26 @@ export type LinkFailure = 'refused' | 'unreachable' | 'timeout' | 'rejected' | '
 
 export interface Wire {
   readonly self: string
-  /** The port that is listened on; undefined if none is. */
-  readonly port: number | undefined
-  /** Rejects with the system's error. */
   start(inbound: (link: Link) => void): Promise<void>
+  /** Listens there, too, from now on. Resolves with the port, and rejects with an error that has the system's code in its text. */
+  listen(endpoint: Endpoint): Promise<number>
   /** A link that nobody listens to is the caller's to end. */
   dial(endpoint: Endpoint, signal: AbortSignal): Promise<Link | LinkFailure>
   stop(): Promise<void>
 }
 
-type Node = Awaited<ReturnType<typeof createLibp2p>>
+type Node = Awaited<ReturnType<typeof createLibp2p<{ transports: Transports }>>>
 type Connection = Awaited<ReturnType<Node['dial']>>
 type Stream = Awaited<ReturnType<Connection['newStream']>>
 type Options = NonNullable<Parameters<typeof createLibp2p>[0]>
+/** Of libp2p's transport manager: it listens at more addresses while it runs. */
+interface Transports {
+  listen(addresses: Multiaddr[]): Promise<void>
+  getListeners(): {
+    getAddrs(): Multiaddr[]
+    dispatchEvent(event: Event): boolean
+  }[]
+}
 
 /** More than there will ever be: what is bounded is bounded here. */
 const UNBOUNDED = 1_000_000
@@ -109,15 +115,13 @@ const FIRST_WINDOW_BYTES = 256 * 1024
 const PING_MS = 3_600_000
 
 export async function createWire(options: WireOptions): Promise<Wire> {
-  const { listen } = options
   const doors = new Doors(options)
   const socketOptions = { keepAlive: true, keepAliveInitialDelay: options.keepAliveMs, noDelay: true }
   // `::` means all addresses, as everywhere else; libp2p passes it on, and doesn't declare it.
   const listenOptions = { ...socketOptions, ipv6Only: false }
-  const node = await createLibp2p({
+  const node = await createLibp2p<{ transports: Transports }>({
     start: false,
     privateKey: await generateKeyPairFromSeed('Ed25519', options.seed),
-    addresses: { listen: listen === undefined ? [] : [textOf(listen)] },
     transports: [
       tcp({
         inboundSocketInactivityTimeout: 0,
@@ -160,6 +164,7 @@ export async function createWire(options: WireOptions): Promise<Wire> {
       },
     },
     datastore: forgetful(),
+    services: { transports: ({ transportManager }) => transportManager },
     logger: { forComponent: () => SILENT },
   })
   return new Libp2pWire(node, doors, options)
@@ -179,14 +184,6 @@ class Libp2pWire implements Wire {
     this.#options = options
   }
 
-  get port(): number | undefined {
-    for (const address of this.#node.getMultiaddrs()) {
-      const port = address.getComponents().find(({ name }) => name === 'tcp')?.value
-      if (port !== undefined) return Number(port)
-    }
-    return undefined
-  }
-
   async start(inbound: (link: Link) => void): Promise<void> {
     const opened = (stream: Stream, connection: Connection): void => {
       const lane = new Libp2pLane(stream)
@@ -200,6 +197,23 @@ class Libp2pWire implements Wire {
       if (connection.direction === 'inbound') inbound(link)
     })
     await this.#node.start()
+  }
+
+  async listen(endpoint: Endpoint): Promise<number> {
+    const { transports } = this.#node.services
+    const before = new Set(transports.getListeners())
+    try {
+      await transports.listen([multiaddr(textOf(endpoint))])
+    } catch (error) {
+      // libp2p would keep it, and one more for each time that this is tried.
+      for (const listener of transports.getListeners())
+        if (listener.getAddrs().length === 0) listener.dispatchEvent(new Event('close'))
+      throw error
+    }
+    const listener = transports.getListeners().find(each => !before.has(each))
+    const parts = listener?.getAddrs()[0]?.getComponents() ?? []
+    const port = parts.find(({ name }) => name === 'tcp')?.value
+    return port === undefined ? endpoint.port : Number(port)
   }
 
   async dial(endpoint: Endpoint, signal: AbortSignal): Promise<Link | LinkFailure> {
@@ -385,11 +399,11 @@ function isTimeout(error: unknown): boolean {
   return code === 'ETIMEDOUT' || name === 'TimeoutError' || name === 'AbortError'
 }
 
-/** The code of the system that a failed listen hides in its text. */
-export function listenError(error: unknown, endpoint: Endpoint): string {
+/** The code of the system that a failed listen hides in its text; without one, its first line. */
+export function listenError(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error)
-  const [code = text.split('\n')[0]] = /\bE[A-Z]{4,}\b/.exec(text) ?? []
-  return `${endpointText(endpoint)}: ${code}`
+  const [code = text.split('\n')[0] as string] = /\bE[A-Z]{4,}\b/.exec(text) ?? []
+  return code
 }
 
 type Log = ReturnType<NonNullable<Options['logger']>['forComponent']>

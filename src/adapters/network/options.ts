@@ -14,6 +14,8 @@ export interface Libp2pNetworkOptions {
   readonly token?: string | undefined
   /** Like '0.0.0.0:7400', '[::]:7400' (IPv4 too), '127.0.0.1:0' (any port). Omitted: it dials, and can't be dialled. */
   readonly listen?: string | undefined
+  /** Where that port is taken any other will do: nobody was promised it. Default: false. */
+  readonly movesPort?: boolean | undefined
   /** Where others can dial it, if that is not where it listens: behind NAT, or by a name. */
   readonly advertise?: string | readonly string[] | undefined
   /** Keeps used join tokens over restarts. Omitted: a restart lets each be used again until its end. */
