@@ -82,7 +82,7 @@ async function run(data: EngineThreadData): Promise<void> {
         network: network?.network,
         makeToken: network?.makeToken,
       },
-      optionsOf(data, network?.join ?? []),
+      optionsOf(data, network),
     )
     await engine.start()
   } catch (error) {
@@ -126,11 +126,12 @@ function addressOfSlot(field: string, address: string | undefined, slot: number)
   return endpointText({ host, port: portOfSlot(port, slot) })
 }
 
-function optionsOf(data: EngineThreadData, join: readonly string[]): Partial<EngineOptions> {
+function optionsOf(data: EngineThreadData, network: OpenedNetwork | undefined): Partial<EngineOptions> {
   const { store, mesh } = DEFAULT_OPTIONS
   const { expect, replicas, zone, weight, profile } = data.mesh ?? mesh
+  const { join = [], foundsAlone } = network ?? {}
   return {
-    mesh: { ...mesh, join, expect, replicas, zone, weight, profile },
+    mesh: { ...mesh, join, foundsAlone, expect, replicas, zone, weight, profile },
     store: { ...store, repair: data.repair, journal: { ...store.journal, durability: data.durability } },
   }
 }

@@ -10,6 +10,7 @@ import { readToken } from './network/join-token.ts'
 import { MeshFiles } from './network/mesh-files.ts'
 import { freshSecret, type MeshAccess } from './network/mesh-secret.ts'
 import { freshNodeKey, nodeKey } from './network/node-key.ts'
+import { isLocal, isMdns } from './network/places.ts'
 import { SystemClock } from './system-clock.ts'
 import { SystemRandom } from './system-random.ts'
 
@@ -36,6 +37,11 @@ export interface OpenedNetwork {
   readonly network: Network
   /** Where it listens, with the port that it got; undefined before it does. */
   listensAt(): string | undefined
+  /**
+   * Whether this node may found a mesh by itself, though it has addresses to join at: it stands for its host. Undefined: never,
+   * as others may be elsewhere.
+   */
+  readonly foundsAlone: (() => boolean) | undefined
   /** Addresses to hold connections to. */
   readonly join: readonly string[]
   /** A token for one node that joins, good for ttlMs (undefined: ten minutes). Throws CONFLICT while it has no secret itself. */
@@ -69,6 +75,7 @@ export async function openNetwork(
       listen,
       advertise,
       movesPort,
+      local: settings.join.find(isLocal),
       usedTokens: files?.usedTokens,
       refused: ({ code, line }) => refused(code, line),
       gotSecret: access => void files?.keep(access).catch(error => refused('STORE_FAILED', String(error))),
@@ -80,6 +87,7 @@ export async function openNetwork(
     network,
     listensAt: () => network.listensAt && endpointText(network.listensAt),
     join: joined,
+    foundsAlone: joined.length > 0 && joined.every(isLocal) ? () => network.isAtRendezvous : undefined,
     makeToken: ttlMs => network.makeToken(ttlMs === undefined ? {} : { ttlMs }),
   }
 }
@@ -88,12 +96,16 @@ export async function openNetwork(
 async function accessOf(settings: NetworkSettings, files: MeshFiles | undefined): Promise<MeshAccess> {
   const { name = NAME, secrets, join } = settings
   if (secrets !== undefined) return { name, secrets }
-  if (join.length > 0)
+  if (join.length > 0) {
+    const what = join.some(each => isLocal(each) || isMdns(each))
+      ? 'give all of them the same mesh.secret (`openssl rand -base64 32` prints a good one)'
+      : 'give mesh.secret (the file MESH_SECRET of a member has it)'
     throw new CarillonError(
       'INVALID',
-      'join is given without a secret: give mesh.secret (the file MESH_SECRET of a member has it), or join with a token (`carillon token` on a member prints one)',
+      `join is given without a secret: ${what}, or join with a token (\`carillon token\` on a member prints one)`,
       { field: 'mesh.secret' },
     )
+  }
   const access = { name, secrets: [freshSecret()] }
   await files?.keep(access)
   return access

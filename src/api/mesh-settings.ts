@@ -1,7 +1,8 @@
 /** What the options of a node or a client say of the mesh, checked and with its defaults. */
 
 import type { MeshSettings } from '../adapters/engine-thread.ts'
-import { namesPort, parseAddress } from '../adapters/network/addresses.ts'
+import { namesPort } from '../adapters/network/addresses.ts'
+import { checkJoinAddress, isLocal } from '../adapters/network/places.ts'
 import type { EntrySettings } from '../adapters/open-network.ts'
 import { CarillonError } from '../errors.ts'
 import { invalid } from '../task/schema.ts'
@@ -13,7 +14,9 @@ export const TOKEN_PREFIX = 'crl1.'
 
 /** Undefined: the node is alone. Throws INVALID. */
 export function meshSettings(options: CreateNodeOptions<Handlers>): MeshSettings | undefined {
-  const { listen, advertise, join = [], mesh = {}, network = 'lan' } = options
+  const { advertise, join = [], mesh = {}, network = 'lan' } = options
+  // Who joins on this host alone is reached there.
+  const listen = options.listen ?? (join.length > 0 && join.every(isLocal) ? '127.0.0.1' : undefined)
   if (listen === undefined && join.length === 0) {
     const idle = OF_MESHES.find(option => options[option] !== undefined)
     if (idle === undefined) return undefined
@@ -54,10 +57,9 @@ export function entrySettings(
   const secrets = secretsOf(mesh)
   const token = tokenOf(join, secrets)
   if (token !== undefined) return { join: [], token, name: mesh.name, secrets }
-  for (const [i, address] of join.entries()) {
-    const { port } = parseAddress(address, `join[${i}]`)
-    if (port === 0) throw invalid(`join[${i}]`, address, 'the port at which a node listens')
-  }
+  for (const [i, address] of join.entries()) checkJoinAddress(address, `join[${i}]`)
+  if (new Set(join.filter(isLocal)).size > 1)
+    throw invalid('join', join, 'one port of this host: local, or local:PORT')
   return { join: [...new Set(join)], token, name: mesh.name, secrets }
 }
 

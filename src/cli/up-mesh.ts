@@ -1,6 +1,7 @@
 /** What flags and environment say of the mesh, and the wait until the node belongs to it. */
 
 import { endpointText, parseAddress } from '../adapters/network/addresses.ts'
+import { isLocal } from '../adapters/network/places.ts'
 import { portOfSlot } from '../adapters/slots.ts'
 import type { CreateNodeOptions, Handlers, Node } from '../api/types.ts'
 import { isCarillonError } from '../errors.ts'
@@ -44,7 +45,7 @@ export function meshOptions(
     return {}
   }
   return {
-    listen: listen ?? LISTEN,
+    ...listenOf(listen, join),
     ...(join === undefined ? {} : { join }),
     ...(advertise === undefined ? {} : { advertise }),
     ...(slots === undefined ? {} : { slots: numberOf(slots, '--slots', 1, SLOTS_MAX) }),
@@ -54,6 +55,15 @@ export function meshOptions(
       ...(zone === undefined ? {} : { zone }),
     },
   }
+}
+
+/** Who joins on this host alone needs no other address: createNode says where. */
+function listenOf(
+  listen: string | undefined,
+  join: readonly string[] = [],
+): { readonly listen?: string | undefined } {
+  if (listen !== undefined) return { listen }
+  return join.length > 0 && join.every(isLocal) ? {} : { listen: LISTEN }
 }
 
 /** What this node is, and where. */

@@ -41,7 +41,7 @@ export class Lookout {
 
   mayFound(now: number): boolean {
     this.#hasLooked ||= this.#isDone(now)
-    return this.#hasLooked && !this.#meshInSight
+    return this.#hasLooked && !this.meshInSight
   }
 
   #isDone(now: number): boolean {
@@ -55,7 +55,7 @@ export class Lookout {
   }
 
   /** A member of a founded mesh is connected: it could admit us. */
-  get #meshInSight(): boolean {
+  get meshInSight(): boolean {
     for (const peer of this.#parts.peers.all)
       if (peer.meshId !== undefined && peer.hello?.admitted) return true
     return false

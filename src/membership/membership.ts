@@ -13,10 +13,11 @@ import type { Timer } from '../ports/clock.ts'
 import type { NetworkEvents } from '../ports/network.ts'
 import { forgetStore, leaveMesh, removedLine } from './departure.ts'
 import { Exchange, type ExchangeContext } from './exchange.ts'
-import { Founder, meshIdOf } from './founder.ts'
+import { Founder } from './founder.ts'
 import type { FoundingState, FoundingValue } from './founding.ts'
 import { Handshake, type HandshakeContext } from './handshake.ts'
 import { HostCalls } from './host-calls.ts'
+import { foundedAlone, LoneFounder } from './lone-founder.ts'
 import { Lookout } from './lookout.ts'
 import { Members } from './members.ts'
 import type { Hello, RefusalCode } from './messages.ts'
@@ -51,6 +52,7 @@ export class Membership {
   #members: Members | undefined
   #handshake: Handshake | undefined
   #founder: Founder | undefined
+  #loneFounder: LoneFounder | undefined
   #mesh: FoundingValue | undefined
   #admitted = false
   #shutOut: 'REMOVED' | 'STORE_ROLLED_BACK' | undefined
@@ -262,6 +264,7 @@ export class Membership {
     const handshake = this.#handshake as Handshake
     handshake.beat(now)
     this.#founder?.beat(now)
+    if (this.#loneFounder?.isTime(now)) this.#foundAlone()
     if (this.#admitted) {
       const members = this.#the()
       members.beat(now, late)
@@ -368,17 +371,17 @@ export class Membership {
     }
   }
 
-  /** A fresh store with nobody to ask founds alone; with `expect` it takes part; with `join` only it waits. */
+  /** A fresh store with nobody to ask founds alone; with `expect` it takes part; with `join` only it waits, or see `foundsAlone`. */
   #makeFounder(state: FoundingState | undefined, now: number): void {
     if (this.#mesh !== undefined || this.#shutOut !== undefined || this.#options.role !== 'node') return
-    const { join, ranges, replicas } = this.#options
-    const [members, timings] = [this.#the(), this.#timings]
+    const { join, ranges, replicas, foundsAlone } = this.#options
+    const [members, timings, context] = [this.#the(), this.#timings, this.#context()]
+    const lookout = new Lookout(context, { join, timings }, now)
     // Who has promised stays bound, also if it is no longer told what to expect.
     const expect = this.#options.expect ?? state?.expect
     if (expect === undefined) {
-      if (join.length > 0) return
-      const meshId = meshIdOf(this.#ports.random)
-      this.#adopt({ meshId, expect: 1, ranges, replicas, founders: [members.own] }, [members.own])
+      if (join.length === 0) this.#foundAlone()
+      else if (foundsAlone) this.#loneFounder = new LoneFounder(lookout, { foundsAlone, timings })
       return
     }
     if (state !== undefined && state.expect !== expect) {
@@ -386,8 +389,6 @@ export class Membership {
       this.#calls.refused('EXPECT_DIFFERS', line)
       return
     }
-    const context = this.#context()
-    const lookout = new Lookout(context, { join, timings }, now)
     this.#founder = new Founder(
       { ...context, members, disk: this.#disk, lookout },
       { self: this.#self.store, expect, ranges, replicas, timings, seeded: join.length > 0 },
@@ -398,6 +399,11 @@ export class Membership {
       state,
       now,
     )
+  }
+
+  #foundAlone(): void {
+    const mesh = foundedAlone(this.#ports.random, this.#the().own, this.#options)
+    this.#adopt(mesh, mesh.founders)
   }
 
   /** This store belongs to the mesh from now on: all of it in one batch on the disk, before it acts as a member. */
@@ -413,7 +419,7 @@ export class Membership {
     this.#disk.commit(() => {
       this.#adopting = false
       this.#mesh = mesh
-      this.#founder = undefined
+      this.#founder = this.#loneFounder = undefined
       if (!within || this.#shutOut !== undefined) return
       this.#admitted = true
       this.#announce()

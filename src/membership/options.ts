@@ -32,6 +32,11 @@ export interface MembershipOptions {
   readonly join: readonly string[]
   /** How many stores found the mesh together; undefined: this one founds alone (without `join`), or never. */
   readonly expect: number | undefined
+  /**
+   * Asked of a fresh store that has `join` and no `expect`: whether it may found a mesh alone, as it stands for all that could be
+   * found there. Default: it may not.
+   */
+  readonly foundsAlone?: (() => boolean) | undefined
   readonly role: Role
   readonly profile: TimingProfile
   /** Where this node stands: copies of a range go to distinct zones first. ASCII. Default: ''. */

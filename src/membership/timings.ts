@@ -39,6 +39,11 @@ export interface Timings {
   readonly foundingWaitMs: number
   /** How long a fresh store waits for an answer at its `join` addresses. Not below a few dials. */
   readonly foundingLookMs: number
+  /**
+   * How long a store has to stand for all that could be found before it founds alone. Lower: a second mesh, where a process that
+   * is busy comes later; each dials once a second (adapters/network/places.ts).
+   */
+  readonly foundingAloneMs: number
   /** How long the set of fresh stores must not have changed before one of them proposes. */
   readonly foundingSettleMs: number
 }
@@ -63,6 +68,7 @@ const LAN: Timings = {
   crashVoteMs: 5000,
   foundingWaitMs: 5000,
   foundingLookMs: 20_000,
+  foundingAloneMs: 3000,
   foundingSettleMs: 500,
 }
 

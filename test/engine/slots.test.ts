@@ -1,62 +1,31 @@
 /** Processes that share one data directory, as PM2 and node:cluster start them: real ones, that are killed. */
 
-import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createNode } from '../../src/api/create-node.ts'
 import { freePort } from '../support/libp2p-nodes.ts'
 import { eventually } from '../support/loopback-nodes.ts'
+import { NodeProcess } from '../support/node-process.ts'
 
 let directory: string
-const children: ChildProcess[] = []
+const running: NodeProcess[] = []
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'carillon-slots-'))
 })
 
 afterEach(async () => {
-  for (const child of children.splice(0)) child.kill('SIGKILL')
+  for (const node of running.splice(0)) node.kill()
   await rm(directory, { recursive: true, force: true, maxRetries: 10 })
 })
 
-const source = new URL('../../src/index.ts', import.meta.url).href
-
-interface Report {
-  readonly slot?: number
-  readonly store?: string
-  readonly url?: string
-  readonly live?: number
-  readonly error?: { readonly code: string; readonly message: string }
-}
-
-class NodeProcess {
-  readonly child: ChildProcess
-  /** What it said last. */
-  said: Report = {}
-
-  constructor(options: object) {
-    const text = `import { createNode } from ${JSON.stringify(source)}
-try {
-  const node = await createNode(${JSON.stringify(options)})
-  setInterval(async () => {
-    const { mesh, store } = await node.status()
-    const live = mesh.stores.filter(({ state }) => state === 'live').length
-    console.log(JSON.stringify({ slot: node.slot, store, url: node.http?.url, live }))
-  }, 200)
-} catch ({ code, message }) {
-  console.log(JSON.stringify({ error: { code, message } }))
-}`
-    const stdio = ['ignore', 'pipe', 'inherit'] as const
-    this.child = spawn(process.execPath, ['--input-type=module', '-e', text], { stdio: [...stdio] })
-    children.push(this.child)
-    createInterface({ input: this.child.stdout as NodeJS.ReadableStream }).on('line', line => {
-      this.said = JSON.parse(line) as Report
-    })
-  }
+function start(options: object): NodeProcess {
+  const node = new NodeProcess(options)
+  running.push(node)
+  return node
 }
 
 describe('the slots of a data directory', { timeout: 120_000 }, () => {
@@ -71,13 +40,13 @@ describe('the slots of a data directory', { timeout: 120_000 }, () => {
       mesh: { secret: 'what only these processes know', expect: 3 },
       network: 'local',
     }
-    const nodes = [1, 2, 3].map(() => new NodeProcess(options))
+    const nodes = [1, 2, 3].map(() => start(options))
     await eventually(() => nodes.every(({ said }) => said.live === 3), 'all three are live', 60_000)
     expect(nodes.map(({ said }) => said.slot).toSorted()).toEqual([1, 2, 3])
     expect(new Set(nodes.map(({ said }) => said.store)).size).toBe(3)
     for (const { said } of nodes) expect(said.url).toBe(`http://127.0.0.1:${api + (said.slot as number) - 1}`)
 
-    const more = new NodeProcess(options)
+    const more = start(options)
     await eventually(() => more.said.error !== undefined, 'a fourth is refused', 30_000)
     expect(more.said.error).toMatchObject({
       code: 'STORE_LOCKED',
@@ -85,10 +54,10 @@ describe('the slots of a data directory', { timeout: 120_000 }, () => {
     })
 
     const dead = nodes.find(({ said }) => said.slot === 2) as NodeProcess
-    dead.child.kill('SIGKILL')
+    dead.kill()
     const rest = nodes.filter(node => node !== dead)
     await eventually(() => rest.every(({ said }) => said.live === 2), 'the others miss it', 30_000)
-    const next = new NodeProcess(options)
+    const next = start(options)
     await eventually(() => [...rest, next].every(({ said }) => said.live === 3), 'all are live', 60_000)
     expect(next.said).toMatchObject({ slot: 2, store: dead.said.store })
   })

@@ -69,6 +69,11 @@ export class NetworkLog {
     this.#over = true
   }
 
+  /** Who is connected now. */
+  get peers(): ReadonlySet<string> {
+    return this.#connected
+  }
+
   isConnected(peer: string): boolean {
     return this.#connected.has(peer)
   }

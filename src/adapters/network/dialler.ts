@@ -1,19 +1,21 @@
 /**
  * Holds a connection to an address: dials it, waits longer after each failure, and dials again at once when a
- * connection that stood is lost. A name may stand for several machines: it is looked up every few seconds, and whoever
- * is there is dialled, each with a backoff of its own.
+ * connection that stood is lost. An address may stand for several machines (places.ts): it is looked up every few seconds,
+ * and whoever is there is dialled, each with a backoff of its own.
  */
 
 import type { Clock, Timer } from '../../ports/clock.ts'
 import type { DialFailure } from '../../ports/network.ts'
 import type { Random } from '../../ports/random.ts'
-import { type Endpoint, endpointText, parseAddress, resolve } from './addresses.ts'
+import { type Endpoint, endpointText } from './addresses.ts'
+import type { Found, Place } from './places.ts'
 
 /** How one dial ended. */
 export type Dialled =
   /** There is a connection with the peer, this one or another; `ended` is called when it is no more. */
   | { kind: 'attached'; peer: string }
-  | { kind: 'failed'; why: DialFailure }
+  /** `isTold`: who operates this node was told why. */
+  | { kind: 'failed'; why: DialFailure; isTold?: boolean }
   /** It was this very node. */
   | { kind: 'self' }
   /** Nothing was wrong: later it may be otherwise. */
@@ -24,13 +26,15 @@ export type Dialled =
 export interface DialHost {
   readonly clock: Clock
   readonly random: Random
+  /** What the address stands for. */
+  place(address: string): Place
   /** Never rejects. */
   dial(endpoint: Endpoint, address: string, signal: AbortSignal): Promise<Dialled>
   attached(peer: string, dial: EndpointDial): void
   failed(address: string, why: DialFailure): void
 }
 
-const BACKOFF_MS = { first: 100, most: 5000 } as const
+const FIRST_BACKOFF_MS = 100
 /** After the loss of a connection that had stood; so that not all come in the same moment. */
 const REDIAL_MS_MAX = 20
 /** A connection that stood for so long was a good one. */
@@ -40,31 +44,27 @@ const RESOLVE_MS = 5000
 const SELF_MS = 60_000
 
 /** How long to wait after so many failures in a row; `chance` in [0, 1). */
-export function backoffMs(failures: number, chance: number): number {
-  const most = Math.min(BACKOFF_MS.most, BACKOFF_MS.first * 2 ** Math.max(0, failures - 1))
+export function backoffMs(failures: number, chance: number, msMax: number): number {
+  const most = Math.min(msMax, FIRST_BACKOFF_MS * 2 ** Math.max(0, failures - 1))
   return most * (0.5 + chance / 2)
 }
 
 export class Dialler {
   readonly address: string
   readonly #host: DialHost
-  readonly #target: Endpoint | undefined
+  readonly #place: Place
   readonly #dials = new Map<string, EndpointDial>()
   #timer: Timer | undefined
   #failures = 0
   #isOver = false
   #isSelfTold = false
-  /** The address was looked up once. */
+  /** All that the address stands for were looked up once. */
   #isResolved = false
 
   constructor(host: DialHost, address: string) {
     this.#host = host
     this.address = address
-    try {
-      this.#target = parseAddress(address, 'address')
-    } catch {
-      this.#target = undefined
-    }
+    this.#place = host.place(address)
     queueMicrotask(() => void this.#look())
   }
 
@@ -95,30 +95,37 @@ export class Dialler {
     this.#host.failed(this.address, 'rejected')
   }
 
+  get backoffMsMax(): number {
+    return this.#place.backoffMsMax
+  }
+
   async #look(): Promise<void> {
     if (this.#isOver) return
-    const target = this.#target
-    const found = target === undefined ? [] : await resolve(target)
+    const found = await this.#place.find()
     if (this.#isOver) return
-    this.#isResolved = true
-    if (found.length === 0) {
+    this.#isResolved ||= found.isWhole
+    if (found.endpoints.length === 0) {
       this.#failures++
       this.failed('unreachable')
-      this.#again(backoffMs(this.#failures, this.#host.random.float()))
+      this.#again(backoffMs(this.#failures, this.#host.random.float(), this.backoffMsMax))
       return
     }
     this.#failures = 0
-    const texts = new Set(found.map(endpointText))
+    this.#dial(found)
+    if (!this.#place.isFixed) this.#again(found.isWhole ? RESOLVE_MS : FIRST_BACKOFF_MS)
+  }
+
+  #dial({ endpoints }: Found): void {
+    const texts = new Set(endpoints.map(endpointText))
     for (const [text, dial] of this.#dials) {
       if (texts.has(text)) continue
       dial.cancel()
       this.#dials.delete(text)
     }
-    for (const endpoint of found) {
+    for (const endpoint of endpoints) {
       const text = endpointText(endpoint)
       if (!this.#dials.has(text)) this.#dials.set(text, new EndpointDial(this.#host, this, endpoint))
     }
-    if (found.length > 1 || found[0] !== target) this.#again(RESOLVE_MS)
   }
 
   #again(afterMs: number): void {
@@ -205,7 +212,7 @@ export class EndpointDial {
 
   #later(): void {
     this.#failures++
-    this.#after(backoffMs(this.#failures, this.#host.random.float()))
+    this.#after(backoffMs(this.#failures, this.#host.random.float(), this.#dialler.backoffMsMax))
   }
 
   #after(ms: number): void {

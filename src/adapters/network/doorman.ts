@@ -142,7 +142,7 @@ export class Doorman {
         const { reason, byThem, version } = outcome
         host.refused({ address, host: address, peer: link.peer, reason, byThem, version })
         void link.close()
-        return { kind: 'failed', why: 'rejected' }
+        return { kind: 'failed', why: 'rejected', isTold: true }
       }
       case 'secrets':
         void link.close()

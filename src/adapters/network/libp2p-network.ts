@@ -38,8 +38,10 @@ import {
   WINDOW_BYTES_MAX,
 } from './options.ts'
 import { type ConnectionHost, PeerConnection, PLANES } from './peer-connection.ts'
+import { isLocal, isMdns, localEndpoint, placeOf } from './places.ts'
 import type { PlaneLimits } from './plane-lane.ts'
 import { Refusals } from './refusals.ts'
+import { Rendezvous } from './rendezvous.ts'
 import { Rivals } from './rivals.ts'
 
 export interface NetworkPorts {
@@ -75,6 +77,7 @@ export class Libp2pNetwork implements Network {
   /** Dials that wait for the end of a peer's connection. */
   readonly #attached = new Map<string, Set<EndpointDial>>()
   readonly #dialSlots: Slots
+  readonly #rendezvous: Rendezvous | undefined
 
   /**
    * A network that is not started. Rejects with INVALID for an option that is not allowed. Costs a tenth of a second
@@ -83,7 +86,7 @@ export class Libp2pNetwork implements Network {
   static async open(ports: NetworkPorts, options: Libp2pNetworkOptions): Promise<Libp2pNetwork> {
     const token = options.token === undefined ? undefined : readToken(options.token)
     const listen = options.listen === undefined ? undefined : await listenEndpoint(options.listen)
-    for (const address of advertised(options)) parseAddress(address, 'advertise')
+    for (const address of advertised(options)) checkAdvertised(address)
     const hasSecret = (options.mesh?.secrets.length ?? 0) > 0
     if (!hasSecret && token === undefined) {
       throw new CarillonError('INVALID', 'mesh.secret is missing: allowed is a secret, or a join token', {
@@ -134,6 +137,7 @@ export class Libp2pNetwork implements Network {
     this.#dialSlots = new Slots(made.limits.dialsMax)
     this.#usedTokens = new UsedTokens(options.usedTokens)
     this.#refusals = new Refusals(ports.clock, refusal => options.refused?.(refusal))
+    this.#rendezvous = this.#makeRendezvous()
     this.#rivals = new Rivals(hexOf(ports.random.bytes(8)))
     const connectionHost = this.#connectionHost(creditBytes)
     this.#doorman = new Doorman(ports, made.limits, {
@@ -158,6 +162,7 @@ export class Libp2pNetwork implements Network {
     })
     this.#dialHost = {
       ...ports,
+      place: address => placeOf(address, undefined),
       dial: (endpoint, address, signal) => this.#dial(endpoint, address, signal),
       attached: (peer, dial) => this.#attach(peer, dial),
       failed: (address, why) => this.#dialFailed(address, why),
@@ -189,6 +194,11 @@ export class Libp2pNetwork implements Network {
       throw error
     }
     this.#look(this.#ports.clock.monotonic())
+  }
+
+  /** Whoever dials this host's well-known port reaches this node. */
+  get isAtRendezvous(): boolean {
+    return this.#rendezvous?.isHeld === true
   }
 
   connect(address: string): void {
@@ -272,6 +282,17 @@ export class Libp2pNetwork implements Network {
     this.#addresses = own.length > 0 ? own : dialable(this.#listensAt)
   }
 
+  /** Who can't be dialled holds no port. */
+  #makeRendezvous(): Rendezvous | undefined {
+    const { local, listen } = this.#options
+    const endpoint = local === undefined ? undefined : localEndpoint(local)
+    if (local === undefined || endpoint === undefined || listen === undefined) return undefined
+    return new Rendezvous(local, endpoint, {
+      listen: at => this.#wire.listen(at),
+      tell: line => this.#refusals.addUnreachable(local, line),
+    })
+  }
+
   async #stop(): Promise<void> {
     const wasUp = this.#state === 'up'
     this.#state = 'over'
@@ -289,7 +310,11 @@ export class Libp2pNetwork implements Network {
     await this.#dialSlots.enter()
     try {
       if (signal.aborted || this.#state !== 'up') return { kind: 'later' }
-      return await this.#doorman.dial(this.#wire, endpoint, address, signal)
+      const dialled = await this.#doorman.dial(this.#wire, endpoint, address, signal)
+      const isOver = signal.aborted || this.#state !== 'up'
+      return isOver || address !== this.#options.local || this.#rendezvous === undefined
+        ? dialled
+        : await this.#rendezvous.dialled(dialled)
     } finally {
       this.#dialSlots.leave()
     }
@@ -391,6 +416,16 @@ export class Libp2pNetwork implements Network {
 
 function advertised({ advertise }: Libp2pNetworkOptions): readonly string[] {
   return advertise === undefined ? [] : typeof advertise === 'string' ? [advertise] : advertise
+}
+
+/** Throws INVALID. */
+function checkAdvertised(address: string): void {
+  parseAddress(address, 'advertise')
+  if (!isLocal(address) && !isMdns(address)) return
+  const why = 'that is how a node finds others; allowed is where others find this one'
+  throw new CarillonError('INVALID', `advertise is ${JSON.stringify(address)}: ${why}`, {
+    field: 'advertise',
+  })
 }
 
 async function listenEndpoint(text: string): Promise<Endpoint> {

@@ -18,6 +18,8 @@ export interface Libp2pNetworkOptions {
   readonly movesPort?: boolean | undefined
   /** Where others can dial it, if that is not where it listens: behind NAT, or by a name. */
   readonly advertise?: string | readonly string[] | undefined
+  /** An address for `connect` that names this host's well-known port: a node that finds nobody there listens there, too. */
+  readonly local?: string | undefined
   /** Keeps used join tokens over restarts. Omitted: a restart lets each be used again until its end. */
   readonly usedTokens?: UsedTokenStore | undefined
   /** A node was not let in, here or there. Not more than once a minute for an address and code. */

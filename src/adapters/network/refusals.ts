@@ -6,13 +6,13 @@ import { ADMISSION_VERSION, type RefusalReason } from './admission-messages.ts'
 
 export type RefusalCode = Extract<
   ErrorCode,
-  'SECRET_DIFFERS' | 'OTHER_MESH' | 'OTHER_VERSION' | 'TOKEN_REFUSED'
+  'SECRET_DIFFERS' | 'OTHER_MESH' | 'OTHER_VERSION' | 'TOKEN_REFUSED' | 'UNREACHABLE'
 >
 
 export interface Refusal {
   /** As it was dialled, or from where it came. */
   readonly address: string
-  /** The node id of the far side. */
+  /** The node id of the far side; empty where none has said one. */
   readonly peer: string
   readonly code: RefusalCode
   /** One sentence or two, without secrets. */
@@ -51,13 +51,22 @@ export class Refusals {
   add(facts: RefusalFacts): void {
     const code = codeOf(facts.reason)
     if (code === undefined) return
+    const { address, host, peer, byThem } = facts
+    this.#add(host, { address, peer, code, byThem, line: lineOf(facts) })
+  }
+
+  /** Nobody of the mesh could be found there; the line says what to do. */
+  addUnreachable(address: string, line: string): void {
+    this.#add(address, { address, peer: '', code: 'UNREACHABLE', byThem: true, line })
+  }
+
+  #add(host: string, refusal: Refusal): void {
     const now = this.#clock.monotonic()
     for (const [key, at] of this.#toldAt) if (now - at >= QUIET_MS) this.#toldAt.delete(key)
-    const key = `${facts.byThem} ${facts.host} ${code}`
+    const key = `${refusal.byThem} ${host} ${refusal.code}`
     if (this.#toldAt.has(key) || this.#toldAt.size >= KEPT_MAX) return
     this.#toldAt.set(key, now)
-    const { address, peer, byThem } = facts
-    this.#tell({ address, peer, code, byThem, line: lineOf(facts) })
+    this.#tell(refusal)
   }
 }
 
