@@ -10,7 +10,7 @@ import { readToken } from './network/join-token.ts'
 import { MeshFiles } from './network/mesh-files.ts'
 import { freshSecret, type MeshAccess } from './network/mesh-secret.ts'
 import { freshNodeKey, nodeKey } from './network/node-key.ts'
-import { isLocal, isMdns } from './network/places.ts'
+import { isLocal, isMdns, type Lan } from './network/places.ts'
 import { SystemClock } from './system-clock.ts'
 import { SystemRandom } from './system-random.ts'
 
@@ -76,6 +76,10 @@ export async function openNetwork(
       advertise,
       movesPort,
       local: settings.join.find(isLocal),
+      lan:
+        mesh !== undefined && settings.join.some(isMdns)
+          ? await lanOf(mesh.name, line => refused('UNREACHABLE', line))
+          : undefined,
       usedTokens: files?.usedTokens,
       refused: ({ code, line }) => refused(code, line),
       gotSecret: access => void files?.keep(access).catch(error => refused('STORE_FAILED', String(error))),
@@ -90,6 +94,16 @@ export async function openNetwork(
     foundsAlone: joined.length > 0 && joined.every(isLocal) ? () => network.isAtRendezvous : undefined,
     makeToken: ttlMs => network.makeToken(ttlMs === undefined ? {} : { ttlMs }),
   }
+}
+
+/** The code of multicast is loaded for who asks for it. */
+async function lanOf(name: string, tell: (line: string) => void): Promise<Lan> {
+  const [{ MdnsLan }, { Multicast }] = await Promise.all([
+    import('./network/lan.ts'),
+    import('./network/multicast.ts'),
+  ])
+  const ports = { clock: new SystemClock(), random: new SystemRandom() }
+  return new MdnsLan({ ...ports, multicast: events => new Multicast(events) }, { name, tell })
 }
 
 /** As it was given; who starts a mesh without a secret makes one. */

@@ -1,19 +1,20 @@
-/** Nodes of createNode as processes of their own, which tell twice a second or so how they are, and can be killed. */
+/** Nodes of createNode as processes of their own, that can be killed, and what they say of themselves. */
 
 import { type ChildProcess, spawn } from 'node:child_process'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
-const SOURCE = new URL('../../src/index.ts', import.meta.url).href
+export const NODE_PROGRAM = join(import.meta.dirname, 'node-program.ts')
 
 export interface Report {
-  readonly slot?: number
-  readonly address?: string
+  readonly slot?: number | undefined
+  readonly address?: string | undefined
   readonly store?: string
-  readonly url?: string
+  readonly url?: string | undefined
   /** Of the mesh that it belongs to. */
-  readonly mesh?: string
+  readonly mesh?: string | undefined
   /** Stores that it holds for live. */
-  readonly live?: number
+  readonly live?: number | undefined
   readonly refused?: readonly string[]
   /** Why there is no node. */
   readonly error?: { readonly code: string; readonly message: string }
@@ -24,30 +25,22 @@ export class NodeProcess {
   /** What it said last. */
   said: Report = {}
 
-  /** `command` starts Node, where it is not just that. */
-  constructor(options: object, command: readonly string[] = []) {
-    const text = `import { createNode } from ${JSON.stringify(SOURCE)}
-const refused = []
-try {
-  const node = await createNode(${JSON.stringify(options)})
-  node.on('refused', ({ code, line }) => refused.push(code + ': ' + line))
-  setInterval(async () => {
-    const { mesh, store } = await node.status()
-    const live = mesh.stores.filter(({ state }) => state === 'live').length
-    const { slot, address, http } = node
-    console.log(JSON.stringify({ slot, address, store, url: http?.url, mesh: mesh.id ?? undefined, live, refused }))
-  }, 200)
-} catch ({ code, message }) {
-  console.log(JSON.stringify({ error: { code, message } }))
-}`
-    const [program, ...args] = [...command, process.execPath, '--input-type=module', '-e', text]
-    this.child = spawn(program as string, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-    createInterface({ input: this.child.stdout as NodeJS.ReadableStream }).on('line', line => {
-      this.said = JSON.parse(line) as Report
+  constructor(options: object) {
+    this.child = spawn(process.execPath, [NODE_PROGRAM, JSON.stringify(options)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    reportsOf(this.child, report => {
+      this.said = report
     })
   }
 
   kill(): void {
     this.child.kill('SIGKILL')
   }
+}
+
+export function reportsOf(child: ChildProcess, heard: (report: Report) => void): void {
+  createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', line => {
+    if (line.startsWith('{')) heard(JSON.parse(line) as Report)
+  })
 }

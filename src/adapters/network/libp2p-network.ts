@@ -162,7 +162,7 @@ export class Libp2pNetwork implements Network {
     })
     this.#dialHost = {
       ...ports,
-      place: address => placeOf(address, undefined),
+      place: address => placeOf(address, options.lan),
       dial: (endpoint, address, signal) => this.#dial(endpoint, address, signal),
       attached: (peer, dial) => this.#attach(peer, dial),
       failed: (address, why) => this.#dialFailed(address, why),
@@ -193,6 +193,7 @@ export class Libp2pNetwork implements Network {
       await this.#wire.stop().catch(() => undefined)
       throw error
     }
+    this.#options.lan?.start(this.#listensAt)
     this.#look(this.#ports.clock.monotonic())
   }
 
@@ -302,7 +303,8 @@ export class Libp2pNetwork implements Network {
     this.#diallers.clear()
     this.#attached.clear()
     if (!wasUp) return
-    await Promise.all(this.#rivals.all.map(connection => connection.finish()))
+    const farewell = this.#options.lan?.stop()
+    await Promise.all([farewell, ...this.#rivals.all.map(connection => connection.finish())])
     await this.#wire.stop()
   }
 

@@ -3,6 +3,7 @@
 import type { Plane } from '../../ports/network.ts'
 import type { UsedTokenStore } from './join-token.ts'
 import type { MeshAccess } from './mesh-secret.ts'
+import type { Lan } from './places.ts'
 import type { Refusal } from './refusals.ts'
 
 export interface Libp2pNetworkOptions {
@@ -20,6 +21,8 @@ export interface Libp2pNetworkOptions {
   readonly advertise?: string | readonly string[] | undefined
   /** An address for `connect` that names this host's well-known port: a node that finds nobody there listens there, too. */
   readonly local?: string | undefined
+  /** Who finds members on the LAN, for the address `mdns`. Started and stopped with the network. */
+  readonly lan?: Lan | undefined
   /** Keeps used join tokens over restarts. Omitted: a restart lets each be used again until its end. */
   readonly usedTokens?: UsedTokenStore | undefined
   /** A node was not let in, here or there. Not more than once a minute for an address and code. */

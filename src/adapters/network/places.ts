@@ -14,10 +14,13 @@ export const LOCAL = 'local'
 export const MDNS = 'mdns'
 const LOOPBACK = '127.0.0.1'
 
-/** Finds members of the mesh on the LAN. */
+/** Finds members of the mesh on the LAN, and tells them of this node. */
 export interface Lan {
+  /** `listensAt` undefined: this node can't be dialled, and is not to be found. */
+  start(listensAt: Endpoint | undefined): void
   /** Those that are known now; while it still waits for first answers, as soon as there is one. */
   find(): Promise<Found>
+  stop(): Promise<void>
 }
 
 export interface Found {
