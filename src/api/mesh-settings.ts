@@ -2,7 +2,7 @@
 
 import type { MeshSettings } from '../adapters/engine-thread.ts'
 import { namesPort } from '../adapters/network/addresses.ts'
-import { checkJoinAddress, isLocal } from '../adapters/network/places.ts'
+import { checkJoinAddress, isLocal, LOOPBACK } from '../adapters/network/places.ts'
 import type { EntrySettings } from '../adapters/open-network.ts'
 import { CarillonError } from '../errors.ts'
 import { invalid } from '../task/schema.ts'
@@ -16,7 +16,7 @@ export const TOKEN_PREFIX = 'crl1.'
 export function meshSettings(options: CreateNodeOptions<Handlers>): MeshSettings | undefined {
   const { advertise, join = [], mesh = {}, network = 'lan' } = options
   // Who joins on this host alone is reached there.
-  const listen = options.listen ?? (join.length > 0 && join.every(isLocal) ? '127.0.0.1' : undefined)
+  const listen = options.listen ?? (join.length > 0 && join.every(isLocal) ? LOOPBACK : undefined)
   if (listen === undefined && join.length === 0) {
     const idle = OF_MESHES.find(option => options[option] !== undefined)
     if (idle === undefined) return undefined

@@ -85,7 +85,15 @@ export interface CreateNodeOptions<H> {
   readonly listen?: string | undefined
   /** Where others can dial this node, if that is not where it listens: 'host:port', behind NAT or by a name. */
   readonly advertise?: string | undefined
-  /** Any members: 'host:port', 'host' (port 7400), a DNS name with several records, or one join token. */
+  /**
+   * Any members: 'host:port', 'host' (port 7400), a DNS name with several records; or one join token.
+   *
+   * 'local': those of this host, by port 7400 of its loopback ('local:7500': by that one). One of them holds the port, and
+   * founds the mesh if none answers. Alone in `join` it makes `listen` '127.0.0.1', which others than this host don't reach.
+   *
+   * 'mdns': those of the LAN that answer by multicast DNS; `listen` has to be where they reach this one. `expect` says how many
+   * found the mesh, as none does it alone.
+   */
   readonly join?: readonly string[] | undefined
   readonly mesh?: MeshOptions | undefined
   /** How far the nodes are from each other: it sets the times of failure detection. Default: `lan`. */
@@ -113,7 +121,7 @@ export interface MeshOptions {
 }
 
 export interface CreateClientOptions<H> {
-  /** Any nodes of the mesh, as for createNode: the others are learned from them. Or one join token, good for one start. */
+  /** Any nodes of the mesh, as for createNode ('local' and 'mdns' too): the others are learned from them. Or one join token, good for one start. */
   readonly join: readonly string[]
   /** Whose mesh: both as its nodes have them; not beside a join token, which brings them. */
   readonly mesh?: Pick<MeshOptions, 'name' | 'secret'> | undefined

@@ -13,7 +13,7 @@ const DATA: OptionSpec = {
 const NODE: readonly OptionSpec[] = [
   {
     flags: '--join <address>',
-    text: 'go through the mesh: HOST:PORT of a node of it (its secret: CARILLON_SECRET), or a join token',
+    text: 'go through the mesh: HOST:PORT of a node of it, local, or mdns (its secret: CARILLON_SECRET), or a join token',
     many: true,
   },
   { flags: '--mesh <name>', text: 'name of the mesh of --join (default: carillon)' },
@@ -69,6 +69,12 @@ A node with --listen or --join is one of a mesh. Who is let in has the mesh's se
 CARILLON_SECRET, else of the file MESH_SECRET in the data directory, which the first node
 of a mesh makes.
 
+With --join local the nodes of this host find each other by port 7400 of its loopback
+(local:PORT is another): one of them holds it, and founds the mesh if there is none. They
+listen on 127.0.0.1, and have their HTTP APIs at free ports, unless --listen and --http
+say otherwise. With --join mdns nodes of the LAN find each other by multicast DNS; none
+founds a mesh, unless --expect says how many do. Give all of them one CARILLON_SECRET.
+
 With --slots, processes that are started alike (by PM2, say) share the data directory:
 each takes the lowest free slot in it, and adds to each port what its slot is above 1.
 The secret is that of CARILLON_SECRET; other commands find the node in DIR/slot-N.
@@ -90,9 +96,13 @@ the process at once (130, 143). A handler that blocks the thread delays signals.
       },
       {
         flags: '--listen <address>',
-        text: 'be a node of a mesh, that others reach at HOST:PORT (with --join: 0.0.0.0:7400)',
+        text: 'be a node of a mesh, that others reach at HOST:PORT; at HOST, port 7400 or a free one (with --join: 0.0.0.0)',
       },
-      { flags: '--join <address>', text: 'HOST:PORT of a node of the mesh, or a join token', many: true },
+      {
+        flags: '--join <address>',
+        text: 'HOST:PORT of a node of the mesh; local: those of this host; mdns: those of the LAN; or a join token',
+        many: true,
+      },
       { flags: '--advertise <address>', text: 'where others reach this node, if not where it listens' },
       { flags: '--mesh <name>', text: 'name of the mesh (default: carillon)' },
       { flags: '--expect <n>', text: 'nodes that found the mesh together, where each joins the others' },
@@ -117,6 +127,8 @@ the process at once (130, 143). A handler that blocks the thread delays signals.
       "carillon up --commands 'uname -s' 'backup *' --http off",
       'carillon up --handlers handlers.ts --listen 10.0.0.1:7400',
       'carillon up --handlers handlers.ts --join 10.0.0.1:7400',
+      'carillon up --handlers handlers.ts --join local --slots 8',
+      'carillon up --handlers handlers.ts --join mdns --expect 3',
     ],
     load: async () => (await import('./up.ts')).up as Action,
   },

@@ -1,7 +1,7 @@
 /** What flags and environment say of the mesh, and the wait until the node belongs to it. */
 
 import { endpointText, parseAddress } from '../adapters/network/addresses.ts'
-import { isLocal } from '../adapters/network/places.ts'
+import { isLocal, LOOPBACK } from '../adapters/network/places.ts'
 import { portOfSlot } from '../adapters/slots.ts'
 import type { CreateNodeOptions, Handlers, Node } from '../api/types.ts'
 import { isCarillonError } from '../errors.ts'
@@ -60,10 +60,15 @@ export function meshOptions(
 /** Who joins on this host alone needs no other address: createNode says where. */
 function listenOf(
   listen: string | undefined,
-  join: readonly string[] = [],
+  join: readonly string[] | undefined,
 ): { readonly listen?: string | undefined } {
   if (listen !== undefined) return { listen }
-  return join.length > 0 && join.every(isLocal) ? {} : { listen: LISTEN }
+  return isLocalOnly(join) ? {} : { listen: LISTEN }
+}
+
+/** All that it may find are on this host. */
+export function isLocalOnly(join: readonly string[] = []): boolean {
+  return join.length > 0 && join.every(isLocal)
 }
 
 /** What this node is, and where. */
@@ -75,9 +80,9 @@ export function nodeText({ address, slot }: Pick<Node, 'address' | 'slot'>, adve
 /** A line for people if the node listens at another port than it would have; undefined if all is as it was asked. */
 export function movedPort(
   { address, slot }: Pick<Node, 'address' | 'slot'>,
-  listen: string | undefined,
+  { listen, join }: Pick<CreateNodeOptions<Handlers>, 'listen' | 'join'>,
 ): string | undefined {
-  const wanted = placeOf(listen, slot)
+  const wanted = placeOf(listen ?? (isLocalOnly(join) ? LOOPBACK : undefined), slot)
   if (wanted === undefined || address === undefined) return undefined
   const [from, to] = [parseAddress(wanted, 'listen').port, parseAddress(address, 'address').port]
   if (from === 0 || from === to) return undefined
@@ -92,14 +97,21 @@ function placeOf(address: string | undefined, slot = 1): string | undefined {
 
 /** A wait that is longer is told, ms. */
 const TOLD_AFTER_MS = 2000
+/** Who may found the mesh of this host looks for others first. */
+const TOLD_AFTER_MS_LOCAL = 6000
 const LOOK_MS = 100
 
 /**
  * Resolves once enough nodes of its mesh are there for this one to take calls; at once for a node that is alone. False: it
  * was closed meanwhile.
  */
-export async function whenInMesh(node: Node, report: UpReport): Promise<boolean> {
+export async function whenInMesh(
+  node: Node,
+  report: UpReport,
+  { join = [], mesh: wanted }: Pick<CreateNodeOptions<Handlers>, 'join' | 'mesh'>,
+): Promise<boolean> {
   const began = performance.now()
+  const toldAfterMs = isLocalOnly(join) ? TOLD_AFTER_MS_LOCAL : TOLD_AFTER_MS
   let isTold = false
   try {
     for (;;) {
@@ -107,11 +119,11 @@ export async function whenInMesh(node: Node, report: UpReport): Promise<boolean>
       if (mesh === null) return true
       const live = mesh.stores.filter(({ state }) => state === 'live').length
       if (mesh.admitted && mesh.quorum !== null && live >= mesh.quorum) return true
-      if (!isTold && performance.now() - began > TOLD_AFTER_MS) {
+      if (!isTold && performance.now() - began > toldAfterMs) {
         isTold = true
         const why = mesh.admitted
           ? `${live} of its nodes ${live === 1 ? 'is' : 'are'} here, ${mesh.quorum} have to be`
-          : 'none of it answers yet, or fewer than --expect are here'
+          : waitText(join, wanted?.expect)
         report.chat(`  waiting for the mesh: ${why}`)
         // Who was not let in is told why.
         report.release()
@@ -123,4 +135,11 @@ export async function whenInMesh(node: Node, report: UpReport): Promise<boolean>
     await node.closed
     return false
   }
+}
+
+/** Why there is no mesh yet, as far as the options tell. */
+function waitText(join: readonly string[], expect: number | undefined): string {
+  if (expect !== undefined) return 'none of it answers yet, and fewer than --expect are here'
+  if (isLocalOnly(join)) return `none of it answers at ${join[0]}`
+  return 'none of it answers yet; who joins founds none, unless all are told by --expect how many found it'
 }

@@ -13,11 +13,13 @@ import { loadHandlers } from './handlers-file.ts'
 import { carryOut, ownTarget, planFor, type ReadCrontab, readCrontab, summary } from './import-command.ts'
 import { printable } from './text-width.ts'
 import { exactLength, lengthText, relativeText, wallText } from './times.ts'
-import { type MeshValues, meshOptions, movedPort, nodeText, whenInMesh } from './up-mesh.ts'
+import { isLocalOnly, type MeshValues, meshOptions, movedPort, nodeText, whenInMesh } from './up-mesh.ts'
 import { UpReport } from './up-report.ts'
 import { durationOf, numberOf } from './words.ts'
 
 export const HTTP = '127.0.0.1:7410'
+/** Of the several nodes of one host one alone could have that port; commands find each by its data directory. */
+const LOCAL_HTTP = '127.0.0.1:0'
 const TOLD = [
   'run',
   'retry',
@@ -99,14 +101,14 @@ export async function up(context: Context, _: readonly string[], values: UpValue
     report.say(
       `carillon: ${nodeText(node, settings.node.advertise)}, ${dataDir === undefined ? 'in memory' : `data in ${dataDir}`}, started in ${startMs} ms. Ctrl-C ends it.`,
     )
-    const moved = movedPort(node, settings.node.listen)
+    const moved = movedPort(node, settings.node)
     if (moved !== undefined) {
-      report.say(context.paint('yellow', `  ${moved}`))
+      report.say(`  ${moved}`)
       report.data('port-taken', { line: moved })
     }
     if (url !== undefined) report.chat(`  HTTP API at ${url}`)
     report.chat('')
-    if (!(await whenInMesh(node, report))) {
+    if (!(await whenInMesh(node, report, settings.node))) {
       sayClosed()
       return EXIT.done
     }
@@ -165,7 +167,7 @@ async function settingsOf(context: Context, values: UpValues): Promise<Settings>
   if (graceMs > 86_400_000) throw wrongUse(`--grace is '${values.grace}': at most 24h`)
   const forMs = values.for === undefined ? undefined : durationOf(values.for, '--for')
   if (forMs !== undefined && forMs > 2_147_483_647) throw wrongUse(`--for is '${values.for}': at most 24d`)
-  const http = httpOf(values.http)
+  const http = httpOf(values.http ?? (isLocalOnly(values.join) ? LOCAL_HTTP : HTTP))
   const concurrency =
     values.concurrency === undefined ? undefined : numberOf(values.concurrency, '--concurrency', 1, 100_000)
 
@@ -214,7 +216,7 @@ async function settingsOf(context: Context, values: UpValues): Promise<Settings>
 }
 
 /** Undefined: none. */
-function httpOf(text = HTTP): string | undefined {
+function httpOf(text: string): string | undefined {
   if (text === 'off') return undefined
   const [, host = '127.0.0.1', port] = /^(?:(.+):|:)?(\d{1,5})$/.exec(text) ?? []
   if (port !== undefined && Number(port) <= 65_535) return `${host}:${port}`

@@ -117,7 +117,11 @@ export const TASK_SCHEMA = object(
 )
 
 const JOIN = Type.Array(
-  Type.String({ minLength: 1, maxLength: 4096, description: `${MESH_ADDRESS_TEXT}; or a join token` }),
+  Type.String({
+    minLength: 1,
+    maxLength: 4096,
+    description: `${MESH_ADDRESS_TEXT}; local, mdns, or a join token`,
+  }),
   { maxItems: 100, description: 'an array of at most 100 addresses, or of one join token' },
 )
 

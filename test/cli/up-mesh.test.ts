@@ -19,6 +19,14 @@ test('without a secret, or with an empty one, the data directory has it', () => 
     expect(meshOptions({ listen: '127.0.0.1:7400' }, env)).toEqual({ listen: '127.0.0.1:7400', mesh: {} })
 })
 
+test('who joins on this host alone leaves it to createNode where it listens', () => {
+  expect(meshOptions({ join: ['local'] }, {})).toEqual({ join: ['local'], mesh: {} })
+  for (const join of [['mdns'], ['local', 'mdns']])
+    expect(meshOptions({ join }, {})).toEqual({ listen: '0.0.0.0', join, mesh: {} })
+  const moved = movedPort({ address: '127.0.0.1:41233', slot: undefined }, { join: ['local'] })
+  expect(moved).toMatch(/^port 7400 is taken/)
+})
+
 test('every flag says its own', () => {
   const values = { listen: ':7400', advertise: 'a.example:7400', mesh: 'night', expect: '3', zone: 'north' }
   expect(meshOptions(values, {})).toEqual({
@@ -45,7 +53,7 @@ test('a node says where it is, and in which slot', () => {
 
 test('a port that was taken is named, with the one in its place', () => {
   const at = (address: string, listen: string, slot?: number): string | undefined =>
-    movedPort({ address, slot }, listen)
+    movedPort({ address, slot }, { listen })
   expect(at('0.0.0.0:41233', '0.0.0.0')).toMatch(/^port 7400 is taken .* listens at port 41233;/)
   expect(at('[::]:41233', '::', 2)).toMatch(/^port 7401 is taken/)
   for (const [address, listen] of [
@@ -54,5 +62,5 @@ test('a port that was taken is named, with the one in its place', () => {
     ['127.0.0.1:9000', '127.0.0.1:9000'],
   ] as const)
     expect(at(address, listen)).toBeUndefined()
-  expect(movedPort({ address: undefined, slot: undefined }, undefined)).toBeUndefined()
+  expect(movedPort({ address: undefined, slot: undefined }, {})).toBeUndefined()
 })

@@ -12,7 +12,8 @@ import { type Endpoint, parseAddress, resolve } from './addresses.ts'
 
 export const LOCAL = 'local'
 export const MDNS = 'mdns'
-const LOOPBACK = '127.0.0.1'
+/** Where a node listens that is found on this host alone. */
+export const LOOPBACK = '127.0.0.1'
 
 /** Finds members of the mesh on the LAN, and tells them of this node. */
 export interface Lan {
