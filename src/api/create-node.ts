@@ -44,7 +44,7 @@ export async function createNode<const H extends Handlers = NoHandlers>(
     },
     started,
   )
-  if (address !== undefined) await openApi(node, address, options)
+  if (address !== undefined) await node.handedOutAfter(openApi(node, address, options))
   if (options.signals === true) closeOnSignals(node)
   return node as unknown as Node<H>
 }

@@ -68,7 +68,7 @@ export class Front implements Omit<Client, 'schedule' | 'on' | 'off'> {
   readonly #link: Link
   readonly #caller: Caller
   readonly #worker: Worker
-  readonly #listeners = new Listeners()
+  protected readonly listeners = new Listeners()
   readonly #defaults: TaskDefaults
   readonly #thread: Thread
   readonly #kind: FrontKind
@@ -245,14 +245,14 @@ export class Front implements Omit<Client, 'schedule' | 'on' | 'off'> {
     const { events } = this.#kind
     if (!Object.hasOwn(events, type)) throw invalid('type', type, `one of ${Object.keys(events).join(', ')}`)
     if (typeof listener !== 'function') throw invalid('listener', listener, 'a function')
-    this.#listeners.add(type, listener)
-    this.#worker.announce(this.#listeners.wantRuns)
+    this.listeners.add(type, listener)
+    this.#worker.announce(this.listeners.wantRuns)
     return this
   }
 
   off<Type extends keyof NodeEvents>(type: Type, listener: NodeEvents[Type]): this {
-    this.#listeners.remove(type, listener)
-    this.#worker.announce(this.#listeners.wantRuns)
+    this.listeners.remove(type, listener)
+    this.#worker.announce(this.listeners.wantRuns)
     return this
   }
 
@@ -302,7 +302,7 @@ export class Front implements Omit<Client, 'schedule' | 'on' | 'off'> {
       this.#settle.reject(new CarillonError('ENGINE_STOPPED', `the engine stopped: ${event.error.message}`))
       void this.closeRest()
     }
-    this.#listeners.emit(event)
+    this.listeners.emit(event)
     if (event.type === 'drained' && this.#kind.what === 'node')
       this.close({ graceMs: 0 }).catch(() => undefined)
   }

@@ -21,10 +21,26 @@ export const NODE_EVENTS: Readonly<Record<keyof NodeEvents, true>> = {
 const { drained: _drained, started: _started, stopped: _stopped, ...ofClients } = NODE_EVENTS
 export const CLIENT_EVENTS: Readonly<Record<keyof ClientEvents, true>> = ofClients
 
+/** Beyond, the latest are dropped, as the engine does with what comes before the first client. */
+const HELD_MAX = 1000
+
 type AnyListener = (event: EngineEvent) => void
 
 export class Listeners {
   readonly #byType = new Map<string, Set<AnyListener>>()
+  /** What nobody could listen to yet. */
+  #held: EngineEvent[] | undefined
+
+  /** Keeps what happens until `tellHeld`: who will listen has not been given the node yet. */
+  hold(): void {
+    this.#held = []
+  }
+
+  tellHeld(): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const event of held) this.emit(event)
+  }
 
   /** Somebody listens to events of runs, which the engine sends on demand. */
   get wantRuns(): boolean {
@@ -44,6 +60,10 @@ export class Listeners {
   }
 
   emit(event: EngineEvent): void {
+    if (this.#held !== undefined) {
+      if (this.#held.length < HELD_MAX) this.#held.push(event)
+      return
+    }
     for (const listener of this.#byType.get(event.type) ?? []) {
       try {
         listener(event)

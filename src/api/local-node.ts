@@ -26,6 +26,16 @@ export class LocalNode extends Front implements Omit<Node, 'schedule' | 'on' | '
     return this.#http && { url: this.#http.url, token: this.#http.token }
   }
 
+  /** It is not in its user's hands before something else has come up: what happens meanwhile is told from the next turn after that. */
+  async handedOutAfter(comesUp: Promise<void>): Promise<void> {
+    this.listeners.hold()
+    try {
+      await comesUp
+    } finally {
+      setImmediate(() => this.listeners.tellHeld())
+    }
+  }
+
   /** The API is open; it closes with the node. */
   serve(server: HttpServer, token: string): void {
     this.#http = { url: server.url, token, server }

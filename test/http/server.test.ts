@@ -277,13 +277,6 @@ describe('opening and closing', () => {
     await expect(createNode({ http })).rejects.toMatchObject({ code: 'INVALID', field: 'http' })
   })
 
-  test('what happened while it was opened is told to who listens then', async () => {
-    const node = await createNode({ http: '127.0.0.1:0' })
-    const started = new Promise(resolve => node.on('started', resolve))
-    expect(await started).toMatchObject({ type: 'started' })
-    await node.close()
-  })
-
   test('a token of one’s own, and one that is none', async () => {
     await expect(createNode({ http: { listen: '127.0.0.1:0', token: 'short' } })).rejects.toMatchObject({
       code: 'INVALID',
