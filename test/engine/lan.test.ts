@@ -8,7 +8,7 @@ import { createNode } from '../../src/index.ts'
 
 const PROGRAM = join(import.meta.dirname, 'lan-program.ts')
 
-test('machines on a LAN find each other, and two meshes do not mix', { timeout: 300_000 }, async () => {
+test('machines on a LAN find each other, and two meshes do not mix', { timeout: 600_000 }, async () => {
   const child = spawn(process.execPath, [PROGRAM], { stdio: ['ignore', 'pipe', 'pipe'] })
   let [out, err] = ['', '']
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -25,7 +25,6 @@ test('machines on a LAN find each other, and two meshes do not mix', { timeout: 
     'the two know nothing of each other',
     'a newcomer finds those that live, 1 were killed',
     'a newcomer finds those that live, 2 were killed',
-    'a newcomer finds those that live, 3 were killed',
     'who has another secret is found, told so, and not let in',
   ])
 })

@@ -47,14 +47,14 @@ async function allLive(nodes: readonly NodeProcess[], what: string): Promise<voi
   expect(meshesOf(nodes).size).toBe(1)
 }
 
-describe('processes that were told nothing but a secret and local', { timeout: 180_000 }, () => {
+describe('processes that were told nothing but a secret and local', { timeout: 600_000 }, () => {
   test('found one mesh together, and newcomers find it whoever was killed', async () => {
-    let nodes = ['a', 'b', 'c', 'd'].map(name => start(name))
-    await allLive(nodes, 'four that started at once are live')
+    let nodes = ['a', 'b', 'c'].map(name => start(name))
+    await allLive(nodes, 'three that started at once are live')
     const [mesh] = meshesOf(nodes)
-    expect(new Set(nodes.map(({ said }) => said.address)).size).toBe(4)
+    expect(new Set(nodes.map(({ said }) => said.address)).size).toBe(3)
     // Each in turn: so whoever holds the port is among them.
-    for (const [at, name] of ['e', 'f', 'g', 'h'].entries()) {
+    for (const [at, name] of ['d', 'e', 'f'].entries()) {
       nodes[0]?.kill()
       const next = start(name)
       nodes = [...nodes.slice(1), next]
