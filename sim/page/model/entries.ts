@@ -1,0 +1,43 @@
+/** The list of events: each item as it begins, and where that matters as it ends, in the order of time. Pure. */
+
+import { KINDS } from '../kinds.ts'
+import type { Item, Recording } from '../recording.ts'
+import { lowest } from './rows.ts'
+import type { Span } from './span.ts'
+
+export interface Entry {
+  readonly at: number
+  /** Its index in the recording. */
+  readonly item: number
+  readonly isEnd: boolean
+}
+
+export function entriesOf({ items }: Recording): Entry[] {
+  const entries: Entry[] = []
+  for (const [item, { kind, from, to }] of items.entries()) {
+    entries.push({ at: from, item, isEnd: false })
+    if (KINDS[kind].ends !== undefined && to !== undefined && Number.isFinite(to))
+      entries.push({ at: to, item, isEnd: true })
+  }
+  // Stable: what was recorded first stays first, and a beginning stays before its own end.
+  return entries.sort((a, b) => a.at - b.at)
+}
+
+/** What the search found, or stands around it. */
+export function foundOf(entries: readonly Entry[], ranks: Uint8Array): Entry[] {
+  return entries.filter(({ item }) => ranks[item] !== 0)
+}
+
+/** The places of those in the span: [first, behind the last). */
+export function entriesIn(entries: readonly Entry[], { from, to }: Span): [number, number] {
+  const first = lowest(entries.length, at => (entries[at] as Entry).at >= from)
+  return [first, lowest(entries.length, at => (entries[at] as Entry).at > to)]
+}
+
+export function entryText({ isEnd }: Entry, { kind, text, to }: Item): string {
+  const { ends } = KINDS[kind]
+  if (isEnd) return `${text} - ${ends}`
+  return ends !== undefined && to !== undefined && !Number.isFinite(to)
+    ? `${text} (to the end of the run)`
+    : text
+}
