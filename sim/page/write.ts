@@ -31,7 +31,7 @@ export function pageOf({ title, facts, recording, faults }: PageParts): string {
 
 /** Each place of the template is filled; what is filled in is not looked at again. */
 function filled(template: string, parts: Readonly<Record<string, string>>): string {
-  const places = Object.keys(parts).map(place => place.replaceAll(/[.*/]/g, '$&'))
+  const places = Object.keys(parts).map(place => place.replaceAll(/[.*]/g, '\\$&'))
   return template.replaceAll(new RegExp(places.join('|'), 'g'), place => parts[place] ?? '')
 }
 

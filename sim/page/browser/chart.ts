@@ -24,7 +24,7 @@ export class Chart {
   constructor(desk: Desk) {
     this.#desk = desk
     this.#scroll.addEventListener('scroll', () => this.draw())
-    new ResizeObserver(() => this.draw()).observe(this.#scroll)
+    new ResizeObserver(() => desk.changed()).observe(this.#scroll)
     desk.show(() => this.draw())
   }
 

@@ -21,7 +21,7 @@ export class EventList {
   constructor(desk: Desk) {
     this.#desk = desk
     this.#scroll.addEventListener('scroll', () => this.#fill())
-    new ResizeObserver(() => this.#fill()).observe(this.#scroll)
+    new ResizeObserver(() => desk.changed()).observe(this.#scroll)
     this.#rows.addEventListener('click', event => {
       const index = indexOf(event)
       if (index === undefined) return

@@ -18,7 +18,7 @@ export class Overview {
   constructor(desk: Desk) {
     this.#desk = desk
     desk.show(() => this.draw())
-    new ResizeObserver(() => this.draw()).observe(this.#canvas)
+    new ResizeObserver(() => desk.changed()).observe(this.#canvas)
     this.#canvas.addEventListener('pointerdown', event => {
       this.#canvas.setPointerCapture(event.pointerId)
       this.#centre(event)
