@@ -41,7 +41,11 @@ export function recordMesh(history: MeshHistory, plan: MeshPlan, notes: readonly
     ...strikes(history),
     ...states(history),
     ...viewItems(history.views, history.ends, nodeLane),
-    ...ownershipItems(history.acting, history.ends, { node: nodeLane, all: ALL }),
+    ...ownershipItems(history.acting, history.ends, {
+      node: nodeLane,
+      all: ALL,
+      stopsAt: history.endedAt,
+    }),
     ...marks(history),
     ...notes.filter(({ text }) => !TOLD.test(text)).map(noteItem),
   ]

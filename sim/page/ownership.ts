@@ -14,6 +14,8 @@ export interface OwnershipPlaces {
   node(number: number): number
   /** The lane of what concerns all. */
   readonly all: number
+  /** From then on all stop: that nobody acts any more says nothing. */
+  readonly stopsAt: number
 }
 
 /** Who ends has ceased without a word. */
@@ -123,8 +125,9 @@ class RangeOwners {
   }
 
   #span(kind: 'unowned' | 'double', from: number, to: number, text: string, nodes: readonly number[]): void {
-    if (to <= from) return
+    const until = Math.min(to, this.#places.stopsAt)
+    if (until <= from) return
     const others = nodes.map(node => this.#places.node(node))
-    this.#items.push({ kind, lane: this.#places.all, range: this.#range, from, to, text, others })
+    this.#items.push({ kind, lane: this.#places.all, range: this.#range, from, to: until, text, others })
   }
 }

@@ -69,7 +69,7 @@ function callItems(op: SentOp, of: Pick<Item, 'task' | 'range'>, places: StoryPl
         kind: 'send',
         lane: places.node(node),
         from: at,
-        text: `${call} is sent ${index === 0 ? '' : 'again '}to n${node}`,
+        text: `${index === 0 ? 'sent' : 'sent again'} to n${node}: ${call}`,
       }),
     ),
     ...answers.map(
@@ -78,7 +78,7 @@ function callItems(op: SentOp, of: Pick<Item, 'task' | 'range'>, places: StoryPl
         kind: GOOD.has(code) ? 'answer' : 'no-answer',
         lane: places.node(node),
         from: at,
-        text: `${call}: n${node} answers ${code}`,
+        text: `n${node} answers ${code}: ${call}`,
       }),
     ),
   ]

@@ -174,7 +174,7 @@ export class Chart {
     if (violation === undefined) return
     const [from, to] = [this.#xOf(violation.from), this.#xOf(violation.to)]
     context.fillStyle = colourOf('violation')
-    context.globalAlpha = 0.08
+    context.globalAlpha = 0.06
     context.fillRect(from, 0, Math.max(to - from, 1), height)
     context.globalAlpha = 0.8
     for (const x of [from, to]) context.fillRect(x - 0.5, 0, 1.5, height)

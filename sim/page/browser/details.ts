@@ -1,6 +1,7 @@
 /** All that is known of the selected item, and where one can go from there. */
 
 import { KINDS } from '../kinds.ts'
+import { shortIds } from '../model/entries.ts'
 import { durationText, instantText } from '../model/span.ts'
 import type { Detail, Item } from '../recording.ts'
 import type { Desk } from './desk.ts'
@@ -21,7 +22,8 @@ export class Details {
     if (selected === this.#shown) return
     this.#shown = selected
     if (selected === undefined) {
-      const hint = 'Click on something to see all of it, and the whole story of its task or range.'
+      const hint =
+        'Click on something to see all of it, and the whole story of its task or range. n and p walk through what was found.'
       this.#place.replaceChildren(made('p', '', hint))
       return
     }
@@ -76,5 +78,6 @@ function listOf(details: readonly Detail[]): HTMLElement {
 }
 
 function shortened(text: string): string {
-  return text.length > 34 ? `${text.slice(0, 31)}...` : text
+  const short = shortIds(text)
+  return short.length > 40 ? `${short.slice(0, 38)}..` : short
 }

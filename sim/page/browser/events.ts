@@ -1,7 +1,7 @@
 /** The list of what was found, in order; it follows the span that is shown. Only the rows that are seen are there. */
 
 import { KINDS } from '../kinds.ts'
-import { type Entry, entriesIn, entryText } from '../model/entries.ts'
+import { type Entry, entriesIn, entryText, shortIds } from '../model/entries.ts'
 import type { Desk } from './desk.ts'
 import { byId, colourOf, made } from './dom.ts'
 
@@ -89,7 +89,7 @@ export class EventList {
       made('span', 'at', (at / 1000).toFixed(3)),
       mark,
       made('span', 'lane', desk.recording.lanes[item.lane]?.name ?? ''),
-      made('span', 'what', text),
+      made('span', 'what', shortIds(text)),
     )
     row.title = text
     row.dataset.item = String(index)

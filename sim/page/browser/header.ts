@@ -105,13 +105,10 @@ export class Header {
         'div',
         'violation',
         words,
-        ' ',
         button(`show ${when}`, () => words.click(), 'link'),
       )
       if (more !== '')
-        card.append(
-          made('details', '', made('summary', '', 'the words of the checker'), made('pre', '', more)),
-        )
+        card.append(made('details', '', made('summary', '', 'all its words'), made('pre', '', more)))
       this.#cards.push({ violation, card })
       place.append(card)
     }

@@ -35,9 +35,18 @@ export function entriesIn(entries: readonly Entry[], { from, to }: Span): [numbe
 }
 
 export function entryText({ isEnd }: Entry, { kind, text, to }: Item): string {
-  const { ends } = KINDS[kind]
-  if (isEnd) return `${text} - ${ends}`
+  const { ends, row } = KINDS[kind]
+  if (isEnd) return `${ends}: ${text}`
+  if (row === 'runs' && to !== undefined)
+    return `starts: ${text}${Number.isFinite(to) ? '' : ' (and runs to the end)'}`
   return ends !== undefined && to !== undefined && !Number.isFinite(to)
     ? `${text} (to the end of the run)`
     : text
+}
+
+/** Ids that nobody tells apart at their full length: m.656815c74dba2336c7@1735689641834 is m.6568..36c7@..41834. */
+export function shortIds(text: string): string {
+  return text
+    .replaceAll(/\bm\.([0-9a-f]{4})[0-9a-f]{10}([0-9a-f]{4})\b/g, 'm.$1..$2')
+    .replaceAll(/@\d{8}(\d{5})\b/g, '@..$1')
 }

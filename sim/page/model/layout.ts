@@ -46,7 +46,7 @@ const SIZES: Readonly<Record<Density, Readonly<Record<Row, RowSize>>>> = {
     owners: { trackPx: 1, tracksMax: 16 },
     state: { trackPx: 5, tracksMax: 1 },
     view: { trackPx: 6, tracksMax: 1 },
-    acts: { trackPx: 0.5, tracksMax: 16 },
+    acts: { trackPx: 0.75, tracksMax: 16 },
     calls: { trackPx: 5, tracksMax: 2 },
     runs: { trackPx: 4, tracksMax: 3 },
     marks: { trackPx: 5, tracksMax: 1 },
