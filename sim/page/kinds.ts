@@ -81,6 +81,7 @@ const DRAWN = {
   },
   running: { row: 'runs', tone: 'call', title: 'attempt that runs to the end', weight: 2 },
   abort: { row: 'runs', tone: 'orphan', title: 'attempt is told to stop', weight: 2 },
+  due: { row: 'marks', tone: 'accent', title: 'falls due' },
   ended: { row: 'marks', tone: 'ok', title: 'end of a run, as reported' },
   alarm: { row: 'marks', tone: 'warn', title: 'holds a member for away or gone', weight: 2 },
   suspicion: { row: 'marks', tone: 'quiet', title: 'suspects a member' },

@@ -59,12 +59,11 @@ export function recordMesh(history: MeshHistory, plan: MeshPlan, notes: readonly
       },
       worker: nodeLane,
       node: nodeLane,
-      wallAt: (at: number) => at + wallOffset,
       atOf: (wall: number) => wall - wallOffset,
     }
     for (const story of tasks.stories.values()) items.push(...storyItems(story, places))
   }
-  return { lanes, items: inOrder(items), from, to: history.now, wallOffset, ranges }
+  return { lanes, items: inOrder(items, from, history.now), from, to: history.now, wallOffset, ranges }
 }
 
 function nodeLane(number: number): number {

@@ -35,7 +35,6 @@ export function recordNode(
     },
     worker: (number: number) => FIRST_CLIENT + number,
     node: () => ENGINE,
-    wallAt: (at: number) => history.wallAt(at),
     atOf: (wall: number) => {
       const at = history.reachedAt(wall, 0)
       return Number.isFinite(at) ? at : wall - wallOffset
@@ -81,7 +80,7 @@ export function recordNode(
       { name: 'engine', title: 'the node' },
       ...clients.map((_, number) => ({ name: `client ${number}`, title: `calls and handlers` })),
     ],
-    items: inOrder(items),
+    items: inOrder(items, from, to),
     from,
     to,
     wallOffset,

@@ -125,9 +125,12 @@ export function unpacked({ kinds, tasks, items, ...rest }: Packed): Recording {
   }
 }
 
-/** In the order in which a page has them: by beginning, and what began in one instant as it was recorded. */
-export function inOrder(items: readonly Item[]): Item[] {
-  return items.toSorted((a, b) => a.from - b.from)
+/**
+ * In the order in which a page has them: by beginning, and what began in one instant as it was recorded. What lies outside
+ * of the run is left out: a task may be due tomorrow.
+ */
+export function inOrder(items: readonly Item[], from: number, to: number): Item[] {
+  return items.filter(each => each.from >= from && each.from <= to).sort((a, b) => a.from - b.from)
 }
 
 function rounded(ms: number): number {

@@ -14,7 +14,6 @@ export interface StoryPlaces {
   worker(number: number): number
   /** The lane of the node that a call was sent to; undefined: there is one only. */
   node(number: number): number
-  wallAt(at: number): number
   atOf(wall: number): number
 }
 
@@ -63,6 +62,9 @@ function callItems(op: SentOp, of: Pick<Item, 'task' | 'range'>, places: StoryPl
       others,
       details: detailsOf(op, places),
     },
+    ...(op.spec?.schedule.kind === 'at'
+      ? [{ ...of, kind: 'due' as const, lane, from: places.atOf(op.spec.schedule.at), text: `due: ${call}` }]
+      : []),
     ...sends.map(
       ({ at, node }, index): Item => ({
         ...of,

@@ -122,8 +122,9 @@ function paintLabel(
   context.beginPath()
   context.rect(left + from + 3, y, room, height)
   context.clip()
-  context.globalAlpha = Math.max(context.globalAlpha, 0.5)
-  context.fillStyle = colourOf('page')
+  const isDim = context.globalAlpha < 0.6
+  context.globalAlpha = 0.9
+  context.fillStyle = colourOf(isDim ? 'text' : 'page')
   context.font = `${Math.min(11, height)}px system-ui, sans-serif`
   context.textBaseline = 'middle'
   context.fillText(text, left + from + 3, y + height / 2 + 0.5)
