@@ -164,9 +164,26 @@ export class Chart {
       context.font = '600 12px system-ui, sans-serif'
       context.textBaseline = 'middle'
       context.fillText(recording.lanes[lane]?.name ?? '', 9, y - top + height / 2, GUTTER_PX - 12)
+      this.#paintCount(context, lane, y - top + height / 2 + 14)
       context.fillStyle = colourOf('line')
       context.fillRect(0, y - top + height - 1, width, 1)
     }
+  }
+
+  /** For how many ranges the lane's node acts where the pointer is, or in the middle. */
+  #paintCount(context: CanvasRenderingContext2D, lane: number, y: number): void {
+    const { pointerAt, span, recording } = this.#desk
+    const row = this.#lanes[lane]?.rows.find(each => each.items.row === 'acts')?.items
+    if (row === undefined) return
+    const at = pointerAt ?? (span.from + span.to) / 2
+    const [first, behind] = seenIn(row, recording.items, { from: at, to: at })
+    const count = row.items.slice(first, behind).filter(index => {
+      const item = this.#desk.item(index)
+      return item.kind === 'acts' && endOf(item) > at
+    }).length
+    context.fillStyle = colourOf('faint')
+    context.font = '10px system-ui, sans-serif'
+    context.fillText(`${count} of ${recording.ranges} ranges`, 9, y, GUTTER_PX - 12)
   }
 
   #paintViolation({ context, height }: Sheet): void {

@@ -173,8 +173,7 @@ export class Desk {
   #bringIntoView(index: number): void {
     const { from } = this.item(index)
     const length = this.span.to - this.span.from
-    const margin = length * 0.1
-    if (from >= this.span.from + margin && from <= this.span.to - margin) return
+    if (from >= this.span.from && from <= this.span.to) return
     this.span = within({ from: from - length / 2, to: from + length / 2 }, this.bounds)
   }
 

@@ -21,6 +21,8 @@ const DIM = 0.13
 const AROUND = 0.75
 const COLUMN_PX = 3
 const LABEL_PX_MIN = 34
+/** A strip that is searched for is no thinner than this. */
+const STRIP_PX_FOUND = 3
 /** From so many on for each pixel of a track, runs are counted instead of drawn. */
 const CROWDED = 0.5
 
@@ -55,7 +57,11 @@ function paintMark(brush: Brush, row: PlacedRow, { x, width, track, item: index 
   if (item.to === undefined) {
     paintPoint(context, left + x, row, y, item.kind === 'takeover')
   } else {
-    const height = isStrip === true ? Math.max(row.trackPx, 1) : row.trackPx - (row.trackPx > 3 ? 1 : 0)
+    const isFound = desk.isSearching && desk.rankOf(index) !== 0
+    const height =
+      isStrip === true
+        ? Math.max(row.trackPx, isFound ? STRIP_PX_FOUND : 1)
+        : row.trackPx - (row.trackPx > 3 ? 1 : 0)
     const bar = Math.max(width, 1)
     context.fillRect(left + x, y, bar, height)
     if (item.to === Number.POSITIVE_INFINITY && isStrip !== true) paintOpenEnd(brush, x + width, y, height)
