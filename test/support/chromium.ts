@@ -89,7 +89,7 @@ export class Chromium {
       const look = () => {
         if (${condition}) resolve()
         else if (left-- > 0) requestAnimationFrame(look)
-        else reject(new Error('the page never came to it'))
+        else reject(new Error(${JSON.stringify(`the page never came to it: ${condition}`)}))
       }
       look()
     })`)
