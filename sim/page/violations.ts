@@ -6,9 +6,10 @@
 import { rangeOf } from '../../src/lib/hash.ts'
 import type { Recording, Violation } from './recording.ts'
 
-/** An instant in the words of a checker: `61.250 s`, or `at 61250.125:` of what was found on the way. `for 5.000 s` is none. */
-const INSTANT = /(?<!for )\b(\d+\.\d{3}) s\b/g
-const FOUND_AT = /^at (\d+\.\d{3}): /
+/** An instant in the words of a judge of meshes: `61.250 s`. `for 5.000 s` is none. */
+const IN_SECONDS = /(?<!for )\b(\d+\.\d{3}) s\b/g
+/** In those of a judge of one node, and before what was found on the way: `at 61250.125`, ms. */
+const IN_MS = /\b(?:at|of) (\d+\.\d{3})\b(?! s\b)/g
 
 export function violationsOf(faults: readonly string[], recording: Recording): Violation[] {
   const tasks = [...new Set(recording.items.flatMap(({ task }) => (task === undefined ? [] : [task])))]
@@ -60,9 +61,10 @@ function whenOf(
   { items, from, to }: Recording,
 ): { from: number; to: number } {
   const isInRun = (at: number): boolean => at >= from - 1 && at <= to + 1
-  const [, foundAt] = FOUND_AT.exec(words) ?? []
-  const said = [...words.matchAll(INSTANT)].map(([, seconds]) => Number(seconds) * 1000)
-  const instants = [...said, ...(foundAt === undefined ? [] : [Number(foundAt)])].filter(isInRun)
+  const instants = [
+    ...[...words.matchAll(IN_SECONDS)].map(([, seconds]) => Number(seconds) * 1000),
+    ...[...words.matchAll(IN_MS)].map(([, ms]) => Number(ms)),
+  ].filter(isInRun)
   if (instants.length > 0) return { from: Math.min(...instants), to: Math.max(...instants) }
   // It names none: when its task was last spoken of, or the end.
   const last = task === undefined ? undefined : items.findLast(each => each.task === task)

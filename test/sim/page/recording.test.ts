@@ -105,6 +105,10 @@ describe('the words of a checker', () => {
     const range = read('convergence: in the end range 3: n0 n1 act for it')
     expect([range?.ranges, range?.lanes]).toEqual([[3], [2, 3]])
     expect(read('false-alarm: node 1 held node 0 for away at 70.000 s')?.lanes).toEqual([3, 2])
+    const ofNode = read(
+      'duplicates: task-1@5 was started again at 61250.125; the attempt of 60000.500 is killed',
+    )
+    expect([ofNode?.from, ofNode?.to]).toEqual([60_000.5, 61_250.125])
     const found = read('at 61250.125: client 0 got an answer')
     expect([found?.lanes, found?.from, found?.to]).toEqual([[5], 61_250.125, 61_250.125])
     const nothing = read('the simulation itself failed: Error')
