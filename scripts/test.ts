@@ -4,10 +4,10 @@
  * step. A step whose tool is not installed is left out, and told in that line; in CI it fails.
  */
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 
 interface Step {
   readonly name: string
@@ -35,6 +35,11 @@ const groups = process.platform !== 'win32'
 const steps: readonly Step[] = [
   { name: 'types', script: ['node_modules/typescript/bin/tsc', '--noEmit'], limitMinutes: 2 },
   {
+    name: "types of the simulator's page",
+    script: ['node_modules/typescript/bin/tsc', '--noEmit', '-p', 'sim/page/browser'],
+    limitMinutes: 2,
+  },
+  {
     name: 'lint',
     script: ['node_modules/@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.'],
     limitMinutes: 1,
@@ -52,6 +57,7 @@ const steps: readonly Step[] = [
     count: countVitest,
   },
   { name: 'terminal', script: ['test/terminal/main.ts'], limitMinutes: 3, needs: ['tmux'] },
+  { name: 'the page of a run', script: ['test/page/main.ts'], limitMinutes: 2, needs: ['chromium'] },
   { name: 'simulation', script: ['sim/main.ts', '--seed', '1', '--seeds', '30'], limitMinutes: 3.5 },
   {
     name: 'simulation of meshes',
@@ -124,7 +130,8 @@ async function carryOut(step: Step): Promise<string | undefined> {
 }
 
 function isThere(command: string): boolean {
-  return spawnSync(command, ['-V'], { stdio: 'ignore' }).error === undefined
+  // It is not called: not each of them only says its version.
+  return (process.env.PATH ?? '').split(delimiter).some(folder => existsSync(join(folder, command)))
 }
 
 function run(step: Step): Promise<string | undefined> {

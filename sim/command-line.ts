@@ -15,6 +15,7 @@ export const USAGE = `npm run sim -- [options]
   --mesh                a mesh of engines instead of one node with its users; its size is a draw
   --nodes COUNT         the same with so many nodes: 1, or 3 and more
   --json FILE           writes the figures there
+  --html FILE           writes a page to look at a run with: of the first seed that failed, or of the last
   --trace FILE          writes what happens there (the last seed's stays)
   --verbose             prints what happens
   --check-determinism   runs each seed twice and compares (the first seed always is)
@@ -29,6 +30,7 @@ export interface Options {
   readonly isMesh: boolean
   readonly nodes: number | undefined
   readonly json: string | undefined
+  readonly html: string | undefined
   readonly trace: string | undefined
   readonly verbose: boolean
   readonly determinism: boolean
@@ -49,6 +51,7 @@ export function readOptions(args: string[]): Options {
       mesh: { type: 'boolean', default: false },
       nodes: { type: 'string' },
       json: { type: 'string' },
+      html: { type: 'string' },
       trace: { type: 'string' },
       verbose: { type: 'boolean', default: false },
       'check-determinism': { type: 'boolean', default: false },
@@ -73,6 +76,7 @@ export function readOptions(args: string[]): Options {
     isMesh,
     nodes: nodesOf(values.nodes),
     json: values.json,
+    html: values.html,
     trace: values.trace,
     verbose: values.verbose,
     determinism: values['check-determinism'],

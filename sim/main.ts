@@ -29,11 +29,17 @@ async function main(args: string[]): Promise<number> {
 }
 
 /** One whole node, its users and its disk. */
-function nodeRunner({ minutes, mix, trace, verbose, mutant: name }: Options): SeedRunner {
+function nodeRunner({ minutes, mix, trace, verbose, html, mutant: name }: Options): SeedRunner {
   const mutant = MUTANTS.find(each => each.name === name)
   return {
     run: (seed, isAgain) =>
-      runSeed({ seed, minutes, mix, mutant, ...(isAgain ? {} : { traceFile: trace, verbose }) }),
+      runSeed({
+        seed,
+        minutes,
+        mix,
+        mutant,
+        ...(isAgain ? {} : { traceFile: trace, verbose, recorded: html !== undefined }),
+      }),
     options: name === undefined ? '' : ` --mutant ${name}`,
     title: name === undefined ? '' : `, mutant ${name}`,
     work: ({ counters }) => `${counters.attempts ?? 0} attempts`,
@@ -41,12 +47,19 @@ function nodeRunner({ minutes, mix, trace, verbose, mutant: name }: Options): Se
 }
 
 /** A mesh of engines. */
-function meshRunner({ minutes, mix, trace, verbose, nodes, mutant: name }: Options): SeedRunner {
+function meshRunner({ minutes, mix, trace, verbose, html, nodes, mutant: name }: Options): SeedRunner {
   const mutant = MESH_MUTANTS.find(each => each.name === name)
   const [option, title] = name === undefined ? ['', ''] : [` --mutant ${name}`, `, mutant ${name}`]
   return {
     run: (seed, isAgain) =>
-      runMesh({ seed, minutes, mix, nodes, mutant, ...(isAgain ? {} : { traceFile: trace, verbose }) }),
+      runMesh({
+        seed,
+        minutes,
+        mix,
+        nodes,
+        mutant,
+        ...(isAgain ? {} : { traceFile: trace, verbose, recorded: html !== undefined }),
+      }),
     options: `${nodes === undefined ? ' --mesh' : ` --nodes ${nodes}`}${option}`,
     title: `${nodes === undefined ? ', meshes' : `, meshes of ${nodes}`}${title}`,
     work: ({ counters }) => `${counters.nodes ?? 0} nodes, ${counters.views ?? 0} views`,

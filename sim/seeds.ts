@@ -5,6 +5,8 @@
 
 import { writeFileSync } from 'node:fs'
 import type { Options } from './command-line.ts'
+import type { Recording } from './page/recording.ts'
+import { type PageParts, pageOf } from './page/write.ts'
 
 export interface SeedResult {
   readonly seed: number
@@ -15,6 +17,8 @@ export interface SeedResult {
   readonly counters: Readonly<Record<string, number>>
   readonly virtualMs: number
   readonly events: number
+  /** For a page, where one was asked for. */
+  readonly recording?: Recording
 }
 
 export interface SeedRunner {
@@ -30,7 +34,7 @@ export interface SeedRunner {
 
 /** True if all passed. */
 export async function runSeeds(
-  { seed: first, seeds, minutes, mix, json, verbose, determinism }: Options,
+  { seed: first, seeds, minutes, mix, json, html, verbose, determinism }: Options,
   runner: SeedRunner,
 ): Promise<boolean> {
   console.log(
@@ -41,6 +45,8 @@ export async function runSeeds(
   const failed: number[] = []
   let virtualMs = 0
   let events = 0
+  /** What a page is written of: the first that failed, or the last. */
+  let shown: Shown | undefined
   for (let seed = first; seed < first + seeds; seed++) {
     const result = await runner.run(seed, false)
     const faults = [...result.faults]
@@ -53,13 +59,12 @@ export async function runSeeds(
     }
     virtualMs += result.virtualMs
     events += result.events
+    const replay = `npm run sim -- --seed ${seed} --minutes ${minutes} --mix ${mix}${runner.options}`
+    if (failed.length === 0 && result.recording !== undefined)
+      shown = { result, recording: result.recording, faults, replay }
     if (faults.length > 0) {
       failed.push(seed)
-      report(
-        result,
-        faults,
-        `npm run sim -- --seed ${seed} --minutes ${minutes} --mix ${mix}${runner.options}`,
-      )
+      report(result, faults, replay)
     }
     if (verbose || seeds <= 20)
       console.log(
@@ -83,7 +88,32 @@ export async function runSeeds(
   }
   console.log(summary(figures))
   if (json !== undefined) writeFileSync(json, JSON.stringify(figures, null, 2))
+  if (html !== undefined && shown !== undefined) {
+    writeFileSync(html, pageOf(partsOf(shown, `${minutes} virtual minutes, mix ${mix}${runner.title}`)))
+    console.log(`page of seed ${shown.result.seed}: ${html}`)
+  }
   return failed.length === 0
+}
+
+interface Shown {
+  readonly result: SeedResult
+  readonly recording: Recording
+  readonly faults: readonly string[]
+  readonly replay: string
+}
+
+function partsOf({ result, recording, faults, replay }: Shown, options: string): PageParts {
+  const { seed, hash, virtualMs } = result
+  return {
+    title: `Seed ${seed}, ${options}`,
+    facts: [
+      ['hash', hash],
+      ['virtual time', `${(virtualMs / 1000).toFixed(1)} s`],
+      ['replay', replay],
+    ],
+    recording,
+    faults,
+  }
 }
 
 interface Figures {

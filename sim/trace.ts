@@ -10,6 +10,11 @@ import type { VirtualClock } from './virtual-clock.ts'
 /** Latest lines that are kept for a report. */
 const LINES_MAX = 120
 
+export interface TraceNote {
+  readonly at: number
+  readonly text: string
+}
+
 export class Trace {
   readonly #clock: VirtualClock
   #low = 0x811c9dc5
@@ -17,15 +22,23 @@ export class Trace {
   #lines: string[] = []
   readonly #file: number | undefined
   readonly verbose: boolean
+  readonly #keepsNotes: boolean
+  readonly notes: TraceNote[] = []
   events = 0
 
   constructor(
     clock: VirtualClock,
-    options: { readonly file?: string | undefined; readonly verbose?: boolean },
+    options: {
+      readonly file?: string | undefined
+      readonly verbose?: boolean
+      /** All notes are kept, not only the latest. */
+      readonly keepsNotes?: boolean
+    },
   ) {
     this.#clock = clock
     this.#file = options.file === undefined ? undefined : openSync(options.file, 'w')
     this.verbose = options.verbose === true
+    this.#keepsNotes = options.keepsNotes === true
   }
 
   /** Something happened that matters only to the hash. */
@@ -46,6 +59,7 @@ export class Trace {
     this.mark(1, text.length)
     for (let i = 0; i < text.length; i++) this.#mixByte(text.charCodeAt(i))
     const line = `${this.#clock.monotonic().toFixed(3).padStart(12)} ${new Date(this.#clock.now()).toISOString()} ${text}`
+    if (this.#keepsNotes) this.notes.push({ at: this.#clock.monotonic(), text })
     if (this.#lines.push(line) > LINES_MAX * 2) this.#lines = this.#lines.slice(-LINES_MAX)
     if (this.#file !== undefined) writeSync(this.#file, `${line}\n`)
     if (this.verbose) process.stdout.write(`${line}\n`)

@@ -16,6 +16,7 @@ import { AIMED, FAULTS, Faults } from './faults/index.ts'
 import { History } from './history.ts'
 import type { Mutant } from './mutants/mutant.ts'
 import { SimulatedNode } from './node.ts'
+import { recordNode } from './page/node-recording.ts'
 import type { SeedResult } from './seeds.ts'
 import { diskLatency, SimulatedDisk } from './simulated-store.ts'
 import { Trace } from './trace.ts'
@@ -42,6 +43,8 @@ export interface RunOptions {
   readonly minutes: number
   readonly mix: string
   readonly traceFile?: string | undefined
+  /** The result has a recording. */
+  readonly recorded?: boolean | undefined
   readonly verbose?: boolean | undefined
   readonly mutant?: Mutant | undefined
 }
@@ -69,15 +72,21 @@ export async function runSeed(options: RunOptions): Promise<SeedResult> {
   const wallMs =
     Date.parse(STARTS[Math.floor(draw.float() * STARTS.length)] as string) + Math.floor(draw.float() * 60_000)
   const clock = new VirtualClock({ wallMs, monotonicMs: draw.float() * 1e6 })
-  const trace = new Trace(clock, { file: options.traceFile, verbose: options.verbose === true })
+  const trace = new Trace(clock, {
+    file: options.traceFile,
+    verbose: options.verbose === true,
+    keepsNotes: options.recorded === true,
+  })
   const history = new History(clock)
   const mutant = options.mutant?.apply({ clock, random: stream(options, 'mutant') })
   const rejected = (error: unknown): void =>
     history.fault(`unhandled rejection: ${error instanceof Error ? error.stack : error}`)
   process.on('unhandledRejection', rejected)
   const undoStacks = sameStacks()
+  let clients: readonly SimulatedClient[] = []
   try {
     const world = new World(options, draw, { clock, trace, history }, mutant?.store)
+    clients = world.clients
     await world.run()
   } catch (error) {
     history.fault(`the simulation itself failed: ${error instanceof Error ? error.stack : String(error)}`)
@@ -107,6 +116,9 @@ export async function runSeed(options: RunOptions): Promise<SeedResult> {
     counters: history.counters,
     virtualMs: clock.monotonic() - (history.boots[0]?.startedAt ?? 0),
     events: trace.events,
+    ...(options.recorded === true
+      ? { recording: recordNode(history, clients, trace.notes, clock.monotonic()) }
+      : {}),
   }
 }
 
@@ -198,6 +210,10 @@ class World {
       clients: this.#clients,
       diskPace,
     })
+  }
+
+  get clients(): readonly SimulatedClient[] {
+    return this.#clients
   }
 
   async run(): Promise<void> {

@@ -103,6 +103,11 @@ export class EngineNode implements MeshNode, TaskNode {
     return this.#process?.isStopped === true
   }
 
+  /** It stops in an orderly way, or leaves. */
+  get isStopping(): boolean {
+    return this.#isAlive && this.#stopping !== undefined
+  }
+
   get isRetired(): boolean {
     return this.#isRetired
   }
@@ -317,6 +322,7 @@ export class EngineNode implements MeshNode, TaskNode {
         trace.note(`${this.name} is refused: ${code}, ${line}`)
         history.refusals.push({ at: at(), node, store: store(), code: code as RefusalCode })
       },
+      acting: (range, acts) => history.acting.push({ at: at(), node, range, acts }),
     }
   }
 

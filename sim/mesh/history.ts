@@ -52,6 +52,9 @@ export interface Refused {
   readonly code: RefusalCode | 'ROLLED_BACK'
 }
 
+/** `cut-off`: it runs, and has no good links with a majority. `apart`: it is not part of the mesh, or not yet. */
+export type NodeState = 'apart' | 'down' | 'starting' | 'up' | 'cut-off' | 'paused' | 'stopping'
+
 /** What was done to nodes or links, as it was carried out. */
 export interface StrikeReport {
   readonly fault: string
@@ -69,6 +72,15 @@ export class MeshHistory {
   readonly views: ViewReport[] = []
   readonly alarms: Alarm[] = []
   readonly founded: Founded[] = []
+  /** What each node was from when on (node-states.ts). */
+  readonly states: { readonly at: number; readonly node: number; readonly state: NodeState }[] = []
+  /** Who began to act for a range, or ceased to; who ends has ceased without a word. */
+  readonly acting: {
+    readonly at: number
+    readonly node: number
+    readonly range: number
+    readonly acts: boolean
+  }[] = []
   readonly refusals: Refused[] = []
   /** Members that were accused, of each accusation that a node made or heard. */
   readonly suspicions: { readonly at: number; readonly node: number; readonly about: StoreId }[] = []

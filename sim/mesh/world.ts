@@ -11,6 +11,7 @@ import { badness, type View } from '../../src/membership/view.ts'
 import type { MeshOptions } from '../../src/mesh/mesh.ts'
 import type { Mutant } from '../mutants/mutant.ts'
 import { SimulatedSwitch } from '../network/switch.ts'
+import { recordMesh } from '../page/mesh-recording.ts'
 import type { StoreHook } from '../process.ts'
 import type { SeedResult } from '../seeds.ts'
 import { portableStacks } from '../stack-traces.ts'
@@ -23,6 +24,7 @@ import type { MeshContext, Strike } from './faults/fault.ts'
 import { meshFault } from './faults/index.ts'
 import { MeshHistory } from './history.ts'
 import type { MeshNode } from './node.ts'
+import { NodeStates } from './node-states.ts'
 import { GONE_AFTER_MS, type MeshPlan, type NodePlan, planMesh } from './planner.ts'
 import { MeshTasks } from './tasks/mesh-tasks.ts'
 import { type Inspection, TaskHistory } from './tasks/task-history.ts'
@@ -37,6 +39,8 @@ export interface MeshRunOptions {
   /** A known bug in every engine. */
   readonly mutant?: Mutant | undefined
   readonly traceFile?: string | undefined
+  /** The result has a recording. */
+  readonly recorded?: boolean | undefined
   readonly verbose?: boolean | undefined
 }
 
@@ -68,7 +72,11 @@ export async function runPlan(
   const random = new SeededRandom(`mesh ${options.seed}`)
   const clock = new VirtualClock({ monotonicMs: Math.floor(random.float() * 1e6) })
   const startedAt = clock.monotonic()
-  const trace = new Trace(clock, { file: options.traceFile, verbose: options.verbose === true })
+  const trace = new Trace(clock, {
+    file: options.traceFile,
+    verbose: options.verbose === true,
+    keepsNotes: options.recorded === true,
+  })
   const history = new MeshHistory(clock)
   const rejected = (error: unknown): void =>
     history.fault(`unhandled rejection: ${error instanceof Error ? error.stack : error}`)
@@ -103,6 +111,7 @@ export async function runPlan(
     counters: history.counters,
     virtualMs: clock.monotonic() - startedAt,
     events: trace.events,
+    ...(options.recorded === true ? { recording: recordMesh(history, plan, trace.notes) } : {}),
   }
 }
 
@@ -120,6 +129,7 @@ class MeshWorld {
   readonly #switch: SimulatedSwitch
   readonly #nodes: readonly EngineNode[]
   readonly #truth: MeshTruth
+  readonly #states: NodeStates
   readonly #context: MeshContext
   readonly #ends = new Set<() => void>()
   readonly #tasks: MeshTasks | undefined
@@ -153,7 +163,10 @@ class MeshWorld {
           {
             changed: (node, isNew) => this.#nodeChanged(node, isNew),
             viewChanged: (node, view) => this.#viewChanged(node, view),
-            ready: ({ number }) => this.#tasks?.nodeReady(number),
+            ready: ({ number }) => {
+              this.#states.update()
+              this.#tasks?.nodeReady(number)
+            },
             ended: ({ number }, powerCut) => this.#tasks?.nodeEnded(number, powerCut),
             paused: ({ number }, paused) => this.#tasks?.nodePaused(number, paused),
           },
@@ -168,6 +181,7 @@ class MeshWorld {
       this.#tasks = new MeshTasks(plan.tasks, own)
     }
     this.#truth = new MeshTruth(this.#switch, this.#nodes, this.windowMs, timings.ackMs / 3)
+    this.#states = new NodeStates(this.#nodes, this.#truth, history)
     this.#context = {
       clock,
       trace,
@@ -176,10 +190,10 @@ class MeshWorld {
       nodes: this.#nodes,
       disturb: (from, to, disturbance) => {
         const end = this.#switch.disturb(hostsOf(from), hostsOf(to), disturbance)
-        this.#truth.update()
+        this.#update()
         return () => {
           end()
-          this.#truth.update()
+          this.#update()
         }
       },
       loseWorker: (node, dies) => this.#tasks?.loseWorker(node.number, dies) ?? (() => {}),
@@ -254,7 +268,7 @@ class MeshWorld {
       else if (random.float() < 0.5) node.kill()
       else node.powerCut()
     }
-    this.#truth.update()
+    this.#update()
     history.healedAt = history.now
   }
 
@@ -355,9 +369,17 @@ class MeshWorld {
   }
 
   #nodeChanged(node: EngineNode, isNewProcess: boolean): void {
-    if (!isNewProcess) return this.#truth.update()
-    this.#latest.delete(node.number)
-    this.#truth.restarted(node)
+    if (isNewProcess) {
+      this.#latest.delete(node.number)
+      this.#truth.restarted(node)
+    }
+    this.#update()
+  }
+
+  /** Something was done to a node or a link. */
+  #update(): void {
+    this.#truth.update()
+    this.#states.update()
   }
 
   #viewChanged(node: EngineNode, view: View): void {

@@ -81,6 +81,8 @@ export interface MeshObserver {
   suspected(store: StoreId): void
   refuted(store: StoreId): void
   refused(code: string, line: string): void
+  /** This node acts for the range from now on, or no longer. */
+  acting(range: number, acts: boolean): void
 }
 
 /** How long a node that has left answers still: who waits for it is to see it. */
@@ -162,7 +164,10 @@ export class Mesh implements MeshCalls {
         renew: node => this.membership.renew(node),
         exchangeViews: id => this.membership.exchangeViews(id as StoreId),
         isRemoved: id => this.membership.isRemoved(id as StoreId),
-        acting: (range, acts) => this.routing.acts(range, acts),
+        acting: (range, acts) => {
+          observer?.acting(range, acts)
+          this.routing.acts(range, acts)
+        },
         stir,
         failed,
       },
