@@ -14,6 +14,8 @@ export interface Lane<Waiting> {
   readonly range: number
   /** Where what is under way went to. */
   node: string
+  /** In which it went (work/rounds). */
+  round: number
   /** Parcels under way that have changes of the range. */
   underWay: number
   /** In the order of the calls. */
@@ -42,9 +44,16 @@ export class Lanes<Call extends { readonly seq: number }, Waiting extends Part<C
     return lane.waiting.length === 0 && (lane.underWay === 0 || lane.node === node)
   }
 
-  began(range: number, node: string): void {
+  /** In which round what comes now has to go; `latest`: if nothing is under way. */
+  roundOf(range: number, latest: number): number {
+    const lane = this.#byRange.get(range)
+    return lane === undefined || lane.underWay === 0 ? latest : lane.round
+  }
+
+  began(range: number, node: string, round: number): void {
     const lane = this.#make(range)
     lane.node = node
+    lane.round = round
     lane.underWay++
   }
 
@@ -94,7 +103,7 @@ export class Lanes<Call extends { readonly seq: number }, Waiting extends Part<C
   #make(range: number): Lane<Waiting> {
     let lane = this.#byRange.get(range)
     if (lane === undefined) {
-      lane = { range, node: '', underWay: 0, waiting: [] }
+      lane = { range, node: '', round: 0, underWay: 0, waiting: [] }
       this.#byRange.set(range, lane)
     }
     return lane

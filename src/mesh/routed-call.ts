@@ -180,15 +180,23 @@ export class Parcel implements LinkAsker, Asker {
   readonly #host: ParcelHost
   readonly call: RoutedCall
   readonly node: string
+  readonly round: number
   readonly stretches: readonly Stretch[]
   /** What comes after it waits for it, if that would go elsewhere. */
   isUnderWay = false
   #sent: { readonly link: PeerLink; readonly number: number } | undefined
 
-  constructor(host: ParcelHost, call: RoutedCall, node: string, stretches: readonly Stretch[]) {
+  constructor(
+    host: ParcelHost,
+    call: RoutedCall,
+    node: string,
+    round: number,
+    stretches: readonly Stretch[],
+  ) {
     this.#host = host
     this.call = call
     this.node = node
+    this.round = round
     this.stretches = stretches
   }
 

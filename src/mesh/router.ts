@@ -7,20 +7,22 @@
  *   moment, or at once under a new view: a request that comes twice is carried out once. So until a deadline; who waits
  *   for a result waits without one.
  * - What comes from another node is not sent on (the engine sees to it): nothing goes in circles.
- * - One client's calls about one range are carried out in their order (lanes.ts).
+ * - One client's calls about one range are carried out in their order (lanes.ts), also by a node that refuses the first and
+ *   begins to act before the second arrives (work/rounds.ts).
  * - Who is gone is not asked for any more: nothing of its calls is repeated, and its waits end everywhere.
  *
  * Bounded: what is not answered, in items and bytes; beyond it a call is refused with TOO_MANY, as is one for a node whose
  * link is full.
  */
 
-import { CarillonError } from '../errors.ts'
+import { CarillonError, isCarillonError } from '../errors.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Definition } from '../task/definition.ts'
 import type { Asker } from '../work/calls.ts'
 import { idOf } from '../work/commands.ts'
 import type { Results } from '../work/creation.ts'
 import type { BatchAsker } from '../work/front-desk.ts'
+import { type Round, Rounds } from '../work/rounds.ts'
 import { type AgainOptions, type AskingParts, nodeToAsk, pauseMs } from './asking.ts'
 import { Lanes } from './lanes.ts'
 import {
@@ -46,9 +48,14 @@ export interface RouterOptions extends UnderWayOptions, AgainOptions {}
 export interface RouterParts extends AskingParts {
   readonly clock: Clock
   readonly rangeOf: (id: string) => number
-  /** Carries a batch out here; true: that is done, and only its answer is still to come. */
-  readonly scheduleHere: (definitions: readonly Definition[], mark: number, asker: BatchAsker) => boolean
-  readonly callHere: (request: TaskRequest, asker: Asker) => void
+  /** Carries a batch out here; true: that is done with all of it, and only its answer is still to come. */
+  readonly scheduleHere: (
+    definitions: readonly Definition[],
+    mark: number,
+    asker: BatchAsker,
+    round: Round,
+  ) => boolean
+  readonly callHere: (request: TaskRequest, asker: Asker, round: Round) => void
   /** The call of this asker is given up. */
   readonly forgetHere: (asker: Asker) => void
 }
@@ -61,6 +68,10 @@ export class Router implements ParcelHost {
   readonly #underWay: UnderWay
   /** By range: who acts, as another node has said last. */
   readonly #hints = new Map<number, string>()
+  /** Of what is carried out here. */
+  readonly #rounds = new Rounds()
+  /** The latest. */
+  #round = 0
   #seq = 0
   /** Calls that were asked again. */
   repeated = 0
@@ -148,7 +159,9 @@ export class Router implements ParcelHost {
     const { rangeOf, isOpen, self } = this.#parts
     for (const { id } of definitions) {
       const range = rangeOf(id)
-      if (!isOpen(range) || (!lanes.isEmpty && !lanes.isFree(range, self))) return false
+      if (!isOpen(range)) return false
+      if (lanes.isEmpty) continue
+      if (!lanes.isFree(range, self) || lanes.roundOf(range, this.#round) !== this.#round) return false
     }
     return true
   }
@@ -156,18 +169,20 @@ export class Router implements ParcelHost {
   #allHere(call: RoutedCall, definitions: readonly Definition[], mark: number): void {
     let parcel: Parcel | undefined
     let told: { readonly results: Results; readonly copies: number } | undefined
-    const isCarriedOut = this.#parts.scheduleHere(definitions, mark, {
-      scheduled: (results, copies) => {
-        if (parcel !== undefined) return parcel.scheduled(inOrder(results, parcel), copies)
-        told = { results, copies }
-        if (results.length === 0) return this.#allCreated(call, definitions, copies)
-        parcel = new Parcel(this, call, this.#parts.self, this.#stretchesOf(call, definitions))
-        parcel.scheduled(inOrder(results, parcel), copies)
-      },
-    })
+    const round = this.#round
+    const whole = (): Parcel =>
+      new Parcel(this, call, this.#parts.self, round, this.#stretchesOf(call, definitions))
+    const scheduled = (results: Results, copies: number): void => {
+      if (parcel !== undefined) return parcel.scheduled(inOrder(results, parcel), copies)
+      told = { results, copies }
+      if (results.length === 0) return this.#allCreated(call, definitions, copies)
+      parcel = whole()
+      parcel.scheduled(inOrder(results, parcel), copies)
+    }
+    const isCarriedOut = this.#parts.scheduleHere(definitions, mark, { scheduled }, this.#rounds.at(round))
     if (isCarriedOut || told !== undefined) return
     // It waits for the disk, and what comes after it must not be carried out elsewhere before it.
-    parcel = new Parcel(this, call, this.#parts.self, this.#stretchesOf(call, definitions))
+    parcel = whole()
     this.#begin(parcel)
   }
 
@@ -192,7 +207,7 @@ export class Router implements ParcelHost {
 
   /** Sends what may go, and has the rest wait; all of one call. */
   #route(stretches: readonly Stretch[]): void {
-    const parcels = new Map<string, Stretch[]>()
+    const parcels = new Map<string, Map<number, Stretch[]>>()
     for (const stretch of stretches) {
       const { range, call } = stretch
       if (call.isOver) continue
@@ -200,12 +215,15 @@ export class Router implements ParcelHost {
       if (node === undefined) this.#notNow(stretch, this.#known(range))
       else if (!call.lanes.isFree(range, node)) this.#wait(stretch)
       else {
-        const known = parcels.get(node)
-        if (known === undefined) parcels.set(node, [stretch])
+        const round = call.lanes.roundOf(range, this.#round)
+        const rounds = parcels.get(node) ?? new Map<number, Stretch[]>()
+        parcels.set(node, rounds)
+        const known = rounds.get(round)
+        if (known === undefined) rounds.set(round, [stretch])
         else known.push(stretch)
       }
     }
-    for (const [node, each] of parcels) this.#send(node, each)
+    for (const [node, rounds] of parcels) for (const [round, each] of rounds) this.#send(node, round, each)
   }
 
   /** Who is to be asked now; undefined: nobody can be. */
@@ -221,10 +239,10 @@ export class Router implements ParcelHost {
     return node === this.#parts.self ? undefined : node
   }
 
-  #send(node: string, stretches: readonly Stretch[]): void {
+  #send(node: string, round: number, stretches: readonly Stretch[]): void {
     const { call } = stretches[0] as Stretch
     const { self, link } = this.#parts
-    const parcel = new Parcel(this, call, node, stretches)
+    const parcel = new Parcel(this, call, node, round, stretches)
     if (node === self) {
       this.#begin(parcel)
       return this.#carryOutHere(parcel)
@@ -246,14 +264,16 @@ export class Router implements ParcelHost {
     this.#begin(parcel)
     this.#watch(call)
     for (const stretch of stretches) stretch.asked = node
-    if (call.request === undefined) peer.schedule(parcel.definitions(), call.batch?.mark ?? 0, parcel)
-    else parcel.sent(peer, peer.call(call.request, parcel))
+    if (call.request === undefined) peer.schedule(parcel.definitions(), call.batch?.mark ?? 0, parcel, round)
+    else parcel.sent(peer, peer.call(call.request, parcel, round))
   }
 
   #carryOutHere(parcel: Parcel): void {
     const { call } = parcel
-    if (call.request !== undefined) return this.#parts.callHere(call.request, parcel)
-    const isCarriedOut = this.#parts.scheduleHere(parcel.definitions(), call.batch?.mark ?? 0, parcel)
+    const { callHere, scheduleHere } = this.#parts
+    const round = this.#rounds.at(parcel.round)
+    if (call.request !== undefined) return callHere(call.request, parcel, round)
+    const isCarriedOut = scheduleHere(parcel.definitions(), call.batch?.mark ?? 0, parcel, round)
     if (isCarriedOut) this.#release(parcel)
   }
 
@@ -261,7 +281,8 @@ export class Router implements ParcelHost {
     parcel.call.parcels.add(parcel)
     if (!parcel.call.isChange) return
     parcel.isUnderWay = true
-    for (const { range } of parcel.stretches) parcel.call.lanes.began(range, parcel.node)
+    const { call, node, round } = parcel
+    for (const { range } of parcel.stretches) call.lanes.began(range, node, round)
   }
 
   /** What it has is carried out, or not; what waits behind it may go on. */
@@ -282,6 +303,7 @@ export class Router implements ParcelHost {
   // --- answers
 
   scheduled(parcel: Parcel, results: Results, copies: number): void {
+    if (results.some(result => isCarillonError(result, 'NOT_OWNER'))) this.#roundIsOver(parcel)
     if (!this.#end(parcel)) return this.#release(parcel)
     const { call, node } = parcel
     let at = 0
@@ -316,6 +338,7 @@ export class Router implements ParcelHost {
   }
 
   refused(parcel: Parcel, error: CarillonError): void {
+    if (error.code === 'NOT_OWNER') this.#roundIsOver(parcel)
     const { call, node } = parcel
     if (this.#end(parcel)) {
       if (this.#isAskedAgain(call, error, node)) {
@@ -333,6 +356,11 @@ export class Router implements ParcelHost {
       for (const stretch of parcel.stretches) this.#again(stretch, parcel.node, undefined)
     }
     this.#release(parcel)
+  }
+
+  /** What begins from here on is sent knowing of this refusal, whoever waits for its answer. */
+  #roundIsOver({ round }: Parcel): void {
+    this.#round = Math.max(this.#round, round + 1)
   }
 
   /** Nothing was done there. */

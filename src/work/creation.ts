@@ -17,6 +17,7 @@ import type { ScheduleStatus } from '../wire/frame.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { LiveRecord, LiveRun } from './live-run.ts'
 import { NOTHING_WRITTEN, type Ownership, type Written } from './ownership.ts'
+import type { Round } from './rounds.ts'
 
 export interface CreationParts {
   readonly store: TaskStore<LiveRun>
@@ -38,7 +39,7 @@ export class Creation {
   }
 
   /** Carries out a batch of one caller, in order of the items; a promise if the index had to be asked. */
-  schedule(definitions: readonly Definition[], mark: number): Scheduled | Promise<Scheduled> {
+  schedule(definitions: readonly Definition[], mark: number, round: Round): Scheduled | Promise<Scheduled> {
     const { store, now } = this.#parts
     const first = definitions[0]
     if (first === undefined) return { results: [], written: NOTHING_WRITTEN }
@@ -48,23 +49,23 @@ export class Creation {
     const refusal = this.#parts.refusal()
     if (refusal !== undefined) return { results: definitions.map(() => refusal), written: NOTHING_WRITTEN }
     const isUnknown = ({ minted, id }: Definition): boolean => !minted && store.peek(id) === undefined
-    if (!definitions.some(isUnknown)) return this.#all(definitions, caller, at)
+    if (!definitions.some(isUnknown)) return this.#all(definitions, caller, at, round)
     // Also those that are in memory: while the others are read they could leave it, and would count as new.
     const ids = definitions.filter(({ minted }) => !minted).map(({ id }) => id)
-    return store.load(ids).then(() => this.#all(definitions, caller, at))
+    return store.load(ids).then(() => this.#all(definitions, caller, at, round))
   }
 
-  #all(definitions: readonly Definition[], caller: string, at: number): Scheduled {
+  #all(definitions: readonly Definition[], caller: string, at: number, round: Round): Scheduled {
     const ownership = this.#parts.ownership()
     ownership.gather()
     const results = ownership.isShared
-      ? definitions.map(definition => this.#one(definition, caller, definition.requestNumber))
-      : this.#allAlone(definitions, caller, at)
+      ? definitions.map(definition => this.#one(definition, caller, definition.requestNumber, round))
+      : this.#allAlone(definitions, caller, at, round)
     return { results, written: ownership.written() }
   }
 
   /** Which change a request made is of no matter, so those that follow each other are remembered as one. */
-  #allAlone(definitions: readonly Definition[], caller: string, at: number): Results {
+  #allAlone(definitions: readonly Definition[], caller: string, at: number, round: Round): Results {
     const { requests } = this.#parts.store
     let results: Array<ScheduleResult | undefined> | undefined
     let from = -1
@@ -72,7 +73,7 @@ export class Creation {
     for (let i = 0; i < definitions.length; i++) {
       const definition = definitions[i] as Definition
       const n = definition.requestNumber
-      const result = this.#one(definition, caller, n)
+      const result = this.#one(definition, caller, n, round)
       if (result !== undefined) {
         results ??= new Array<ScheduleResult | undefined>(definitions.length)
         results[i] = result
@@ -90,11 +91,11 @@ export class Creation {
   }
 
   /** Undefined: created. */
-  #one(definition: Definition, caller: string, n: number): ScheduleResult | undefined {
+  #one(definition: Definition, caller: string, n: number, round: Round): ScheduleResult | undefined {
     try {
       const { store, ownership, now } = this.#parts
       const range = ownership().isShared ? store.rangeOf(definition.id) : -1
-      const refusal = range < 0 ? undefined : ownership().refusal(range)
+      const refusal = range < 0 ? undefined : round.change(range, ownership().refusal(range))
       if (refusal !== undefined) return refusal
       const known = store.requests.find(caller, n, definition.madeAt, now())
       if (known === undefined) return this.#carryOut(definition)

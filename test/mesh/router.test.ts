@@ -113,3 +113,33 @@ test('what waits for an owner is bounded, a command like a batch, and the refusa
   schedule(small, client, 8)
   expect(client.answers.get(8)?.[0]?.[0]?.message).toContain('7 bytes of tasks wait')
 })
+
+test('a node that begins to act between two changes carries out neither before the other', async () => {
+  const bed = new RouterBed(1)
+  const client = new StubClient()
+  bed.open('a')
+  bed.known = () => 'a'
+  bed.owners[0] = undefined
+  schedule(bed, client, 0)
+  await bed.clock.advanceBy(4)
+  schedule(bed, client, 1)
+  await bed.clock.advanceBy(1)
+  bed.owners[0] = 'a'
+  await bed.clock.advanceBy(DEADLINE_MS / 2)
+  expect(bed.done).toEqual(['0-0-0-0', '0-0-1-0'])
+})
+
+test('what others ask about the range meanwhile is taken, also when the first never comes again', async () => {
+  const bed = new RouterBed(1)
+  const [first, second] = [new StubClient(), new StubClient()]
+  bed.open('a')
+  bed.known = () => 'a'
+  bed.owners[0] = undefined
+  schedule(bed, first, 0)
+  await bed.clock.advanceBy(5)
+  bed.router.gone(first)
+  bed.owners[0] = 'a'
+  schedule(bed, second, 1)
+  await bed.clock.advanceBy(100)
+  expect(second.answers.get(1)).toEqual([[undefined]])
+})
