@@ -23,6 +23,7 @@ import { LogBook } from './log-book.ts'
 import type { Ownership, Written } from './ownership.ts'
 import { notFound, Queries } from './queries.ts'
 import { NO_ROUND, type Round } from './rounds.ts'
+import type { TaskOrder } from './task-order.ts'
 import { runView } from './views.ts'
 import { Waiters } from './waiters.ts'
 
@@ -43,6 +44,7 @@ export interface CallsOptions {
 export interface CallsParts {
   readonly store: TaskStore<LiveRun>
   readonly lifecycle: Lifecycle
+  readonly order: TaskOrder
   /** Epoch ms with a fraction. */
   readonly now: () => number
   readonly hlc: () => number
@@ -86,7 +88,9 @@ export class Calls {
       case 'resume':
       case 'trigger':
       case 'retry':
-        return this.#command(asker, call, request, round)
+        return this.#parts.order.change([{ id: idOf(request.id) }], () =>
+          this.#command(asker, call, request, round),
+        )
       case 'result':
         return this.#result(asker, call, request.id, true, round)
       case 'end':
@@ -153,7 +157,7 @@ export class Calls {
     answer: () => Promise<object>,
   ): Promise<void> {
     this.#check(id, round)
-    const answered = await answer()
+    const answered = await this.#parts.order.after([{ id: idOf(id) }], answer)
     this.#check(id, round)
     asker.answer(call, answered)
   }
@@ -237,21 +241,40 @@ export class Calls {
     this.#logs.add(run.record.id, { run: this.#parts.lifecycle.runId(run), at, line })
   }
 
-  async #command(
+  /** At once, where nothing has to be read for it. */
+  #command(
     asker: Asker,
     call: number,
     request: CallRequest & { method: Command },
     round: Round,
-  ): Promise<void> {
+  ): void | Promise<void> {
+    const peeked = request.method === 'retry' ? undefined : this.#parts.store.peek(idOf(request.id))
+    const record = peeked === 'absent' ? undefined : peeked
+    if (peeked !== undefined) this.#carryOut(asker, call, request, round, record)
+    else return this.#loaded(request).then(loaded => this.#carryOut(asker, call, request, round, loaded))
+  }
+
+  /** What the command is about, in memory. */
+  async #loaded({ method, id }: CallRequest & { method: Command }): Promise<LiveRecord | undefined> {
+    const record = await this.#load(idOf(id))
+    if (method !== 'retry' || record === undefined) return record
+    const { store, ownership } = this.#parts
+    return ownership().refusal(store.rangeOf(record.id)) === undefined ? this.#revived(record, id) : record
+  }
+
+  #carryOut(
+    asker: Asker,
+    call: number,
+    request: CallRequest & { method: Command },
+    round: Round,
+    record: LiveRecord | undefined,
+  ): void {
     const { store, lifecycle, now, hlc, rearm } = this.#parts
     const { requests } = store
     const { caller, n, method, id } = request
     const taskId = idOf(id)
     const ownership = this.#parts.ownership()
     const range = store.rangeOf(taskId)
-    let record = await this.#load(taskId)
-    if (method === 'retry' && record !== undefined && ownership.refusal(range) === undefined)
-      record = await this.#revived(record, id)
     const elsewhere = round.change(range, ownership.refusal(range))
     if (elsewhere !== undefined) throw elsewhere
     const isFirm = method === 'cancel' || method === 'pause'
@@ -346,7 +369,7 @@ export class Calls {
     // Before it is looked for: it may end while it is, and whoever asked may give up.
     if (wait) this.#waiters.add(id, { owner: asker, call })
     try {
-      const run = await this.#queries.result(id)
+      const run = await this.#parts.order.after([{ id: idOf(id) }], () => this.#queries.result(id))
       this.#check(id, round)
       if (!wait && run === undefined) asker.answer(call, { run: null })
       else if (run !== undefined && (!wait || this.#waiters.remove(asker, call)))

@@ -18,10 +18,12 @@ import type { Lifecycle } from './lifecycle.ts'
 import type { LiveRecord, LiveRun } from './live-run.ts'
 import { NOTHING_WRITTEN, type Ownership, type Written } from './ownership.ts'
 import type { Round } from './rounds.ts'
+import type { TaskOrder } from './task-order.ts'
 
 export interface CreationParts {
   readonly store: TaskStore<LiveRun>
   readonly lifecycle: Lifecycle
+  readonly order: TaskOrder
   readonly hlc: () => number
   readonly now: () => number
   /** Why no new work is taken now, if so. */
@@ -40,6 +42,10 @@ export class Creation {
 
   /** Carries out a batch of one caller, in order of the items; a promise if the index had to be asked. */
   schedule(definitions: readonly Definition[], mark: number, round: Round): Scheduled | Promise<Scheduled> {
+    return this.#parts.order.change(definitions, () => this.#schedule(definitions, mark, round))
+  }
+
+  #schedule(definitions: readonly Definition[], mark: number, round: Round): Scheduled | Promise<Scheduled> {
     const { store, now } = this.#parts
     const first = definitions[0]
     if (first === undefined) return { results: [], written: NOTHING_WRITTEN }

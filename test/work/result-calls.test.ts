@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { Calls, type CallsParts } from '../../src/work/calls.ts'
 import type { LiveRecord } from '../../src/work/live-run.ts'
 import { Rounds } from '../../src/work/rounds.ts'
+import { TaskOrder } from '../../src/work/task-order.ts'
 
 const ROUND = new Rounds().at(0)
 const LIVE = { nextAt: 1, hasOpenRun: true, runs: [], kept: [] } as unknown as LiveRecord
@@ -17,7 +18,8 @@ function slowCalls(): { calls: Calls; read: () => Promise<void> } {
     load: () => new Promise<readonly LiveRecord[]>(resolve => (read = () => resolve([LIVE]))),
   }
   const ownership = { isShared: false, refusal: () => undefined }
-  const parts = { store, ownership: () => ownership, stir: () => undefined } as unknown as CallsParts
+  const order = new TaskOrder()
+  const parts = { store, order, ownership: () => ownership, stir: () => undefined } as unknown as CallsParts
   const calls = new Calls({ logTasksMax: 1, logLinesMax: 1, waitersMax: 10 }, parts)
   return {
     calls,
