@@ -38,11 +38,11 @@ export interface Stretch {
   attempts: number
   /** Not to be sent before, monotonic ms. */
   at: number
-  /** A node had it and did not answer: it may have been carried out. */
-  isUnknown: boolean
-  /** Who was asked last, and what it said. */
-  asked: string | undefined
+  /** The last node that had it and did not answer: it may have been carried out. */
+  unanswered: string | undefined
+  /** Why it was not taken last, and by whom; undefined: nobody could be asked. */
   refusal: CarillonError | undefined
+  refusedBy: string | undefined
 }
 
 /** What one client has under way. */
@@ -138,29 +138,30 @@ export class RoutedCall {
   }
 
   /** An end of trying: what the caller has to know, and can do. */
-  givenUp({ asked, refusal, isUnknown }: Stretch, afterMs: number): CarillonError {
+  givenUp({ unanswered, refusal, refusedBy }: Stretch, afterMs: number): CarillonError {
     const what = this.request === undefined ? 'the task' : `"${this.request.id}"`
-    if (isUnknown && this.isChange) {
+    if (unanswered !== undefined && this.isChange) {
       return new CarillonError(
         'NOT_DURABLE',
-        `it was sent to node ${asked}, which acts for ${what} and has not answered in ${afterMs} ms: it may have been carried out or not; repeat the call with the same id or key to know`,
+        `it was sent to node ${unanswered}, which acts for ${what} and has not answered in ${afterMs} ms: it may have been carried out or not; repeat the call with the same id or key to know`,
       )
     }
-    if (isUnknown) {
+    if (unanswered !== undefined) {
       return new CarillonError(
         'UNREACHABLE',
-        `node ${asked}, which acts for ${what}, has not answered in ${afterMs} ms: ask again, or at another node`,
+        `node ${unanswered}, which acts for ${what}, has not answered in ${afterMs} ms: ask again, or at another node`,
       )
     }
-    if (asked === undefined) {
+    if (refusal === undefined) {
       return new CarillonError(
         'NOT_OWNER',
         `no node that acts for ${what} was found in ${afterMs} ms: nothing was done; call again once more nodes are there`,
       )
     }
+    const who = refusedBy === undefined ? '' : `; node ${refusedBy} was asked last and said`
     return new CarillonError(
       'NOT_OWNER',
-      `for ${afterMs} ms no node took the call about ${what}; node ${asked} was asked last and said: ${refusal?.message ?? 'nothing'}`,
+      `for ${afterMs} ms no node took the call about ${what}${who}: ${refusal.message}`,
     )
   }
 }
@@ -253,9 +254,9 @@ export function newStretch(call: RoutedCall, range: number): Stretch {
     indexes: undefined,
     attempts: 0,
     at: 0,
-    isUnknown: false,
-    asked: undefined,
+    unanswered: undefined,
     refusal: undefined,
+    refusedBy: undefined,
   }
 }
 
@@ -274,7 +275,7 @@ export function bytesOf({ batch }: RoutedCall): number {
 }
 
 export function isAlike(a: Stretch, b: Stretch): boolean {
-  return a.asked === b.asked && a.refusal === b.refusal && a.isUnknown === b.isUnknown
+  return a.unanswered === b.unanswered && a.refusal === b.refusal && a.refusedBy === b.refusedBy
 }
 
 export function fullLink(node: string): CarillonError {

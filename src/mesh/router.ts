@@ -263,7 +263,6 @@ export class Router implements ParcelHost {
     }
     this.#begin(parcel)
     this.#watch(call)
-    for (const stretch of stretches) stretch.asked = node
     if (call.request === undefined) peer.schedule(parcel.definitions(), call.batch?.mark ?? 0, parcel, round)
     else parcel.sent(peer, peer.call(call.request, parcel, round))
   }
@@ -388,9 +387,7 @@ export class Router implements ParcelHost {
       ...stretch,
       attempts: stretch.attempts + 1,
       at: this.#now() + (isAtOnce ? 0 : pauseMs(this.#options, stretch.attempts)),
-      isUnknown: stretch.isUnknown || error === undefined,
-      asked: node,
-      refusal: error ?? stretch.refusal,
+      ...(error === undefined ? { unanswered: node } : { refusal: error, refusedBy: node }),
     })
   }
 
@@ -404,8 +401,7 @@ export class Router implements ParcelHost {
       ...stretch,
       attempts: stretch.attempts + 1,
       at: this.#now() + pauseMs(this.#options, stretch.attempts),
-      asked: stretch.isUnknown ? stretch.asked : (known ?? stretch.asked),
-      refusal: why ?? stretch.refusal,
+      ...(why === undefined ? undefined : { refusal: why, refusedBy: undefined }),
     })
   }
 
@@ -442,7 +438,7 @@ export class Router implements ParcelHost {
     }
     for (const parcel of [...call.parcels]) {
       call.parcels.delete(parcel)
-      for (const each of parcel.stretches) open.push({ ...each, asked: parcel.node, isUnknown: true })
+      for (const each of parcel.stretches) open.push({ ...each, unanswered: parcel.node })
       this.#release(parcel)
     }
     if (call.request !== undefined) call.refuse(errorOf(open[0] ?? newStretch(call, 0)))

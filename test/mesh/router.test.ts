@@ -143,3 +143,44 @@ test('what others ask about the range meanwhile is taken, also when the first ne
   await bed.clock.advanceBy(100)
   expect(second.answers.get(1)).toEqual([[undefined]])
 })
+
+test('who gives up names the node that did not answer, and quotes only who was asked', async () => {
+  const said = async (before: (bed: RouterBed) => void, after: (bed: RouterBed) => void): Promise<string> => {
+    const bed = new RouterBed(1)
+    const client = new StubClient()
+    bed.hint = () => undefined
+    before(bed)
+    schedule(bed, client, 0)
+    await bed.clock.advanceBy(50)
+    after(bed)
+    await bed.clock.advanceBy(2 * DEADLINE_MS)
+    const error = client.answers.get(0)?.[0]?.[0]
+    return `${error?.code} ${error?.message}`
+  }
+  const silent = (bed: RouterBed): void => {
+    bed.owners[0] = 'a'
+    bed.mute.add('a')
+    for (const node of ['a', 'b']) bed.open(node)
+  }
+  const refusedElsewhere = (bed: RouterBed): void => {
+    bed.known = () => 'b'
+    bed.lose('a')
+  }
+  const away = (bed: RouterBed): void => {
+    bed.known = () => 'c'
+  }
+  expect(await said(silent, refusedElsewhere)).toMatch(/^NOT_DURABLE it was sent to node a, /)
+  expect(await said(silent, bed => bed.lose('a'))).toMatch(/^NOT_DURABLE it was sent to node a, /)
+  expect(await said(away, () => undefined)).toBe(
+    'NOT_OWNER for 1000 ms no node took the call about the task: node c acts for it, and is not connected to this one',
+  )
+  expect(await said(refusedElsewhere, bed => bed.open('b'))).toBe(
+    'NOT_OWNER for 1000 ms no node took the call about the task; node b was asked last and said: not b',
+  )
+  expect(
+    await said(
+      () => undefined,
+      () => undefined,
+    ),
+  ).toMatch(/^NOT_OWNER no node that acts for the task was found in 1000 ms/)
+})
