@@ -9,7 +9,7 @@ import type { Definition } from '../task/definition.ts'
 import type { CallRequest } from '../wire/calls.ts'
 import type { Asker } from '../work/calls.ts'
 import type { Results, ScheduleResult } from '../work/creation.ts'
-import type { Lanes } from './lanes.ts'
+import type { Lanes, Why } from './lanes.ts'
 import type { LinkAsker, PeerLink } from './peer-link.ts'
 
 /** Who is told what became of a call: a session. */
@@ -35,14 +35,15 @@ export interface Stretch {
   readonly range: number
   /** Of its definitions; undefined: the call is no batch. */
   readonly indexes: readonly number[] | undefined
+  /** How often it was sent in vain. */
   attempts: number
-  /** Not to be sent before, monotonic ms. */
-  at: number
+  /** It has waited: it was taken on, and is not refused for want of room any more. */
+  hasWaited: boolean
+  /** It goes on ahead of what waits in its lane; as a probe, which has an answer before that goes on. */
+  isFirst: boolean
+  isProbe: boolean
   /** The last node that had it and did not answer: it may have been carried out. */
   unanswered: string | undefined
-  /** Why it was not taken last, and by whom; undefined: nobody could be asked. */
-  refusal: CarillonError | undefined
-  refusedBy: string | undefined
 }
 
 /** What one client has under way. */
@@ -138,7 +139,7 @@ export class RoutedCall {
   }
 
   /** An end of trying: what the caller has to know, and can do. */
-  givenUp({ unanswered, refusal, refusedBy }: Stretch, afterMs: number): CarillonError {
+  givenUp({ unanswered }: Stretch, why: Why | undefined, afterMs: number): CarillonError {
     const what = this.request === undefined ? 'the task' : `"${this.request.id}"`
     if (unanswered !== undefined && this.isChange) {
       return new CarillonError(
@@ -152,16 +153,16 @@ export class RoutedCall {
         `node ${unanswered}, which acts for ${what}, has not answered in ${afterMs} ms: ask again, or at another node`,
       )
     }
-    if (refusal === undefined) {
+    if (why === undefined) {
       return new CarillonError(
         'NOT_OWNER',
         `no node that acts for ${what} was found in ${afterMs} ms: nothing was done; call again once more nodes are there`,
       )
     }
-    const who = refusedBy === undefined ? '' : `; node ${refusedBy} was asked last and said`
+    const who = why.by === undefined ? '' : `; node ${why.by} was asked last and said`
     return new CarillonError(
       'NOT_OWNER',
-      `for ${afterMs} ms no node took the call about ${what}${who}: ${refusal.message}`,
+      `for ${afterMs} ms no node took the call about ${what}${who}: ${why.error.message}`,
     )
   }
 }
@@ -253,10 +254,10 @@ export function newStretch(call: RoutedCall, range: number): Stretch {
     range,
     indexes: undefined,
     attempts: 0,
-    at: 0,
+    hasWaited: false,
+    isFirst: false,
+    isProbe: false,
     unanswered: undefined,
-    refusal: undefined,
-    refusedBy: undefined,
   }
 }
 
@@ -272,10 +273,6 @@ export function bytesOf({ batch }: RoutedCall): number {
   let bytes = 0
   for (const { start, end } of batch?.definitions ?? []) bytes += end - start
   return bytes
-}
-
-export function isAlike(a: Stretch, b: Stretch): boolean {
-  return a.unanswered === b.unanswered && a.refusal === b.refusal && a.refusedBy === b.refusedBy
 }
 
 export function fullLink(node: string): CarillonError {

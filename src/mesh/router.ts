@@ -23,17 +23,16 @@ import { idOf } from '../work/commands.ts'
 import type { Results } from '../work/creation.ts'
 import type { BatchAsker } from '../work/front-desk.ts'
 import { type Round, Rounds } from '../work/rounds.ts'
-import { type AgainOptions, type AskingParts, nodeToAsk, pauseMs } from './asking.ts'
-import { Lanes } from './lanes.ts'
+import { type AgainOptions, type AskingParts, pauseMs } from './asking.ts'
+import { Hints } from './hints.ts'
+import { type Lane, Lanes, type Why } from './lanes.ts'
 import {
   type Client,
   type ClientLanes,
   fullLink,
   inOrder,
-  isAlike,
   NOTHING,
   newStretch,
-  notConnected,
   Parcel,
   type ParcelHost,
   RoutedCall,
@@ -60,14 +59,19 @@ export interface RouterParts extends AskingParts {
   readonly forgetHere: (asker: Asker) => void
 }
 
+/** What of a call that is given up has no answer. */
+interface Open {
+  readonly part: Stretch
+  readonly why: Why | undefined
+}
+
 export class Router implements ParcelHost {
   readonly #parts: RouterParts
   readonly #options: RouterOptions
   readonly #clients = new Map<Client, ClientLanes>()
   readonly #waiting: WaitingCalls
   readonly #underWay: UnderWay
-  /** By range: who acts, as another node has said last. */
-  readonly #hints = new Map<number, string>()
+  readonly #hints: Hints
   /** Of what is carried out here. */
   readonly #rounds = new Rounds()
   /** The latest. */
@@ -80,8 +84,11 @@ export class Router implements ParcelHost {
     this.#parts = parts
     this.#options = options
     this.#underWay = new UnderWay(options)
+    this.#hints = new Hints(parts)
     this.#waiting = new WaitingCalls(parts.clock, {
       route: stretches => this.#route(stretches),
+      canGo: lane => this.#canGo(lane),
+      pauseMs: tries => pauseMs(options, tries),
       tick: now => this.#tick(now),
     })
   }
@@ -211,9 +218,9 @@ export class Router implements ParcelHost {
     for (const stretch of stretches) {
       const { range, call } = stretch
       if (call.isOver) continue
-      const node = this.#target(range)
-      if (node === undefined) this.#notNow(stretch, this.#known(range))
-      else if (!call.lanes.isFree(range, node)) this.#wait(stretch)
+      const node = this.#hints.target(range)
+      if (!stretch.isFirst && !call.lanes.isFree(range, node)) this.#wait(stretch)
+      else if (node === undefined) this.#notNow(stretch, this.#hints.nobody(range))
       else {
         const round = call.lanes.roundOf(range, this.#round)
         const rounds = parcels.get(node) ?? new Map<number, Stretch[]>()
@@ -226,17 +233,11 @@ export class Router implements ParcelHost {
     for (const [node, rounds] of parcels) for (const [round, each] of rounds) this.#send(node, round, each)
   }
 
-  /** Who is to be asked now; undefined: nobody can be. */
-  #target(range: number): string | undefined {
-    const { isOpen, link } = this.#parts
-    const hint = isOpen(range) ? undefined : this.#hints.get(range)
-    return hint !== undefined && link(hint) !== undefined ? hint : nodeToAsk(this.#parts, range)
-  }
-
-  /** Who would have to be asked, and is not connected. */
-  #known(range: number): string | undefined {
-    const node = this.#parts.nodeFor(range)
-    return node === this.#parts.self ? undefined : node
+  #canGo(lane: Lane<Stretch>): boolean {
+    if (this.#hints.target(lane.range) !== undefined) return true
+    const error = this.#hints.nobody(lane.range)
+    if (error !== undefined) lane.why = { error, by: undefined }
+    return false
   }
 
   #send(node: string, round: number, stretches: readonly Stretch[]): void {
@@ -249,12 +250,13 @@ export class Router implements ParcelHost {
     }
     const peer = link(node)
     if (peer === undefined) {
-      for (const stretch of stretches) this.#notNow(stretch, node)
+      for (const stretch of stretches) this.#notNow(stretch, this.#hints.nobody(stretch.range))
       return
     }
-    if (peer.isFull && stretches.some(({ attempts }) => attempts > 0)) {
+    if (peer.isFull && stretches.some(({ hasWaited }) => hasWaited)) {
       // It was taken on, and may be a wait, or be carried out already: to refuse it now would be a lie.
-      for (const stretch of stretches) this.#notNow(stretch, node, fullLink(node))
+      const full = fullLink(node)
+      for (const stretch of stretches) this.#notNow(stretch, full)
       return
     }
     if (peer.isFull || this.#underWay.isFull(call)) {
@@ -278,7 +280,7 @@ export class Router implements ParcelHost {
 
   #begin(parcel: Parcel): void {
     parcel.call.parcels.add(parcel)
-    if (!parcel.call.isChange) return
+    if (!parcel.call.isChange && !parcel.stretches.some(({ isProbe }) => isProbe)) return
     parcel.isUnderWay = true
     const { call, node, round } = parcel
     for (const { range } of parcel.stretches) call.lanes.began(range, node, round)
@@ -288,9 +290,10 @@ export class Router implements ParcelHost {
   #release(parcel: Parcel): void {
     if (!parcel.isUnderWay) return
     parcel.isUnderWay = false
-    let isFree = false
-    for (const { range } of parcel.stretches) if (parcel.call.lanes.ended(range) !== undefined) isFree = true
-    if (isFree) this.#waiting.pump()
+    for (const { range } of parcel.stretches) {
+      const lane = parcel.call.lanes.ended(range)
+      if (lane !== undefined) this.#waiting.freed(lane)
+    }
   }
 
   /** An answer is here. False: nobody waits for it any more. */
@@ -375,41 +378,26 @@ export class Router implements ParcelHost {
 
   /** `error` undefined: there was no answer. */
   #again(stretch: Stretch, node: string, error: CarillonError | undefined): void {
-    const { range } = stretch
-    const hint = error?.owner
-    const isNews = hint !== undefined && hint !== node && this.#hints.get(range) !== hint
-    if (isNews) this.#hints.set(range, hint)
-    else if (this.#hints.get(range) === node) this.#hints.delete(range)
     // Who was sent elsewhere goes there at once, but not from one to the other and back without end.
-    const isAtOnce = isNews && stretch.attempts === 0
+    const isAtOnce = this.#hints.refused(stretch.range, node, error?.owner) && stretch.attempts === 0
     this.repeated++
-    this.#wait({
-      ...stretch,
-      attempts: stretch.attempts + 1,
-      at: this.#now() + (isAtOnce ? 0 : pauseMs(this.#options, stretch.attempts)),
-      ...(error === undefined ? { unanswered: node } : { refusal: error, refusedBy: node }),
-    })
+    const again = { ...stretch, attempts: stretch.attempts + 1 }
+    const tries = isAtOnce ? undefined : stretch.attempts
+    if (error === undefined) this.#wait({ ...again, unanswered: node }, undefined, tries)
+    else this.#wait(again, { error, by: node }, tries)
   }
 
-  /** Nobody can be asked now. */
-  #notNow(
-    stretch: Stretch,
-    known: string | undefined,
-    why = known === undefined ? undefined : notConnected(known),
-  ): void {
-    this.#wait({
-      ...stretch,
-      attempts: stretch.attempts + 1,
-      at: this.#now() + pauseMs(this.#options, stretch.attempts),
-      ...(why === undefined ? undefined : { refusal: why, refusedBy: undefined }),
-    })
+  /** It can't be sent now. */
+  #notNow(stretch: Stretch, error: CarillonError | undefined): void {
+    this.#wait(stretch, error && { error, by: undefined }, stretch.attempts)
   }
 
-  #wait(stretch: Stretch): void {
+  /** `tries`: after so many in vain it waits for the next. */
+  #wait(stretch: Stretch, why?: Why | undefined, tries?: number | undefined): void {
     const { call } = stretch
     if (this.#underWay.isFull(call)) return this.#refuse(call, [stretch], this.#underWay.tooMany())
     this.#watch(call)
-    this.#waiting.add(stretch)
+    this.#waiting.add(stretch, why, tries)
   }
 
   // --- ends
@@ -420,30 +408,33 @@ export class Router implements ParcelHost {
 
   #tick(now: number): number {
     const expired = new Set(this.#underWay.expired(now))
-    const open = new Map<RoutedCall, Stretch[]>([...expired].map(call => [call, []]))
+    const open = new Map<RoutedCall, Open[]>([...expired].map(call => [call, []]))
     for (const lanes of new Set([...expired].map(call => call.lanes)))
-      for (const stretch of lanes.drop(expired)) open.get(stretch.call)?.push(stretch)
+      for (const each of lanes.drop(expired)) open.get(each.part.call)?.push(each)
     for (const [call, waiting] of open) this.#giveUp(call, waiting)
     return this.#underWay.nextAt
   }
 
   /** Its time is over; `open` is what it had waiting. */
-  #giveUp(call: RoutedCall, open: Stretch[]): void {
+  #giveUp(call: RoutedCall, open: Open[]): void {
     const { callDeadlineMs } = this.#options
-    let before: { readonly stretch: Stretch; readonly error: CarillonError } | undefined
-    const errorOf = (stretch: Stretch): CarillonError => {
-      if (before === undefined || !isAlike(before.stretch, stretch))
-        before = { stretch, error: call.givenUp(stretch, callDeadlineMs) }
+    let before: { readonly each: Open; readonly error: CarillonError } | undefined
+    const errorOf = (each: Open): CarillonError => {
+      if (before?.each.part.unanswered !== each.part.unanswered || before?.each.why !== each.why)
+        before = undefined
+      before ??= { each, error: call.givenUp(each.part, each.why, callDeadlineMs) }
       return before.error
     }
     for (const parcel of [...call.parcels]) {
       call.parcels.delete(parcel)
-      for (const each of parcel.stretches) open.push({ ...each, unanswered: parcel.node })
+      for (const each of parcel.stretches)
+        open.push({ part: { ...each, unanswered: parcel.node }, why: undefined })
       this.#release(parcel)
     }
-    if (call.request !== undefined) call.refuse(errorOf(open[0] ?? newStretch(call, 0)))
+    if (call.request !== undefined)
+      call.refuse(errorOf(open[0] ?? { part: newStretch(call, 0), why: undefined }))
     else {
-      for (const stretch of open) call.refuseLeft(stretch.indexes ?? NOTHING, errorOf(stretch))
+      for (const each of open) call.refuseLeft(each.part.indexes ?? NOTHING, errorOf(each))
       call.tell()
     }
     this.#over(call)
@@ -475,7 +466,7 @@ export class Router implements ParcelHost {
       this.#over(call)
     }
     // What waited behind them is the first now.
-    if (!this.#waiting.isEmpty) this.#waiting.arm(this.#now())
+    this.#waiting.look()
   }
 
   #unask(parcel: Parcel): void {

@@ -7,8 +7,7 @@ import { VirtualClock } from '../../sim/virtual-clock.ts'
 import { CarillonError } from '../../src/errors.ts'
 import type { LinkAsker, PeerLink } from '../../src/mesh/peer-link.ts'
 import type { Client, TaskRequest } from '../../src/mesh/routed-call.ts'
-import { Router } from '../../src/mesh/router.ts'
-import type { UnderWayOptions } from '../../src/mesh/under-way.ts'
+import { Router, type RouterOptions } from '../../src/mesh/router.ts'
 import type { Definition } from '../../src/task/definition.ts'
 import type { Results } from '../../src/work/creation.ts'
 import { type Round, Rounds } from '../../src/work/rounds.ts'
@@ -31,6 +30,7 @@ export class StubLink {
   isOpen = true
   isFull = false
   forgotten = 0
+  heard: () => void = () => undefined
   #next = 1
   /** Of the session there. */
   readonly #rounds = new Rounds()
@@ -81,6 +81,7 @@ export class StubLink {
   #arrived(number: number): void {
     const asked = this.pending.get(number)
     if (asked === undefined || this.#bed.isMute(this.node)) return
+    this.heard()
     const results = asked.keys.map(key => this.#bed.carryOut(this.node, key, asked.round))
     if (asked.isWait === true && results[0] === undefined && !this.#bed.ends) return
     this.#bed.clock.setTimer(LATENCY_MS, () => {
@@ -132,7 +133,7 @@ export class RouterBed {
   known: (range: number) => string | undefined = range => this.owners[range]
   forgottenHere = 0
 
-  constructor(ranges: number, options: Partial<UnderWayOptions> = {}) {
+  constructor(ranges: number, options: Partial<RouterOptions> = {}) {
     this.owners = new Array<string | undefined>(ranges).fill(undefined)
     this.router = new Router(
       {

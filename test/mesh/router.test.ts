@@ -16,6 +16,8 @@ test('150,000 calls about one range that wait go on together, in order', async (
   const seqs: number[] = []
   const waiting = new WaitingCalls(clock, {
     route: stretches => seqs.push(...stretches.map(({ call }) => call.seq)),
+    canGo: () => true,
+    pauseMs: () => 10,
     tick: () => Number.POSITIVE_INFINITY,
   })
   const client = new StubClient()
@@ -151,7 +153,7 @@ test('who gives up names the node that did not answer, and quotes only who was a
     bed.hint = () => undefined
     before(bed)
     schedule(bed, client, 0)
-    await bed.clock.advanceBy(50)
+    await bed.clock.advanceBy(65)
     after(bed)
     await bed.clock.advanceBy(2 * DEADLINE_MS)
     const error = client.answers.get(0)?.[0]?.[0]
@@ -183,4 +185,42 @@ test('who gives up names the node that did not answer, and quotes only who was a
       () => undefined,
     ),
   ).toMatch(/^NOT_OWNER no node that acts for the task was found in 1000 ms/)
+})
+
+test('60,000 calls that wait are tried as few, and all go once one of them is taken, in order', async () => {
+  const bed = new RouterBed(4, { againMsMax: 500 })
+  const client = new StubClient()
+  bed.known = () => 'a'
+  bed.hint = () => undefined
+  for (let i = 0; i < 60_000; i++) schedule(bed, client, i, i % 4)
+  const link = bed.open('a')
+  let asked = 0
+  link.heard = () => asked++
+  await bed.clock.advanceBy(20)
+  // What waited for a link is sent to it as a probe, one of each range.
+  expect(asked).toBeLessThanOrEqual(8)
+  await bed.clock.advanceBy(500)
+  expect(asked).toBeLessThanOrEqual(4 * 8)
+  bed.owners.fill('a')
+  await bed.clock.advanceBy(DEADLINE_MS / 2)
+  expect(bed.done.length).toBe(60_000)
+  for (let range = 0; range < 4; range++) {
+    const calls = bed.done.filter(key => key.startsWith(`${range}-`)).map(key => Number(key.split('-')[2]))
+    expect(calls.every((call, i) => call === 4 * i + range)).toBe(true)
+  }
+})
+
+test('calls that wait for results are asked again without an answer to the first of them', async () => {
+  const bed = new RouterBed(1)
+  const client = new StubClient()
+  bed.ends = false
+  bed.known = () => 'a'
+  bed.hint = () => undefined
+  for (let i = 0; i < 200; i++) bed.router.call(client, i, { method: 'result', id: `0-0-${i}-0` })
+  const link = bed.open('a')
+  await bed.clock.advanceBy(DEADLINE_MS / 2)
+  expect(link.pending.size).toBeLessThan(200)
+  bed.owners[0] = 'a'
+  await bed.clock.advanceBy(DEADLINE_MS / 2)
+  expect(link.pending.size).toBe(200)
 })
