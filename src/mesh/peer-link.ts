@@ -60,7 +60,7 @@ export class PeerLink {
   readonly #pending = new Map<number, Pending>()
   #pendingBytes = 0
   #nextCall = 1
-  #round = 0
+  #round: number | undefined
   #isOpen = true
 
   constructor(
@@ -97,7 +97,7 @@ export class PeerLink {
   }
 
   /** These definitions of one caller, in the bytes in which they came; `mark` is the caller's, `round` of work/rounds. */
-  schedule(definitions: readonly Definition[], mark: number, asker: LinkAsker, round = this.#round): void {
+  schedule(definitions: readonly Definition[], mark: number, asker: LinkAsker, round = 0): void {
     const out = this.#out
     this.#inRound(round)
     const from = out.position
@@ -145,8 +145,8 @@ export class PeerLink {
     this.#closed()
   }
 
-  #inRound(round: number): void {
-    if (round === this.#round) return
+  #inRound(round: number | undefined): void {
+    if (round === undefined || round === this.#round) return
     this.#round = round
     this.#out.u8(MESSAGE.round)
     this.#out.varuint(round)

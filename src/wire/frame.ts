@@ -25,7 +25,7 @@ export const MESSAGE = {
   progress: 6,
   /** varuint attempt handle, utf8 JSON of { at, line }. */
   log: 7,
-  /** varuint: the round of what comes from here on (work/rounds). It starts with 0. */
+  /** varuint: the round of what comes from here on (work/rounds). */
   round: 8,
   // engine -> client
   /**

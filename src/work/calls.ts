@@ -162,7 +162,7 @@ export class Calls {
     asker.answer(call, answered)
   }
 
-  #check(id: string, round: Pick<Round, 'question'>): void {
+  #check(id: string, round: Round): void {
     const { store, ownership } = this.#parts
     if (!ownership().isShared) return
     const range = store.rangeOf(idOf(id))
@@ -358,13 +358,7 @@ export class Calls {
     record.addRun(revived)
   }
 
-  async #result(
-    asker: Asker,
-    call: number,
-    id: string,
-    wait: boolean,
-    round: Pick<Round, 'question'>,
-  ): Promise<void> {
+  async #result(asker: Asker, call: number, id: string, wait: boolean, round: Round): Promise<void> {
     this.#check(id, round)
     // Before it is looked for: it may end while it is, and whoever asked may give up.
     if (wait) this.#waiters.add(id, { owner: asker, call })

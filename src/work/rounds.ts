@@ -21,38 +21,44 @@ export class Rounds {
   readonly #refused = new Map<number, number>()
 
   at(number: number): Round {
-    return new Round(this.#refused, number)
+    return new NumberedRound(this.#refused, number)
   }
 }
 
-export class Round {
+/** What is asked of the round in which a call came. */
+export interface Round {
+  /** Why a change of the range can't be carried out, if so. `refusal`: what the node itself says. */
+  change(range: number, refusal: CarillonError | undefined): CarillonError | undefined
+  /** Why a question about the range can't be answered: a change before it may have been refused. */
+  question(range: number, refusal: CarillonError | undefined): CarillonError | undefined
+}
+
+/** Of who sends in no rounds, and so has one call of a range under way at a time, or no order among them. */
+export const NO_ROUND: Round = { change: (_, refusal) => refusal, question: (_, refusal) => refusal }
+
+class NumberedRound implements Round {
   readonly #refused: Map<number, number>
-  readonly number: number
+  readonly #number: number
 
   constructor(refused: Map<number, number>, number: number) {
     this.#refused = refused
-    this.number = number
+    this.#number = number
   }
 
-  /** Why a change of the range can't be carried out, if so. `refusal`: what the node itself says. */
   change(range: number, refusal: CarillonError | undefined): CarillonError | undefined {
     if (refusal === undefined) return this.question(range, undefined)
-    if (!this.#isOver(range)) this.#refused.set(range, this.number)
+    if (!this.#isOver(range)) this.#refused.set(range, this.#number)
     return refusal
   }
 
-  /** Why a question about the range can't be answered: a change before it may have been refused. */
   question(range: number, refusal: CarillonError | undefined): CarillonError | undefined {
     return refusal ?? (this.#isOver(range) ? OUT_OF_ORDER : undefined)
   }
 
   #isOver(range: number): boolean {
-    return this.#refused.size > 0 && this.number <= (this.#refused.get(range) ?? Number.NEGATIVE_INFINITY)
+    return this.#refused.size > 0 && this.#number <= (this.#refused.get(range) ?? Number.NEGATIVE_INFINITY)
   }
 }
-
-/** Of questions that follow nothing. */
-export const NO_ROUND: Pick<Round, 'question'> = { question: (_, refusal) => refusal }
 
 /** One for all: a bulk call may get thousands. */
 const OUT_OF_ORDER = new CarillonError(

@@ -21,7 +21,7 @@ import {
 } from '../wire/frame.ts'
 import type { Results } from './creation.ts'
 import type { DueRun } from './due-run.ts'
-import { type Round, Rounds } from './rounds.ts'
+import { NO_ROUND, type Round, Rounds } from './rounds.ts'
 import type { WorkerConnection } from './worker-connection.ts'
 
 export interface SessionHost {
@@ -55,7 +55,7 @@ export class Session {
   readonly #out = new ByteWriter(16 * 1024)
   readonly #rounds = new Rounds()
   /** Of what is read just now. */
-  round: Round = this.#rounds.at(0)
+  round: Round = NO_ROUND
   #open = true
 
   constructor(

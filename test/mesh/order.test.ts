@@ -27,11 +27,7 @@ test('a change behind one that was refused is refused until that has been heard 
   await bed.call(api => api.schedule({ id: 'kept', name: 'work', after: 600_000 }))
   const owner = bed.ownerOf('kept')
   const links = bed.up.filter(node => node !== owner).map(node => ({ node, link: linkTo(node), n: 0 }))
-  const ask = async (
-    of: (typeof links)[number],
-    method: 'pause' | 'task',
-    round?: number,
-  ): Promise<string> => {
+  const ask = async (of: (typeof links)[number], method: 'pause' | 'task', round = 0): Promise<string> => {
     const request = { method, id: 'kept', caller: '0011223344556677', n: ++of.n, madeAt: bed.clock.now() }
     let told = 'nothing'
     const asker = {

@@ -3,10 +3,9 @@
 import { expect, test } from 'vitest'
 import { Calls, type CallsParts } from '../../src/work/calls.ts'
 import type { LiveRecord } from '../../src/work/live-run.ts'
-import { Rounds } from '../../src/work/rounds.ts'
+import { NO_ROUND } from '../../src/work/rounds.ts'
 import { TaskOrder } from '../../src/work/task-order.ts'
 
-const ROUND = new Rounds().at(0)
 const LIVE = { nextAt: 1, hasOpenRun: true, runs: [], kept: [] } as unknown as LiveRecord
 
 function slowCalls(): { calls: Calls; read: () => Promise<void> } {
@@ -44,8 +43,8 @@ function asker(): { answered: unknown[]; refused: unknown[]; answer: () => void;
 test('it is given up while the task is read: nobody waits then', async () => {
   const { calls, read } = slowCalls()
   const who = asker()
-  void calls.answer(who, 1, { method: 'result', id: 't' }, ROUND)
-  await calls.answer(who, 2, { method: 'forget', call: 1 }, ROUND)
+  void calls.answer(who, 1, { method: 'result', id: 't' }, NO_ROUND)
+  await calls.answer(who, 2, { method: 'forget', call: 1 }, NO_ROUND)
   await read()
   calls.ceased(() => true)
   expect(who.refused).toEqual([])
@@ -54,7 +53,7 @@ test('it is given up while the task is read: nobody waits then', async () => {
 test('another node begins to act while the task is read: whoever waits is told', async () => {
   const { calls, read } = slowCalls()
   const who = asker()
-  void calls.answer(who, 1, { method: 'result', id: 't' }, ROUND)
+  void calls.answer(who, 1, { method: 'result', id: 't' }, NO_ROUND)
   calls.ceased(() => true)
   expect(who.refused).toMatchObject([[1, { code: 'NOT_OWNER' }]])
   await read()
