@@ -148,6 +148,7 @@ export class Engine {
       ended: (record, run) => this.#calls.ended(record, run),
       log: (run, json) => this.#calls.log(run, json),
       followUp: (definition, range) => this.#creation.followUp(definition, range),
+      handOn: (record, followUps) => ownership().handOn(record, followUps),
       followUpRefusal: definitions => this.#creation.followUpRefusal(definitions),
       acts: range => this.#ownership.acts(range),
       passedBy: record => this.#duty.passedBy(record),

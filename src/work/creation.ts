@@ -132,22 +132,23 @@ export class Creation {
 
   /**
    * A follow-up task of a run of the range `source`, in the same commit as the completion that it follows. One that
-   * belongs to another range waits in that of its run, until it is acknowledged where it belongs (PROTOCOLS B7).
+   * belongs to another range waits in that of its run, until it is acknowledged where it belongs (PROTOCOLS B7): it is returned.
    */
-  followUp(bytes: Uint8Array, source: number): void {
+  followUp(bytes: Uint8Array, source: number): LiveRecord | undefined {
     const { store, ownership } = this.#parts
     const definition = new Definition(new ByteReader(bytes), bytes.length)
     if (!ownership().isShared) {
       if (!(store.peek(definition.id) instanceof TaskRecord)) this.#create(definition)
-      return
+      return undefined
     }
     // Its requestId is that of its run: an attempt that comes twice asks for the same.
     const waits = store.rangeOf(definition.id) !== source
-    if (this.#known(definition, waits) !== undefined) return
+    if (this.#known(definition, waits) !== undefined) return undefined
     if (waits) {
-      for (const { id } of store.outboxOf(source)) if (id === definition.id) return
-      this.#make(definition, source, 0, true)
-    } else if (!(store.peek(definition.id) instanceof TaskRecord)) this.#create(definition)
+      for (const { id } of store.outboxOf(source)) if (id === definition.id) return undefined
+      return this.#make(definition, source, 0, true)
+    }
+    return store.peek(definition.id) instanceof TaskRecord ? undefined : this.#create(definition)
   }
 
   /** A follow-up is made again rather than lost, where it is no longer known whether it was made. */
