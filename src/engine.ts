@@ -32,6 +32,7 @@ import { Residency } from './work/residency.ts'
 import { type AnyRun, RunHost } from './work/run-host.ts'
 import { Session, type SessionOptions } from './work/session.ts'
 import { SpaceWatch } from './work/space.ts'
+import { TaskOrder } from './work/task-order.ts'
 
 /** How long a node that stops waits for others to take over, ms. */
 const HAND_OVER_MS = 3000
@@ -147,6 +148,7 @@ export class Engine {
       ended: (record, run) => this.#calls.ended(record, run),
       log: (run, json) => this.#calls.log(run, json),
       followUp: (definition, range) => this.#creation.followUp(definition, range),
+      handOn: (record, followUps) => ownership().handOn(record, followUps),
       followUpRefusal: definitions => this.#creation.followUpRefusal(definitions),
       acts: range => this.#ownership.acts(range),
       passedBy: record => this.#duty.passedBy(record),
@@ -161,9 +163,11 @@ export class Engine {
     this.#runs = new RunHost(this.#lifecycle, this.guests)
     this.#dispatcher = new Dispatcher<AnyRun>({ clock }, all.dispatcher, this.#runs)
     this.#lifecycle.dispatcher = this.#dispatcher
+    const order = new TaskOrder()
     this.#creation = new Creation({
       store: this.#store,
       lifecycle: this.#lifecycle,
+      order,
       hlc: () => this.#nextHlc(),
       now,
       refusal: () => this.#refusal(),
@@ -184,6 +188,7 @@ export class Engine {
     this.#calls = new Calls(all.calls, {
       store: this.#store,
       lifecycle: this.#lifecycle,
+      order,
       now,
       hlc: () => this.#nextHlc(),
       refusal: () => this.#refusal(),

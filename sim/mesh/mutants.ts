@@ -3,8 +3,8 @@
  * The first ones show on a single node as well; the others need stores that keep each other's changes.
  */
 
-import { StoreReplicaHost } from '../../src/mesh/replica-host.ts'
 import { Acknowledgements, type AckView } from '../../src/replication/acknowledgements.ts'
+import { Relays } from '../../src/replication/relay.ts'
 import { WallClock } from '../../src/schedule/wall-clock.ts'
 import { Fold } from '../../src/store/fold.ts'
 import { MeshRequests } from '../../src/store/mesh-requests.ts'
@@ -91,9 +91,9 @@ const REPLICATED: readonly Mutant[] = [
   patched(
     'outbox-not-relayed',
     'a follow-up of another range waits for ever',
-    StoreReplicaHost.prototype,
-    'outbox',
-    () => () => [],
+    Relays.prototype,
+    'send',
+    () => () => undefined,
     'task-calm',
   ),
   patched(

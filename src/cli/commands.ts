@@ -77,7 +77,7 @@ founds a mesh, unless --expect says how many do. Give all of them one CARILLON_S
 
 With --slots, processes that are started alike (by PM2, say) share the data directory:
 each takes the lowest free slot in it, and adds to each port what its slot is above 1.
-The secret is that of CARILLON_SECRET; other commands find the node in DIR/slot-N.
+The secret is that of CARILLON_SECRET; other commands find a living node in DIR.
 
 SIGINT or SIGTERM: no new runs, --grace for those that run, then they are aborted
 (and run again at the next start), all is synced, exit code 0. A second signal ends

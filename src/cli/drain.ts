@@ -21,7 +21,7 @@ const LOOK_MS = 250
 export async function drain(context: Context, _: readonly string[], values: DrainValues): Promise<number> {
   const limitMs =
     values.timeout === undefined ? Number.POSITIVE_INFINITY : durationOf(values.timeout, '--timeout')
-  const node = await findNode(context, values)
+  const node = await findNode(context, values, 'one')
   const until = context.now + limitMs
   let told: string | undefined
   for (let view = await node.drain(); ; view = await next(node, told)) {

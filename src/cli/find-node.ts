@@ -1,12 +1,14 @@
 /**
  * Which node a command talks to: any of the mesh that `--join` names, then `--url`, then CARILLON_URL, then the one that has the data directory open, which wrote
  * its address and token there. A token is sent only to the address it is for: one from a data directory never goes to
- * another url, and not to a process that is no longer the one that wrote it.
+ * another url, and not to a process that is no longer the one that wrote it. A directory with slots has a node in each: the
+ * first that lives is taken, and named where there are more; who acts on one node only has to name it.
  */
 
-import { readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { slotPath } from '../adapters/slots.ts'
 import { CliError, EXIT, wrongUse } from './cli-error.ts'
 import { type Context, unreadable } from './context.ts'
 import type { RemoteNode } from './remote.ts'
@@ -23,7 +25,12 @@ export interface NodeValues {
   readonly data?: string
 }
 
-export async function findNode(context: Context, values: NodeValues): Promise<RemoteNode> {
+/** `whose`: `one` if what is asked is done to that node, and not to its mesh. */
+export async function findNode(
+  context: Context,
+  values: NodeValues,
+  whose: 'any' | 'one' = 'any',
+): Promise<RemoteNode> {
   const { nodes, env } = context.world
   if (values.join !== undefined) return throughMesh(context, values.join, values)
   if (values.mesh !== undefined) throw wrongUse('--mesh is given without --join: give both, or neither')
@@ -33,7 +40,8 @@ export async function findNode(context: Context, values: NodeValues): Promise<Re
     return nodes.connect({ url, token: await tokenFor(context, values, url), timeoutMs: TIMEOUT_MS })
   }
   const dataDir = dataDirOf(context, values)
-  const api = await runningApi(context, dataDir, values.data !== undefined || env.CARILLON_DATA !== undefined)
+  const isGiven = values.data !== undefined || env.CARILLON_DATA !== undefined
+  const api = await runningApi(context, dataDir, isGiven, whose)
   const token = values.tokenFile === undefined ? api.token : await readToken(values.tokenFile)
   return nodes.connect({ url: api.url, token, timeoutMs: TIMEOUT_MS })
 }
@@ -72,9 +80,14 @@ async function tokenFor(context: Context, values: NodeValues, url: string): Prom
   const token = context.world.env.CARILLON_TOKEN
   if (token !== undefined && token !== '') return token
   // Without a token of one's own, the data directory's serves if it is that of the same node.
-  const api = await context.world.nodes.findApi(dataDirOf(context, values)).catch(() => undefined)
-  const isSame = api !== undefined && URL.parse(api.url)?.origin === URL.parse(url)?.origin
-  return isSame && context.world.nodes.isAlive(api.pid) ? api.token : undefined
+  const { nodes } = context.world
+  const dataDir = dataDirOf(context, values)
+  for (const directory of [dataDir, ...(await slotsOf(dataDir))]) {
+    const api = await nodes.findApi(directory).catch(() => undefined)
+    const isSame = api !== undefined && URL.parse(api.url)?.origin === URL.parse(url)?.origin
+    if (isSame && nodes.isAlive(api.pid)) return api.token
+  }
+  return undefined
 }
 
 async function readToken(path: string): Promise<string> {
@@ -91,6 +104,7 @@ async function runningApi(
   context: Context,
   dataDir: string,
   isGiven: boolean,
+  whose: 'any' | 'one',
 ): Promise<{ url: string; token: string }> {
   const { nodes } = context.world
   const start = `start one with \`carillon up${isGiven ? ` --data ${dataDir}` : ''}\`, or name a node with --url`
@@ -106,6 +120,8 @@ async function runningApi(
     throw error
   })
   if (api !== undefined && nodes.isAlive(api.pid)) return api
+  const slots = await slotsOf(dataDir)
+  if (slots.length > 0) return slotApi(context, slots, whose, `the slots of ${dataDir}: ${start}`)
   const owner = await ownerOf(dataDir)
   if (owner !== undefined && (owner.host !== hostname() || nodes.isAlive(owner.pid))) {
     const where = owner.host === hostname() ? '' : ` on host ${owner.host}`
@@ -115,6 +131,46 @@ async function runningApi(
   }
   throw unreachable(`no node runs on ${dataDir}: ${start}`)
 }
+
+/** The API of a node in one of the slots. */
+async function slotApi(
+  context: Context,
+  slots: readonly string[],
+  whose: 'any' | 'one',
+  where: string,
+): Promise<{ url: string; token: string }> {
+  const { nodes } = context.world
+  const living: Array<{ path: string; api: { url: string; token: string } }> = []
+  let denied: CliError | undefined
+  for (const path of slots) {
+    const api = await nodes.findApi(path).catch(error => {
+      if (!isDenied(error)) throw error
+      denied = noPermission(path, error)
+      return undefined
+    })
+    if (api !== undefined && nodes.isAlive(api.pid)) living.push({ path, api })
+  }
+  const [first, ...others] = living
+  if (first === undefined) throw denied ?? unreachable(`no node runs in ${where}`)
+  if (others.length === 0) return first.api
+  const rest = others.map(({ path }) => path).join(' and ')
+  if (whose === 'one')
+    throw wrongUse(`nodes run in ${first.path} and ${rest}: name the one that is meant with --data`)
+  if (!context.json)
+    context.warn(
+      `carillon: asking the node in ${first.path}; ${others.length > 1 ? 'others are' : 'another is'} in ${rest}`,
+    )
+  return first.api
+}
+
+/** Data directories of the processes that share this one, in the order of their slots. */
+async function slotsOf(dataDir: string): Promise<string[]> {
+  const names = await readdir(dataDir).catch(() => [])
+  const numbers = names.map(name => Number(SLOT.exec(name)?.[1] ?? Number.NaN)).filter(n => !Number.isNaN(n))
+  return numbers.sort((a, b) => a - b).map(slot => slotPath(dataDir, slot))
+}
+
+const SLOT = /^slot-([1-9]\d*)$/
 
 async function ownerOf(dataDir: string): Promise<{ pid: number; host: string } | undefined> {
   try {

@@ -41,14 +41,20 @@ interface Peer {
 export class PeerChannels {
   readonly #network: Pick<Network, 'send' | 'disconnect' | 'frameBytesMax'>
   readonly #host: PeerChannelsHost
+  readonly #waitingBytesMax: number
   /** By node: those that are connected. */
   readonly #peers = new Map<string, Peer>()
   /** Frames that could not be read; each ended its connection. */
   broken = 0
 
-  constructor(network: Pick<Network, 'send' | 'disconnect' | 'frameBytesMax'>, host: PeerChannelsHost) {
+  constructor(
+    network: Pick<Network, 'send' | 'disconnect' | 'frameBytesMax'>,
+    host: PeerChannelsHost,
+    waitingBytesMax = WAITING_BYTES_MAX,
+  ) {
     this.#network = network
     this.#host = host
+    this.#waitingBytesMax = waitingBytesMax
   }
 
   connected(node: string): void {
@@ -121,12 +127,14 @@ export class PeerChannels {
     const partMax = this.#network.frameBytesMax.calls - HEAD_BYTES
     const channel = new PeerChannel({
       send: bytes => {
+        const parts = Math.ceil(bytes.length / partMax)
+        if (peer.waitingBytes + bytes.length + parts * HEAD_BYTES > this.#waitingBytesMax)
+          return channel.close()
         for (let from = 0; from < bytes.length; from += partMax) {
           const to = Math.min(bytes.length, from + partMax)
           const kind = to === bytes.length ? KIND.last : KIND.part
           this.#send(peer, kind, isTheirs, number, bytes.subarray(from, to))
         }
-        if (peer.waitingBytes > WAITING_BYTES_MAX) channel.close()
       },
       ended: tell => {
         peer.channels.delete(key)

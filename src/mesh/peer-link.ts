@@ -60,6 +60,7 @@ export class PeerLink {
   readonly #pending = new Map<number, Pending>()
   #pendingBytes = 0
   #nextCall = 1
+  #round: number | undefined
   #isOpen = true
 
   constructor(
@@ -95,9 +96,10 @@ export class PeerLink {
     return this.#pending.size
   }
 
-  /** These definitions of one caller, in the bytes in which they came; `mark` is the caller's. */
-  schedule(definitions: readonly Definition[], mark: number, asker: LinkAsker): void {
+  /** These definitions of one caller, in the bytes in which they came; `mark` is the caller's, `round` of work/rounds. */
+  schedule(definitions: readonly Definition[], mark: number, asker: LinkAsker, round = 0): void {
     const out = this.#out
+    this.#inRound(round)
     const from = out.position
     const call = this.#nextCall++
     out.u8(MESSAGE.schedule)
@@ -114,8 +116,9 @@ export class PeerLink {
     this.#gathered()
   }
 
-  /** Returns the number of the call. */
-  call(request: CallRequest, asker: LinkAsker): number {
+  /** Returns the number of the call. `round`: of one about a task. */
+  call(request: CallRequest, asker: LinkAsker, round = this.#round): number {
+    this.#inRound(round)
     const call = this.#nextCall++
     this.#pending.set(call, { asker, count: 0, bytes: 0 })
     this.#write(call, request)
@@ -140,6 +143,13 @@ export class PeerLink {
     if (!this.#isOpen) return
     this.#channel.close()
     this.#closed()
+  }
+
+  #inRound(round: number | undefined): void {
+    if (round === undefined || round === this.#round) return
+    this.#round = round
+    this.#out.u8(MESSAGE.round)
+    this.#out.varuint(round)
   }
 
   #write(call: number, request: CallRequest): void {

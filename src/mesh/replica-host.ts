@@ -11,7 +11,7 @@ import type { TaskStore } from '../store/task-store.ts'
 import { hasEnded } from '../task/merge.ts'
 import type { Creation } from '../work/creation.ts'
 import type { Duty } from '../work/duty.ts'
-import type { LiveRun } from '../work/live-run.ts'
+import type { LiveRecord, LiveRun } from '../work/live-run.ts'
 import type { Written } from '../work/ownership.ts'
 
 export interface ReplicaHostParts {
@@ -181,12 +181,7 @@ export class StoreReplicaHost implements ReplicaHost {
 
   outbox(range: number): readonly FollowUp[] {
     const { store } = this.#parts
-    const waiting: FollowUp[] = []
-    for (const { id, definition } of store.outboxOf(range)) {
-      const { source, start, end } = definition
-      waiting.push({ source: range, range: store.rangeOf(id), id, definition: source.slice(start, end) })
-    }
-    return waiting
+    return [...store.outboxOf(range)].map(record => followUpOf(record, store))
   }
 
   relay({ id, definition }: FollowUp, done: () => void): void {
@@ -211,4 +206,12 @@ export class StoreReplicaHost implements ReplicaHost {
   exchangeViews(store: string): void {
     this.#parts.exchangeViews(store)
   }
+}
+
+/** What waits in the range of its run, as it is sent where it belongs. */
+export function followUpOf(
+  { id, range, definition: { source, start, end } }: LiveRecord,
+  store: Pick<TaskStore<LiveRun>, 'rangeOf'>,
+): FollowUp {
+  return { source: range, range: store.rangeOf(id), id, definition: source.slice(start, end) }
 }

@@ -6,7 +6,8 @@ import type { Placement } from '../ring/placement.ts'
 
 /**
  * Since when stores are gone, as far as this process has seen it. For ever are those that were removed, and those whose node
- * lives with another store: they have no process, and what they had, nobody can tell any more.
+ * lives with another store: they have no process, and what they had, nobody can tell any more. (Membership has that rule by its
+ * roster, for who is away and not gone yet: members.ts. Here it is judged once for each view, for all its stores.)
  */
 export class GoneSince {
   readonly #since = new Map<string, number>()

@@ -9,7 +9,7 @@ import type { Definition } from '../task/definition.ts'
 import type { CallRequest } from '../wire/calls.ts'
 import type { Asker } from '../work/calls.ts'
 import type { Results, ScheduleResult } from '../work/creation.ts'
-import type { Lanes } from './lanes.ts'
+import type { Lanes, Why } from './lanes.ts'
 import type { LinkAsker, PeerLink } from './peer-link.ts'
 
 /** Who is told what became of a call: a session. */
@@ -35,14 +35,15 @@ export interface Stretch {
   readonly range: number
   /** Of its definitions; undefined: the call is no batch. */
   readonly indexes: readonly number[] | undefined
+  /** How often it was sent in vain. */
   attempts: number
-  /** Not to be sent before, monotonic ms. */
-  at: number
-  /** A node had it and did not answer: it may have been carried out. */
-  isUnknown: boolean
-  /** Who was asked last, and what it said. */
-  asked: string | undefined
-  refusal: CarillonError | undefined
+  /** It has waited: it was taken on, and is not refused for want of room any more. */
+  hasWaited: boolean
+  /** It goes on ahead of what waits in its lane; as a probe, which has an answer before that goes on. */
+  isFirst: boolean
+  isProbe: boolean
+  /** The last node that had it and did not answer: it may have been carried out. */
+  unanswered: string | undefined
 }
 
 /** What one client has under way. */
@@ -138,29 +139,30 @@ export class RoutedCall {
   }
 
   /** An end of trying: what the caller has to know, and can do. */
-  givenUp({ asked, refusal, isUnknown }: Stretch, afterMs: number): CarillonError {
+  givenUp({ unanswered }: Stretch, why: Why | undefined, afterMs: number): CarillonError {
     const what = this.request === undefined ? 'the task' : `"${this.request.id}"`
-    if (isUnknown && this.isChange) {
+    if (unanswered !== undefined && this.isChange) {
       return new CarillonError(
         'NOT_DURABLE',
-        `it was sent to node ${asked}, which acts for ${what} and has not answered in ${afterMs} ms: it may have been carried out or not; repeat the call with the same id or key to know`,
+        `it was sent to node ${unanswered}, which acts for ${what} and has not answered in ${afterMs} ms: it may have been carried out or not; repeat the call with the same id or key to know`,
       )
     }
-    if (isUnknown) {
+    if (unanswered !== undefined) {
       return new CarillonError(
         'UNREACHABLE',
-        `node ${asked}, which acts for ${what}, has not answered in ${afterMs} ms: ask again, or at another node`,
+        `node ${unanswered}, which acts for ${what}, has not answered in ${afterMs} ms: ask again, or at another node`,
       )
     }
-    if (asked === undefined) {
+    if (why === undefined) {
       return new CarillonError(
         'NOT_OWNER',
         `no node that acts for ${what} was found in ${afterMs} ms: nothing was done; call again once more nodes are there`,
       )
     }
+    const who = why.by === undefined ? '' : `; node ${why.by} was asked last and said`
     return new CarillonError(
       'NOT_OWNER',
-      `for ${afterMs} ms no node took the call about ${what}; node ${asked} was asked last and said: ${refusal?.message ?? 'nothing'}`,
+      `for ${afterMs} ms no node took the call about ${what}${who}: ${why.error.message}`,
     )
   }
 }
@@ -180,15 +182,23 @@ export class Parcel implements LinkAsker, Asker {
   readonly #host: ParcelHost
   readonly call: RoutedCall
   readonly node: string
+  readonly round: number
   readonly stretches: readonly Stretch[]
   /** What comes after it waits for it, if that would go elsewhere. */
   isUnderWay = false
   #sent: { readonly link: PeerLink; readonly number: number } | undefined
 
-  constructor(host: ParcelHost, call: RoutedCall, node: string, stretches: readonly Stretch[]) {
+  constructor(
+    host: ParcelHost,
+    call: RoutedCall,
+    node: string,
+    round: number,
+    stretches: readonly Stretch[],
+  ) {
     this.#host = host
     this.call = call
     this.node = node
+    this.round = round
     this.stretches = stretches
   }
 
@@ -244,10 +254,10 @@ export function newStretch(call: RoutedCall, range: number): Stretch {
     range,
     indexes: undefined,
     attempts: 0,
-    at: 0,
-    isUnknown: false,
-    asked: undefined,
-    refusal: undefined,
+    hasWaited: false,
+    isFirst: false,
+    isProbe: false,
+    unanswered: undefined,
   }
 }
 
@@ -263,10 +273,6 @@ export function bytesOf({ batch }: RoutedCall): number {
   let bytes = 0
   for (const { start, end } of batch?.definitions ?? []) bytes += end - start
   return bytes
-}
-
-export function isAlike(a: Stretch, b: Stretch): boolean {
-  return a.asked === b.asked && a.refusal === b.refusal && a.isUnknown === b.isUnknown
 }
 
 export function fullLink(node: string): CarillonError {

@@ -7,31 +7,32 @@
  *   moment, or at once under a new view: a request that comes twice is carried out once. So until a deadline; who waits
  *   for a result waits without one.
  * - What comes from another node is not sent on (the engine sees to it): nothing goes in circles.
- * - One client's calls about one range are carried out in their order (lanes.ts).
+ * - One client's calls about one range are carried out in their order (lanes.ts), also by a node that refuses the first and
+ *   begins to act before the second arrives (work/rounds.ts).
  * - Who is gone is not asked for any more: nothing of its calls is repeated, and its waits end everywhere.
  *
  * Bounded: what is not answered, in items and bytes; beyond it a call is refused with TOO_MANY, as is one for a node whose
  * link is full.
  */
 
-import { CarillonError } from '../errors.ts'
+import { CarillonError, isCarillonError } from '../errors.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Definition } from '../task/definition.ts'
 import type { Asker } from '../work/calls.ts'
 import { idOf } from '../work/commands.ts'
 import type { Results } from '../work/creation.ts'
 import type { BatchAsker } from '../work/front-desk.ts'
-import { type AgainOptions, type AskingParts, nodeToAsk, pauseMs } from './asking.ts'
-import { Lanes } from './lanes.ts'
+import { type Round, Rounds } from '../work/rounds.ts'
+import { type AgainOptions, type AskingParts, pauseMs } from './asking.ts'
+import { Hints } from './hints.ts'
+import { type Lane, Lanes, type Why } from './lanes.ts'
 import {
   type Client,
   type ClientLanes,
   fullLink,
   inOrder,
-  isAlike,
   NOTHING,
   newStretch,
-  notConnected,
   Parcel,
   type ParcelHost,
   RoutedCall,
@@ -46,11 +47,22 @@ export interface RouterOptions extends UnderWayOptions, AgainOptions {}
 export interface RouterParts extends AskingParts {
   readonly clock: Clock
   readonly rangeOf: (id: string) => number
-  /** Carries a batch out here; true: that is done, and only its answer is still to come. */
-  readonly scheduleHere: (definitions: readonly Definition[], mark: number, asker: BatchAsker) => boolean
-  readonly callHere: (request: TaskRequest, asker: Asker) => void
+  /** Carries a batch out here; true: that is done with all of it, and only its answer is still to come. */
+  readonly scheduleHere: (
+    definitions: readonly Definition[],
+    mark: number,
+    asker: BatchAsker,
+    round: Round,
+  ) => boolean
+  readonly callHere: (request: TaskRequest, asker: Asker, round: Round) => void
   /** The call of this asker is given up. */
   readonly forgetHere: (asker: Asker) => void
+}
+
+/** What of a call that is given up has no answer. */
+interface Open {
+  readonly part: Stretch
+  readonly why: Why | undefined
 }
 
 export class Router implements ParcelHost {
@@ -59,8 +71,11 @@ export class Router implements ParcelHost {
   readonly #clients = new Map<Client, ClientLanes>()
   readonly #waiting: WaitingCalls
   readonly #underWay: UnderWay
-  /** By range: who acts, as another node has said last. */
-  readonly #hints = new Map<number, string>()
+  readonly #hints: Hints
+  /** Of what is carried out here. */
+  readonly #rounds = new Rounds()
+  /** The latest. */
+  #round = 0
   #seq = 0
   /** Calls that were asked again. */
   repeated = 0
@@ -69,8 +84,11 @@ export class Router implements ParcelHost {
     this.#parts = parts
     this.#options = options
     this.#underWay = new UnderWay(options)
+    this.#hints = new Hints(parts)
     this.#waiting = new WaitingCalls(parts.clock, {
       route: stretches => this.#route(stretches),
+      canGo: lane => this.#canGo(lane),
+      pauseMs: tries => pauseMs(options, tries),
       tick: now => this.#tick(now),
     })
   }
@@ -148,7 +166,9 @@ export class Router implements ParcelHost {
     const { rangeOf, isOpen, self } = this.#parts
     for (const { id } of definitions) {
       const range = rangeOf(id)
-      if (!isOpen(range) || (!lanes.isEmpty && !lanes.isFree(range, self))) return false
+      if (!isOpen(range)) return false
+      if (lanes.isEmpty) continue
+      if (!lanes.isFree(range, self) || lanes.roundOf(range, this.#round) !== this.#round) return false
     }
     return true
   }
@@ -156,18 +176,20 @@ export class Router implements ParcelHost {
   #allHere(call: RoutedCall, definitions: readonly Definition[], mark: number): void {
     let parcel: Parcel | undefined
     let told: { readonly results: Results; readonly copies: number } | undefined
-    const isCarriedOut = this.#parts.scheduleHere(definitions, mark, {
-      scheduled: (results, copies) => {
-        if (parcel !== undefined) return parcel.scheduled(inOrder(results, parcel), copies)
-        told = { results, copies }
-        if (results.length === 0) return this.#allCreated(call, definitions, copies)
-        parcel = new Parcel(this, call, this.#parts.self, this.#stretchesOf(call, definitions))
-        parcel.scheduled(inOrder(results, parcel), copies)
-      },
-    })
+    const round = this.#round
+    const whole = (): Parcel =>
+      new Parcel(this, call, this.#parts.self, round, this.#stretchesOf(call, definitions))
+    const scheduled = (results: Results, copies: number): void => {
+      if (parcel !== undefined) return parcel.scheduled(inOrder(results, parcel), copies)
+      told = { results, copies }
+      if (results.length === 0) return this.#allCreated(call, definitions, copies)
+      parcel = whole()
+      parcel.scheduled(inOrder(results, parcel), copies)
+    }
+    const isCarriedOut = this.#parts.scheduleHere(definitions, mark, { scheduled }, this.#rounds.at(round))
     if (isCarriedOut || told !== undefined) return
     // It waits for the disk, and what comes after it must not be carried out elsewhere before it.
-    parcel = new Parcel(this, call, this.#parts.self, this.#stretchesOf(call, definitions))
+    parcel = whole()
     this.#begin(parcel)
   }
 
@@ -192,51 +214,49 @@ export class Router implements ParcelHost {
 
   /** Sends what may go, and has the rest wait; all of one call. */
   #route(stretches: readonly Stretch[]): void {
-    const parcels = new Map<string, Stretch[]>()
+    const parcels = new Map<string, Map<number, Stretch[]>>()
     for (const stretch of stretches) {
       const { range, call } = stretch
       if (call.isOver) continue
-      const node = this.#target(range)
-      if (node === undefined) this.#notNow(stretch, this.#known(range))
-      else if (!call.lanes.isFree(range, node)) this.#wait(stretch)
+      const node = this.#hints.target(range)
+      if (!stretch.isFirst && !call.lanes.isFree(range, node)) this.#wait(stretch)
+      else if (node === undefined) this.#notNow(stretch, this.#hints.nobody(range))
       else {
-        const known = parcels.get(node)
-        if (known === undefined) parcels.set(node, [stretch])
+        const round = call.lanes.roundOf(range, this.#round)
+        const rounds = parcels.get(node) ?? new Map<number, Stretch[]>()
+        parcels.set(node, rounds)
+        const known = rounds.get(round)
+        if (known === undefined) rounds.set(round, [stretch])
         else known.push(stretch)
       }
     }
-    for (const [node, each] of parcels) this.#send(node, each)
+    for (const [node, rounds] of parcels) for (const [round, each] of rounds) this.#send(node, round, each)
   }
 
-  /** Who is to be asked now; undefined: nobody can be. */
-  #target(range: number): string | undefined {
-    const { isOpen, link } = this.#parts
-    const hint = isOpen(range) ? undefined : this.#hints.get(range)
-    return hint !== undefined && link(hint) !== undefined ? hint : nodeToAsk(this.#parts, range)
+  #canGo(lane: Lane<Stretch>): boolean {
+    if (this.#hints.target(lane.range) !== undefined) return true
+    const error = this.#hints.nobody(lane.range)
+    if (error !== undefined) lane.why = { error, by: undefined }
+    return false
   }
 
-  /** Who would have to be asked, and is not connected. */
-  #known(range: number): string | undefined {
-    const node = this.#parts.nodeFor(range)
-    return node === this.#parts.self ? undefined : node
-  }
-
-  #send(node: string, stretches: readonly Stretch[]): void {
+  #send(node: string, round: number, stretches: readonly Stretch[]): void {
     const { call } = stretches[0] as Stretch
     const { self, link } = this.#parts
-    const parcel = new Parcel(this, call, node, stretches)
+    const parcel = new Parcel(this, call, node, round, stretches)
     if (node === self) {
       this.#begin(parcel)
       return this.#carryOutHere(parcel)
     }
     const peer = link(node)
     if (peer === undefined) {
-      for (const stretch of stretches) this.#notNow(stretch, node)
+      for (const stretch of stretches) this.#notNow(stretch, this.#hints.nobody(stretch.range))
       return
     }
-    if (peer.isFull && stretches.some(({ attempts }) => attempts > 0)) {
+    if (peer.isFull && stretches.some(({ hasWaited }) => hasWaited)) {
       // It was taken on, and may be a wait, or be carried out already: to refuse it now would be a lie.
-      for (const stretch of stretches) this.#notNow(stretch, node, fullLink(node))
+      const full = fullLink(node)
+      for (const stretch of stretches) this.#notNow(stretch, full)
       return
     }
     if (peer.isFull || this.#underWay.isFull(call)) {
@@ -245,32 +265,35 @@ export class Router implements ParcelHost {
     }
     this.#begin(parcel)
     this.#watch(call)
-    for (const stretch of stretches) stretch.asked = node
-    if (call.request === undefined) peer.schedule(parcel.definitions(), call.batch?.mark ?? 0, parcel)
-    else parcel.sent(peer, peer.call(call.request, parcel))
+    if (call.request === undefined) peer.schedule(parcel.definitions(), call.batch?.mark ?? 0, parcel, round)
+    else parcel.sent(peer, peer.call(call.request, parcel, round))
   }
 
   #carryOutHere(parcel: Parcel): void {
     const { call } = parcel
-    if (call.request !== undefined) return this.#parts.callHere(call.request, parcel)
-    const isCarriedOut = this.#parts.scheduleHere(parcel.definitions(), call.batch?.mark ?? 0, parcel)
+    const { callHere, scheduleHere } = this.#parts
+    const round = this.#rounds.at(parcel.round)
+    if (call.request !== undefined) return callHere(call.request, parcel, round)
+    const isCarriedOut = scheduleHere(parcel.definitions(), call.batch?.mark ?? 0, parcel, round)
     if (isCarriedOut) this.#release(parcel)
   }
 
   #begin(parcel: Parcel): void {
     parcel.call.parcels.add(parcel)
-    if (!parcel.call.isChange) return
+    if (!parcel.call.isChange && !parcel.stretches.some(({ isProbe }) => isProbe)) return
     parcel.isUnderWay = true
-    for (const { range } of parcel.stretches) parcel.call.lanes.began(range, parcel.node)
+    const { call, node, round } = parcel
+    for (const { range } of parcel.stretches) call.lanes.began(range, node, round)
   }
 
   /** What it has is carried out, or not; what waits behind it may go on. */
   #release(parcel: Parcel): void {
     if (!parcel.isUnderWay) return
     parcel.isUnderWay = false
-    let isFree = false
-    for (const { range } of parcel.stretches) if (parcel.call.lanes.ended(range) !== undefined) isFree = true
-    if (isFree) this.#waiting.pump()
+    for (const { range } of parcel.stretches) {
+      const lane = parcel.call.lanes.ended(range)
+      if (lane !== undefined) this.#waiting.freed(lane)
+    }
   }
 
   /** An answer is here. False: nobody waits for it any more. */
@@ -282,6 +305,7 @@ export class Router implements ParcelHost {
   // --- answers
 
   scheduled(parcel: Parcel, results: Results, copies: number): void {
+    if (results.some(result => isCarillonError(result, 'NOT_OWNER'))) this.#roundIsOver(parcel)
     if (!this.#end(parcel)) return this.#release(parcel)
     const { call, node } = parcel
     let at = 0
@@ -316,6 +340,7 @@ export class Router implements ParcelHost {
   }
 
   refused(parcel: Parcel, error: CarillonError): void {
+    if (error.code === 'NOT_OWNER') this.#roundIsOver(parcel)
     const { call, node } = parcel
     if (this.#end(parcel)) {
       if (this.#isAskedAgain(call, error, node)) {
@@ -335,6 +360,11 @@ export class Router implements ParcelHost {
     this.#release(parcel)
   }
 
+  /** What begins from here on is sent knowing of this refusal, whoever waits for its answer. */
+  #roundIsOver({ round }: Parcel): void {
+    this.#round = Math.max(this.#round, round + 1)
+  }
+
   /** Nothing was done there. */
   #isTakenElsewhere(error: CarillonError, node: string): boolean {
     return error.code === 'NOT_OWNER' || (error.code === 'CLOSED' && node !== this.#parts.self)
@@ -348,44 +378,26 @@ export class Router implements ParcelHost {
 
   /** `error` undefined: there was no answer. */
   #again(stretch: Stretch, node: string, error: CarillonError | undefined): void {
-    const { range } = stretch
-    const hint = error?.owner
-    const isNews = hint !== undefined && hint !== node && this.#hints.get(range) !== hint
-    if (isNews) this.#hints.set(range, hint)
-    else if (this.#hints.get(range) === node) this.#hints.delete(range)
     // Who was sent elsewhere goes there at once, but not from one to the other and back without end.
-    const isAtOnce = isNews && stretch.attempts === 0
+    const isAtOnce = this.#hints.refused(stretch.range, node, error?.owner) && stretch.attempts === 0
     this.repeated++
-    this.#wait({
-      ...stretch,
-      attempts: stretch.attempts + 1,
-      at: this.#now() + (isAtOnce ? 0 : pauseMs(this.#options, stretch.attempts)),
-      isUnknown: stretch.isUnknown || error === undefined,
-      asked: node,
-      refusal: error ?? stretch.refusal,
-    })
+    const again = { ...stretch, attempts: stretch.attempts + 1 }
+    const tries = isAtOnce ? undefined : stretch.attempts
+    if (error === undefined) this.#wait({ ...again, unanswered: node }, undefined, tries)
+    else this.#wait(again, { error, by: node }, tries)
   }
 
-  /** Nobody can be asked now. */
-  #notNow(
-    stretch: Stretch,
-    known: string | undefined,
-    why = known === undefined ? undefined : notConnected(known),
-  ): void {
-    this.#wait({
-      ...stretch,
-      attempts: stretch.attempts + 1,
-      at: this.#now() + pauseMs(this.#options, stretch.attempts),
-      asked: stretch.isUnknown ? stretch.asked : (known ?? stretch.asked),
-      refusal: why ?? stretch.refusal,
-    })
+  /** It can't be sent now. */
+  #notNow(stretch: Stretch, error: CarillonError | undefined): void {
+    this.#wait(stretch, error && { error, by: undefined }, stretch.attempts)
   }
 
-  #wait(stretch: Stretch): void {
+  /** `tries`: after so many in vain it waits for the next. */
+  #wait(stretch: Stretch, why?: Why | undefined, tries?: number | undefined): void {
     const { call } = stretch
     if (this.#underWay.isFull(call)) return this.#refuse(call, [stretch], this.#underWay.tooMany())
     this.#watch(call)
-    this.#waiting.add(stretch)
+    this.#waiting.add(stretch, why, tries)
   }
 
   // --- ends
@@ -396,30 +408,33 @@ export class Router implements ParcelHost {
 
   #tick(now: number): number {
     const expired = new Set(this.#underWay.expired(now))
-    const open = new Map<RoutedCall, Stretch[]>([...expired].map(call => [call, []]))
+    const open = new Map<RoutedCall, Open[]>([...expired].map(call => [call, []]))
     for (const lanes of new Set([...expired].map(call => call.lanes)))
-      for (const stretch of lanes.drop(expired)) open.get(stretch.call)?.push(stretch)
+      for (const each of lanes.drop(expired)) open.get(each.part.call)?.push(each)
     for (const [call, waiting] of open) this.#giveUp(call, waiting)
     return this.#underWay.nextAt
   }
 
   /** Its time is over; `open` is what it had waiting. */
-  #giveUp(call: RoutedCall, open: Stretch[]): void {
+  #giveUp(call: RoutedCall, open: Open[]): void {
     const { callDeadlineMs } = this.#options
-    let before: { readonly stretch: Stretch; readonly error: CarillonError } | undefined
-    const errorOf = (stretch: Stretch): CarillonError => {
-      if (before === undefined || !isAlike(before.stretch, stretch))
-        before = { stretch, error: call.givenUp(stretch, callDeadlineMs) }
+    let before: { readonly each: Open; readonly error: CarillonError } | undefined
+    const errorOf = (each: Open): CarillonError => {
+      if (before?.each.part.unanswered !== each.part.unanswered || before?.each.why !== each.why)
+        before = undefined
+      before ??= { each, error: call.givenUp(each.part, each.why, callDeadlineMs) }
       return before.error
     }
     for (const parcel of [...call.parcels]) {
       call.parcels.delete(parcel)
-      for (const each of parcel.stretches) open.push({ ...each, asked: parcel.node, isUnknown: true })
+      for (const each of parcel.stretches)
+        open.push({ part: { ...each, unanswered: parcel.node }, why: undefined })
       this.#release(parcel)
     }
-    if (call.request !== undefined) call.refuse(errorOf(open[0] ?? newStretch(call, 0)))
+    if (call.request !== undefined)
+      call.refuse(errorOf(open[0] ?? { part: newStretch(call, 0), why: undefined }))
     else {
-      for (const stretch of open) call.refuseLeft(stretch.indexes ?? NOTHING, errorOf(stretch))
+      for (const each of open) call.refuseLeft(each.part.indexes ?? NOTHING, errorOf(each))
       call.tell()
     }
     this.#over(call)
@@ -451,7 +466,7 @@ export class Router implements ParcelHost {
       this.#over(call)
     }
     // What waited behind them is the first now.
-    if (!this.#waiting.isEmpty) this.#waiting.arm(this.#now())
+    this.#waiting.look()
   }
 
   #unask(parcel: Parcel): void {

@@ -23,7 +23,7 @@ import type { Duty } from '../work/duty.ts'
 import type { LiveRecord, LiveRun } from '../work/live-run.ts'
 import { type Counted, NOTHING_WRITTEN, type Ownership, type Written } from '../work/ownership.ts'
 import { Counting, type CountingOptions, joined } from './counting.ts'
-import { StoreReplicaHost } from './replica-host.ts'
+import { followUpOf, StoreReplicaHost } from './replica-host.ts'
 import { GoneSince, replicationView } from './replication-view.ts'
 import type { Ordered, StallOptions } from './stall.ts'
 import { Starts } from './starts.ts'
@@ -337,6 +337,17 @@ export class MeshTasks implements Ownership, ChangeSink {
   acknowledge(written: Written, counted: Counted): void {
     if (this.#counting !== undefined && written.size > 0) return this.#counting.acknowledge(written, counted)
     this.#parts.store.afterSync(error => counted(error, 0))
+  }
+
+  handOn(record: LiveRecord, followUps: readonly LiveRecord[]): void {
+    const { store, stir } = this.#parts
+    this.acknowledge(this.justWritten(record), error => {
+      // What does not count yet is relayed later, by whoever acts for the range then.
+      if (error !== undefined) return
+      const waiting = followUps.filter(({ gone }) => !gone)
+      this.#replication?.relay(waiting.map(each => followUpOf(each, store)))
+      stir()
+    })
   }
 
   confirm(written: Written, done: (firm: boolean, copies: number) => void): void {

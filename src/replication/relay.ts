@@ -1,8 +1,8 @@
 /**
  * Follow-ups that belong to another range (PROTOCOLS B7). They are records of the range of the run that asked for them,
  * journaled before its completion, so that whoever has the completion has them too. The owner of that range relays each to
- * the owner of the other with "create if absent" until it is acknowledged there, and then ends it; a new owner finds it
- * among its records, and goes on. Their ids are `runId/k`, so one that is relayed twice is made once.
+ * the owner of the other with "create if absent" until it is acknowledged there, and then ends it: at once when the completion
+ * has its copies, and then again and again; a new owner finds it among its records, and goes on. Their ids are `runId/k`, so one that is relayed twice is made once.
  */
 
 import type { FollowUp, ReplicaHost } from './host.ts'

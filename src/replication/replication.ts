@@ -7,7 +7,7 @@
 import { invariant } from '../invariant.ts'
 import type { Acknowledged, Copies } from './acknowledgements.ts'
 import type { Dot } from './context.ts'
-import type { RangeState, ReplicaEvents, ReplicaHost, ReplicationView } from './host.ts'
+import type { FollowUp, RangeState, ReplicaEvents, ReplicaHost, ReplicationView } from './host.ts'
 import type { Message } from './messages.ts'
 import type { ReplicationOptions } from './options.ts'
 import { RangeReplica } from './range-replica.ts'
@@ -154,6 +154,14 @@ export class Replication {
 
   next(range: number): Dot {
     return this.#mine(range).next()
+  }
+
+  /** These can go where they belong: what they follow has its copies. */
+  relay(followUps: readonly FollowUp[]): void {
+    for (const each of followUps) {
+      const source = this.#replicas.get(each.source)
+      if (source?.isOpen === true && source.holds) this.#relays.send(each, source)
+    }
   }
 
   /** Calls back once, when the change has its copies. Returns how to give up waiting for them. */

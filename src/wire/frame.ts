@@ -25,6 +25,8 @@ export const MESSAGE = {
   progress: 6,
   /** varuint attempt handle, utf8 JSON of { at, line }. */
   log: 7,
+  /** varuint: the round of what comes from here on (work/rounds). */
+  round: 8,
   // engine -> client
   /**
    * varuint call, varuint count, varuint copies (the least of its items), u8 0: all created; or u8 1, count times: u8 status

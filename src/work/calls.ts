@@ -22,6 +22,8 @@ import { type LiveRecord, LiveRun } from './live-run.ts'
 import { LogBook } from './log-book.ts'
 import type { Ownership, Written } from './ownership.ts'
 import { notFound, Queries } from './queries.ts'
+import { NO_ROUND, type Round } from './rounds.ts'
+import type { TaskOrder } from './task-order.ts'
 import { runView } from './views.ts'
 import { Waiters } from './waiters.ts'
 
@@ -42,6 +44,7 @@ export interface CallsOptions {
 export interface CallsParts {
   readonly store: TaskStore<LiveRun>
   readonly lifecycle: Lifecycle
+  readonly order: TaskOrder
   /** Epoch ms with a fraction. */
   readonly now: () => number
   readonly hlc: () => number
@@ -78,29 +81,31 @@ export class Calls {
   }
 
   /** Answers the call, now or later; what it throws is the caller's error. */
-  async answer(asker: Asker, call: number, request: CallRequest): Promise<void> {
+  async answer(asker: Asker, call: number, request: CallRequest, round: Round): Promise<void> {
     switch (request.method) {
       case 'cancel':
       case 'pause':
       case 'resume':
       case 'trigger':
       case 'retry':
-        return this.#command(asker, call, request)
+        return this.#parts.order.change([{ id: idOf(request.id) }], () =>
+          this.#command(asker, call, request, round),
+        )
       case 'result':
-        return this.#result(asker, call, request.id, true)
+        return this.#result(asker, call, request.id, true, round)
       case 'end':
-        return this.#result(asker, call, request.id, false)
+        return this.#result(asker, call, request.id, false, round)
       case 'forget':
         this.#waiters.remove(asker, request.call)
         return asker.answer(call, {})
       case 'task':
-        return this.#ask(asker, call, request.id, () => this.#queries.task(request.id))
+        return this.#ask(asker, call, request.id, round, () => this.#queries.task(request.id))
       case 'tasks':
         return asker.answer(call, await this.tasks(request))
       case 'runs':
-        return this.#ask(asker, call, request.id, () => this.#queries.runs(request.id, request.limit))
+        return this.#ask(asker, call, request.id, round, () => this.#queries.runs(request.id, request.limit))
       case 'logs':
-        return this.#ask(asker, call, request.id, async () => ({
+        return this.#ask(asker, call, request.id, round, async () => ({
           logs: this.#logs.of(idOf(request.id), parseRunId(request.id) && request.id),
         }))
       case 'status':
@@ -144,17 +149,24 @@ export class Calls {
   }
 
   /** Who does not act for a task does not know how it stands with it. */
-  async #ask(asker: Asker, call: number, id: string, answer: () => Promise<object>): Promise<void> {
-    this.#check(id)
-    const answered = await answer()
-    this.#check(id)
+  async #ask(
+    asker: Asker,
+    call: number,
+    id: string,
+    round: Round,
+    answer: () => Promise<object>,
+  ): Promise<void> {
+    this.#check(id, round)
+    const answered = await this.#parts.order.after([{ id: idOf(id) }], answer)
+    this.#check(id, round)
     asker.answer(call, answered)
   }
 
-  #check(id: string): void {
+  #check(id: string, round: Round): void {
     const { store, ownership } = this.#parts
     if (!ownership().isShared) return
-    const refusal = ownership().refusal(store.rangeOf(idOf(id)))
+    const range = store.rangeOf(idOf(id))
+    const refusal = round.question(range, ownership().refusal(range))
     if (refusal !== undefined) throw refusal
   }
 
@@ -218,7 +230,7 @@ export class Calls {
     for (const id of [this.#parts.lifecycle.runId(run), record.id]) {
       for (const { owner, call } of this.#waiters.take(id)) {
         const asker = owner as Asker
-        this.#result(asker, call, id, true).catch((error: unknown) => asker.refuse(call, error))
+        this.#result(asker, call, id, true, NO_ROUND).catch((error: unknown) => asker.refuse(call, error))
       }
     }
   }
@@ -229,17 +241,41 @@ export class Calls {
     this.#logs.add(run.record.id, { run: this.#parts.lifecycle.runId(run), at, line })
   }
 
-  async #command(asker: Asker, call: number, request: CallRequest & { method: Command }): Promise<void> {
+  /** At once, where nothing has to be read for it. */
+  #command(
+    asker: Asker,
+    call: number,
+    request: CallRequest & { method: Command },
+    round: Round,
+  ): void | Promise<void> {
+    const peeked = request.method === 'retry' ? undefined : this.#parts.store.peek(idOf(request.id))
+    const record = peeked === 'absent' ? undefined : peeked
+    if (peeked !== undefined) this.#carryOut(asker, call, request, round, record)
+    else return this.#loaded(request).then(loaded => this.#carryOut(asker, call, request, round, loaded))
+  }
+
+  /** What the command is about, in memory. */
+  async #loaded({ method, id }: CallRequest & { method: Command }): Promise<LiveRecord | undefined> {
+    const record = await this.#load(idOf(id))
+    if (method !== 'retry' || record === undefined) return record
+    const { store, ownership } = this.#parts
+    return ownership().refusal(store.rangeOf(record.id)) === undefined ? this.#revived(record, id) : record
+  }
+
+  #carryOut(
+    asker: Asker,
+    call: number,
+    request: CallRequest & { method: Command },
+    round: Round,
+    record: LiveRecord | undefined,
+  ): void {
     const { store, lifecycle, now, hlc, rearm } = this.#parts
     const { requests } = store
     const { caller, n, method, id } = request
     const taskId = idOf(id)
     const ownership = this.#parts.ownership()
     const range = store.rangeOf(taskId)
-    let record = await this.#load(taskId)
-    if (method === 'retry' && record !== undefined && ownership.refusal(range) === undefined)
-      record = await this.#revived(record, id)
-    const elsewhere = ownership.refusal(range)
+    const elsewhere = round.change(range, ownership.refusal(range))
     if (elsewhere !== undefined) throw elsewhere
     const isFirm = method === 'cancel' || method === 'pause'
     const known = requests.find(caller, n, request.madeAt, this.#parts.now())
@@ -322,13 +358,13 @@ export class Calls {
     record.addRun(revived)
   }
 
-  async #result(asker: Asker, call: number, id: string, wait: boolean): Promise<void> {
-    this.#check(id)
+  async #result(asker: Asker, call: number, id: string, wait: boolean, round: Round): Promise<void> {
+    this.#check(id, round)
     // Before it is looked for: it may end while it is, and whoever asked may give up.
     if (wait) this.#waiters.add(id, { owner: asker, call })
     try {
-      const run = await this.#queries.result(id)
-      this.#check(id)
+      const run = await this.#parts.order.after([{ id: idOf(id) }], () => this.#queries.result(id))
+      this.#check(id, round)
       if (!wait && run === undefined) asker.answer(call, { run: null })
       else if (run !== undefined && (!wait || this.#waiters.remove(asker, call)))
         this.#answerSynced(asker, call, { run })

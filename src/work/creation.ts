@@ -17,10 +17,13 @@ import type { ScheduleStatus } from '../wire/frame.ts'
 import type { Lifecycle } from './lifecycle.ts'
 import type { LiveRecord, LiveRun } from './live-run.ts'
 import { NOTHING_WRITTEN, type Ownership, type Written } from './ownership.ts'
+import type { Round } from './rounds.ts'
+import type { TaskOrder } from './task-order.ts'
 
 export interface CreationParts {
   readonly store: TaskStore<LiveRun>
   readonly lifecycle: Lifecycle
+  readonly order: TaskOrder
   readonly hlc: () => number
   readonly now: () => number
   /** Why no new work is taken now, if so. */
@@ -38,7 +41,11 @@ export class Creation {
   }
 
   /** Carries out a batch of one caller, in order of the items; a promise if the index had to be asked. */
-  schedule(definitions: readonly Definition[], mark: number): Scheduled | Promise<Scheduled> {
+  schedule(definitions: readonly Definition[], mark: number, round: Round): Scheduled | Promise<Scheduled> {
+    return this.#parts.order.change(definitions, () => this.#schedule(definitions, mark, round))
+  }
+
+  #schedule(definitions: readonly Definition[], mark: number, round: Round): Scheduled | Promise<Scheduled> {
     const { store, now } = this.#parts
     const first = definitions[0]
     if (first === undefined) return { results: [], written: NOTHING_WRITTEN }
@@ -48,23 +55,23 @@ export class Creation {
     const refusal = this.#parts.refusal()
     if (refusal !== undefined) return { results: definitions.map(() => refusal), written: NOTHING_WRITTEN }
     const isUnknown = ({ minted, id }: Definition): boolean => !minted && store.peek(id) === undefined
-    if (!definitions.some(isUnknown)) return this.#all(definitions, caller, at)
+    if (!definitions.some(isUnknown)) return this.#all(definitions, caller, at, round)
     // Also those that are in memory: while the others are read they could leave it, and would count as new.
     const ids = definitions.filter(({ minted }) => !minted).map(({ id }) => id)
-    return store.load(ids).then(() => this.#all(definitions, caller, at))
+    return store.load(ids).then(() => this.#all(definitions, caller, at, round))
   }
 
-  #all(definitions: readonly Definition[], caller: string, at: number): Scheduled {
+  #all(definitions: readonly Definition[], caller: string, at: number, round: Round): Scheduled {
     const ownership = this.#parts.ownership()
     ownership.gather()
     const results = ownership.isShared
-      ? definitions.map(definition => this.#one(definition, caller, definition.requestNumber))
-      : this.#allAlone(definitions, caller, at)
+      ? definitions.map(definition => this.#one(definition, caller, definition.requestNumber, round))
+      : this.#allAlone(definitions, caller, at, round)
     return { results, written: ownership.written() }
   }
 
   /** Which change a request made is of no matter, so those that follow each other are remembered as one. */
-  #allAlone(definitions: readonly Definition[], caller: string, at: number): Results {
+  #allAlone(definitions: readonly Definition[], caller: string, at: number, round: Round): Results {
     const { requests } = this.#parts.store
     let results: Array<ScheduleResult | undefined> | undefined
     let from = -1
@@ -72,7 +79,7 @@ export class Creation {
     for (let i = 0; i < definitions.length; i++) {
       const definition = definitions[i] as Definition
       const n = definition.requestNumber
-      const result = this.#one(definition, caller, n)
+      const result = this.#one(definition, caller, n, round)
       if (result !== undefined) {
         results ??= new Array<ScheduleResult | undefined>(definitions.length)
         results[i] = result
@@ -90,11 +97,11 @@ export class Creation {
   }
 
   /** Undefined: created. */
-  #one(definition: Definition, caller: string, n: number): ScheduleResult | undefined {
+  #one(definition: Definition, caller: string, n: number, round: Round): ScheduleResult | undefined {
     try {
       const { store, ownership, now } = this.#parts
       const range = ownership().isShared ? store.rangeOf(definition.id) : -1
-      const refusal = range < 0 ? undefined : ownership().refusal(range)
+      const refusal = range < 0 ? undefined : round.change(range, ownership().refusal(range))
       if (refusal !== undefined) return refusal
       const known = store.requests.find(caller, n, definition.madeAt, now())
       if (known === undefined) return this.#carryOut(definition)
@@ -125,22 +132,23 @@ export class Creation {
 
   /**
    * A follow-up task of a run of the range `source`, in the same commit as the completion that it follows. One that
-   * belongs to another range waits in that of its run, until it is acknowledged where it belongs (PROTOCOLS B7).
+   * belongs to another range waits in that of its run, until it is acknowledged where it belongs (PROTOCOLS B7): it is returned.
    */
-  followUp(bytes: Uint8Array, source: number): void {
+  followUp(bytes: Uint8Array, source: number): LiveRecord | undefined {
     const { store, ownership } = this.#parts
     const definition = new Definition(new ByteReader(bytes), bytes.length)
     if (!ownership().isShared) {
       if (!(store.peek(definition.id) instanceof TaskRecord)) this.#create(definition)
-      return
+      return undefined
     }
     // Its requestId is that of its run: an attempt that comes twice asks for the same.
     const waits = store.rangeOf(definition.id) !== source
-    if (this.#known(definition, waits) !== undefined) return
+    if (this.#known(definition, waits) !== undefined) return undefined
     if (waits) {
-      for (const { id } of store.outboxOf(source)) if (id === definition.id) return
-      this.#make(definition, source, 0, true)
-    } else if (!(store.peek(definition.id) instanceof TaskRecord)) this.#create(definition)
+      for (const { id } of store.outboxOf(source)) if (id === definition.id) return undefined
+      return this.#make(definition, source, 0, true)
+    }
+    return store.peek(definition.id) instanceof TaskRecord ? undefined : this.#create(definition)
   }
 
   /** A follow-up is made again rather than lost, where it is no longer known whether it was made. */

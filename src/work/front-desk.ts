@@ -12,6 +12,7 @@ import type { Asker, Calls } from './calls.ts'
 import { type Creation, type Results, type Scheduled, unsynced } from './creation.ts'
 import type { LiveRun } from './live-run.ts'
 import type { Ownership } from './ownership.ts'
+import type { Round } from './rounds.ts'
 import type { Session, SessionHost } from './session.ts'
 
 /** Who sends calls on. */
@@ -57,7 +58,7 @@ export class FrontDesk implements SessionHost {
       const count = definitions.length
       const scheduled = (results: Results, copies: number): void =>
         session.scheduled(call, results, count, copies)
-      this.scheduleHere(definitions, mark, { scheduled })
+      this.scheduleHere(definitions, mark, { scheduled }, session.round)
     }
   }
 
@@ -65,7 +66,7 @@ export class FrontDesk implements SessionHost {
     const isOfNode = request.method === 'close' || request.method === 'drain'
     if (session.options.far === true && isOfNode) return session.refuse(call, notYours())
     if (this.#forwarding(session)?.call(session, call, request) !== true)
-      this.callHere(session, call, request)
+      this.callHere(session, call, request, session.round)
   }
 
   closed(session: Session): void {
@@ -87,13 +88,13 @@ export class FrontDesk implements SessionHost {
 
   // --- what is carried out at this node
 
-  /** True: it is carried out, and only its answer is to come, or has. */
-  scheduleHere(definitions: readonly Definition[], mark: number, asker: BatchAsker): boolean {
+  /** True: all of it is carried out, and only its answer is to come, or has. */
+  scheduleHere(definitions: readonly Definition[], mark: number, asker: BatchAsker, round: Round): boolean {
     const { creation, stir, failed } = this.#parts
-    const scheduled = creation.schedule(definitions, mark)
+    const scheduled = creation.schedule(definitions, mark, round)
     if (!(scheduled instanceof Promise)) {
       this.#acknowledge(asker, scheduled, definitions.length)
-      return true
+      return !scheduled.results.some(result => isCarillonError(result, 'NOT_OWNER'))
     }
     scheduled.then(
       scheduled => {
@@ -105,8 +106,9 @@ export class FrontDesk implements SessionHost {
     return false
   }
 
-  callHere(asker: Asker, call: number, request: CallRequest): void {
-    this.#parts.calls.answer(asker, call, request).catch((error: unknown) => this.refuse(asker, call, error))
+  callHere(asker: Asker, call: number, request: CallRequest, round: Round): void {
+    const refused = (error: unknown): void => this.refuse(asker, call, error)
+    this.#parts.calls.answer(asker, call, request, round).catch(refused)
   }
 
   /** What is no refusal, or a disk that failed, is the engine's own end. */

@@ -32,8 +32,10 @@ export interface LifecycleParts {
   /** A run has ended; called before the sync that covers it. */
   readonly ended: (record: LiveRecord, run: LiveRun) => void
   readonly log: (run: LiveRun, json: string) => void
-  /** Makes a follow-up task of a run of that range, in the same commit as the completion. */
-  readonly followUp: (definition: Uint8Array, range: number) => void
+  /** Makes a follow-up task of a run of that range, in the same commit as the completion; returns it if it waits in that range. */
+  readonly followUp: (definition: Uint8Array, range: number) => LiveRecord | undefined
+  /** Follow-ups of a run of the record, whose completion was written just now, may go where they belong once that counts. */
+  readonly handOn: (record: LiveRecord, followUps: readonly LiveRecord[]) => void
   /** Why a follow-up can't be made, if so: then the run has failed. */
   readonly followUpRefusal: (definitions: readonly Uint8Array[]) => CarillonError | undefined
   /** Runs of the range may be started here. */

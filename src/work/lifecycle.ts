@@ -206,8 +206,11 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     const refusal = followUps.length === 0 ? undefined : this.#parts.followUpRefusal(followUps)
     if (refusal !== undefined) this.#failed(run, endedAt, Buffer.from(errorText(wireError(refusal))), true)
     else if (kind === 'completed') {
-      for (const definition of followUps) this.#parts.followUp(definition, run.record.range)
+      const { record } = run
+      const made = followUps.map(definition => this.#parts.followUp(definition, record.range))
       this.#end(run, 'completed', endedAt, body)
+      const waiting = made.filter(each => each !== undefined)
+      if (waiting.length > 0) this.#parts.handOn(record, waiting)
     } else this.#failed(run, endedAt, body, kind === 'fatal')
   }
 

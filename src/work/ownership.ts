@@ -37,6 +37,8 @@ export interface Ownership {
   justWritten(record: LiveRecord): Written
   /** Calls back once all of it counts; with NOT_DURABLE if that takes too long. */
   acknowledge(written: Written, counted: Counted): void
+  /** Follow-ups that wait in the range of a run go where they belong, once the latest change of its record counts. */
+  handOn(record: LiveRecord, followUps: readonly LiveRecord[]): void
   /** Calls back with true once every store that keeps or kept these ranges has it; with false after a while. */
   confirm(written: Written, done: (firm: boolean, copies: number) => void): void
 }
@@ -81,6 +83,8 @@ export class Alone implements Ownership {
   acknowledge(_: Written, counted: Counted): void {
     this.#afterSync(error => counted(error, 1))
   }
+
+  handOn(): void {}
 
   confirm(_: Written, done: (firm: boolean, copies: number) => void): void {
     done(true, 1)

@@ -21,6 +21,7 @@ import {
 } from '../wire/frame.ts'
 import type { Results } from './creation.ts'
 import type { DueRun } from './due-run.ts'
+import { NO_ROUND, type Round, Rounds } from './rounds.ts'
 import type { WorkerConnection } from './worker-connection.ts'
 
 export interface SessionHost {
@@ -52,6 +53,9 @@ export class Session {
   readonly #host: SessionHost
   readonly connection: SessionWorker
   readonly #out = new ByteWriter(16 * 1024)
+  readonly #rounds = new Rounds()
+  /** Of what is read just now. */
+  round: Round = NO_ROUND
   #open = true
 
   constructor(
@@ -163,6 +167,10 @@ export class Session {
     if (type === MESSAGE.call) {
       const call = reader.varuint()
       return this.#host.call(this, call, parseRequest(reader.utf8(JSON_BYTES_MAX)))
+    }
+    if (type === MESSAGE.round) {
+      this.round = this.#rounds.at(reader.varuint())
+      return
     }
     if (!this.connection.handleMessage(type, reader)) throw new CorruptBytes(`unknown message ${type}`)
   }

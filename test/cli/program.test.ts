@@ -175,6 +175,63 @@ describe('a command finds its node', () => {
     expect(named.addresses).toMatchObject([{ url: api.url, token: undefined }])
   })
 
+  describe('of a data directory with slots', () => {
+    const slotted = (): string => join(folder, 'slotted')
+    const slot = (n: number): string => join(slotted(), `slot-${n}`)
+    const apiOf = (n: number) => ({
+      url: `http://127.0.0.1:${7500 + n}`,
+      pid: n,
+      token: `token-of-slot-${n}-0000`,
+    })
+    const nodes = (living: readonly number[]) => ({
+      findApi: async (dir: string) => {
+        const n = [2, 9, 10].find(each => slot(each) === dir)
+        return n === undefined ? undefined : apiOf(n)
+      },
+      isAlive: (pid: number) => living.includes(pid),
+    })
+    const ls = (living: readonly number[], ...flags: string[]) =>
+      carillon(['ls', ...flags], { env: {}, nodes: nodes(living) })
+
+    for (const n of [2, 9, 10]) mkdirSync(slot(n), { recursive: true })
+
+    test('finds the first that lives, and says which where there are more', async () => {
+      const several = await ls([9, 10], '--data', slotted())
+      expect(several.addresses).toMatchObject([{ url: apiOf(9).url, token: apiOf(9).token }])
+      expect(several.err).toBe(`carillon: asking the node in ${slot(9)}; another is in ${slot(10)}\n`)
+      const one = await ls([10], '--data', slotted())
+      expect([one.addresses, one.err]).toMatchObject([[{ url: apiOf(10).url }], ''])
+      const named = await ls([9, 10], '--data', slot(10))
+      expect([named.addresses, named.err]).toMatchObject([[{ url: apiOf(10).url }], ''])
+    })
+
+    test('gives an address the token of its slot, and no other', async () => {
+      const { addresses } = await ls([9, 10], '--data', slotted(), '--url', apiOf(10).url)
+      expect(addresses).toMatchObject([{ url: apiOf(10).url, token: apiOf(10).token }])
+      const dead = await ls([9], '--data', slotted(), '--url', apiOf(10).url)
+      expect(dead.addresses).toMatchObject([{ url: apiOf(10).url, token: undefined }])
+    })
+
+    test('drains none that is not named', async () => {
+      const { addresses, code, err } = await carillon(['drain', '--data', slotted()], {
+        env: {},
+        nodes: nodes([9, 10]),
+      })
+      expect([addresses, code]).toEqual([[], 2])
+      expect(err).toBe(
+        `carillon: nodes run in ${slot(9)} and ${slot(10)}: name the one that is meant with --data\n`,
+      )
+    })
+
+    test('says that none lives', async () => {
+      const { code, err } = await ls([], '--data', slotted())
+      expect([code, err]).toEqual([
+        3,
+        `carillon: no node runs in the slots of ${slotted()}: start one with \`carillon up --data ${slotted()}\`, or name a node with --url\n`,
+      ])
+    })
+  })
+
   test('says what is in the way', async () => {
     const of = (...argv: string[]) => carillon(['ls', ...argv], { env: {} })
     const none = await of('--data', join(folder, 'none'))

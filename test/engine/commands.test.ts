@@ -26,6 +26,29 @@ describe.each([
 
   afterEach(() => bed.stop())
 
+  test('calls of one turn about one task are carried out in their order', async () => {
+    const { node } = bed
+    await bed.done(node.schedule({ id: 'a', name: 'quick', after: '10s' }))
+    await bed.clock.advanceBy(5)
+    const replaced = [node.cancel('a'), node.schedule({ id: 'a', name: 'quick', after: '20s' })] as const
+    const seen = node.task('a')
+    expect(await bed.done(replaced[0])).toBe(true)
+    expect(await bed.done(replaced[1])).toMatchObject({ status: 'created' })
+    expect(await bed.done(seen)).toMatchObject({ state: 'scheduled' })
+    const batch = node.schedule([
+      { id: 'a', name: 'quick', after: '30s' },
+      { id: 'unheard-of', name: 'quick', after: '30s' },
+    ])
+    const paused = [node.pause('a'), node.pause('unheard-of')]
+    expect(await bed.done(node.task('unheard-of'))).toMatchObject({ state: 'paused' })
+    expect((await bed.done(batch)).map(({ status }) => status)).toEqual(['replaced', 'created'])
+    await bed.done(Promise.all(paused))
+    const last = [node.resume('a'), node.trigger('a'), node.cancel('a'), node.cancel('a')]
+    expect(await bed.done(Promise.all(last))).toMatchObject([{}, {}, true, false])
+    await bed.until(60_000)
+    expect(bed.entered).toEqual([])
+  })
+
   describe('cancel', () => {
     test('of a waiting task: it never starts, and whoever waits for it is told', async () => {
       const task = await bed.done(bed.node.schedule({ id: 'a', name: 'quick', after: '10s' }))

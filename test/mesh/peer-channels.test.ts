@@ -4,6 +4,7 @@ import type { Plane } from '../../src/ports/network.ts'
 import type { WorkerChannel } from '../../src/ports/worker-channel.ts'
 
 const FRAME_MAX = 100
+const WAITING_MAX = 2000
 
 /** One side of a connection of two nodes: what it sends lies until the other takes it. */
 class Side {
@@ -16,9 +17,10 @@ class Side {
   readonly channels: PeerChannels
 
   constructor() {
-    this.channels = new PeerChannels(this, {
-      opened: (node, kind, channel) => this.opened.push({ node, kind, log: new ChannelLog(channel) }),
-    })
+    const opened = (node: string, kind: SessionKind, channel: WorkerChannel): void => {
+      this.opened.push({ node, kind, log: new ChannelLog(channel) })
+    }
+    this.channels = new PeerChannels(this, { opened }, WAITING_MAX)
   }
 
   send(_: string, plane: Plane, frame: Uint8Array): boolean {
@@ -127,6 +129,26 @@ describe('a session between peers', () => {
     a.channels.drained('b')
     pass()
     expect(opened(b).frames).toEqual([[0], [1], [2], [3], [4]])
+  })
+
+  test('takes no frame beyond what may wait for credit, and ends', () => {
+    const here = open(a, 'b')
+    const other = open(a, 'b')
+    pass()
+    a.credit = 0
+    here.channel.send(new Uint8Array(800))
+    here.channel.send(new Uint8Array(1000))
+    here.channel.send(new Uint8Array(800))
+    expect([here.closedCount, other.closedCount]).toEqual([1, 0])
+    a.credit = Number.POSITIVE_INFINITY
+    a.channels.drained('b')
+    expect(a.sent.reduce((sum, { length }) => sum + length, 0)).toBeLessThanOrEqual(WAITING_MAX)
+    pass()
+    expect(opened(b).frames.map(({ length }) => length)).toEqual([800, 1000])
+    expect([opened(b).closedCount, opened(b, 1).closedCount]).toEqual([1, 0])
+    other.channel.send(new Uint8Array([1]))
+    pass()
+    expect(opened(b, 1).frames).toEqual([[1]])
   })
 
   test('ends for both when one closes it, once', () => {

@@ -7,17 +7,16 @@ import { VirtualClock } from '../../sim/virtual-clock.ts'
 import { CarillonError } from '../../src/errors.ts'
 import type { LinkAsker, PeerLink } from '../../src/mesh/peer-link.ts'
 import type { Client, TaskRequest } from '../../src/mesh/routed-call.ts'
-import { Router } from '../../src/mesh/router.ts'
-import type { UnderWayOptions } from '../../src/mesh/under-way.ts'
+import { Router, type RouterOptions } from '../../src/mesh/router.ts'
 import type { Definition } from '../../src/task/definition.ts'
 import type { Results } from '../../src/work/creation.ts'
+import { type Round, Rounds } from '../../src/work/rounds.ts'
 
 export const DEADLINE_MS = 1000
 const LATENCY_MS = 5
-/** A node that refused a range does so for a moment: what was sent before its refusal was heard is refused, too. */
-const REFUSES_MS = 3 * LATENCY_MS
 
 interface Asked {
+  readonly round: Round
   readonly keys: readonly string[]
   readonly isBatch: boolean
   readonly done: (answer: 'lost' | 'NOT_DURABLE' | Array<CarillonError | undefined>) => void
@@ -31,19 +30,22 @@ export class StubLink {
   isOpen = true
   isFull = false
   forgotten = 0
+  heard: () => void = () => undefined
   #next = 1
+  /** Of the session there. */
+  readonly #rounds = new Rounds()
 
   constructor(bed: RouterBed, node: string) {
     this.#bed = bed
     this.node = node
   }
 
-  schedule(definitions: readonly Definition[], _: number, asker: LinkAsker): void {
-    this.#ask(keysOf(definitions), true, false, asker)
+  schedule(definitions: readonly Definition[], _: number, asker: LinkAsker, round: number): void {
+    this.#ask(keysOf(definitions), true, false, asker, round)
   }
 
-  call(request: TaskRequest, asker: LinkAsker): number {
-    return this.#ask([keyOf(request)], false, request.method === 'result', asker)
+  call(request: TaskRequest, asker: LinkAsker, round: number): number {
+    return this.#ask([keyOf(request)], false, request.method === 'result', asker, round)
   }
 
   forget(number: number): void {
@@ -57,9 +59,10 @@ export class StubLink {
     for (const { done } of pending) done('lost')
   }
 
-  #ask(keys: readonly string[], isBatch: boolean, isWait: boolean, asker: LinkAsker): number {
+  #ask(keys: readonly string[], isBatch: boolean, isWait: boolean, asker: LinkAsker, round: number): number {
     const number = this.#next++
     this.pending.set(number, {
+      round: this.#rounds.at(round),
       keys,
       isBatch,
       isWait,
@@ -78,7 +81,8 @@ export class StubLink {
   #arrived(number: number): void {
     const asked = this.pending.get(number)
     if (asked === undefined || this.#bed.isMute(this.node)) return
-    const results = asked.keys.map(key => this.#bed.carryOut(this.node, key))
+    this.heard()
+    const results = asked.keys.map(key => this.#bed.carryOut(this.node, key, asked.round))
     if (asked.isWait === true && results[0] === undefined && !this.#bed.ends) return
     this.#bed.clock.setTimer(LATENCY_MS, () => {
       if (!this.pending.delete(number)) return
@@ -121,7 +125,6 @@ export class RouterBed {
   readonly mute = new Set<string>()
   readonly done: string[] = []
   readonly #doneSet = new Set<string>()
-  readonly #refusedAt = new Map<string, number>()
   readonly router: Router
   /** What `result` waits for has come. */
   ends = true
@@ -130,7 +133,7 @@ export class RouterBed {
   known: (range: number) => string | undefined = range => this.owners[range]
   forgottenHere = 0
 
-  constructor(ranges: number, options: Partial<UnderWayOptions> = {}) {
+  constructor(ranges: number, options: Partial<RouterOptions> = {}) {
     this.owners = new Array<string | undefined>(ranges).fill(undefined)
     this.router = new Router(
       {
@@ -140,13 +143,13 @@ export class RouterBed {
         isOpen: range => this.owners[range] === 'here',
         nodeFor: range => this.known(range),
         link: node => this.links.get(node) as unknown as PeerLink | undefined,
-        scheduleHere: (definitions, _, asker) => {
-          const results = keysOf(definitions).map(key => this.carryOut('here', key))
+        scheduleHere: (definitions, _, asker, round) => {
+          const results = keysOf(definitions).map(key => this.carryOut('here', key, round))
           this.clock.setTimer(LATENCY_MS, () => asker.scheduled(results, 2))
-          return true
+          return results.every(result => result === undefined)
         },
-        callHere: (request, asker) => {
-          const result = this.carryOut('here', keyOf(request))
+        callHere: (request, asker, round) => {
+          const result = this.carryOut('here', keyOf(request), round)
           if (result === undefined && request.method === 'result' && !this.ends) return
           this.clock.setTimer(LATENCY_MS, () =>
             result === undefined ? asker.answer(0, {}) : asker.refuse(0, result),
@@ -185,17 +188,14 @@ export class RouterBed {
   }
 
   /** Keys are `range-client-call-item`, questions end in `?`. */
-  carryOut(node: string, key: string): CarillonError | undefined {
+  carryOut(node: string, key: string, round: Round): CarillonError | undefined {
     const range = Number(key.split('-')[0])
-    const place = `${node} ${range}`
-    const isOwner = this.owners[range] === node
-    if (
-      !isOwner ||
-      this.clock.monotonic() < (this.#refusedAt.get(place) ?? Number.NEGATIVE_INFINITY) + REFUSES_MS
-    ) {
-      if (!isOwner) this.#refusedAt.set(place, this.clock.monotonic())
-      return new CarillonError('NOT_OWNER', `not ${node}`, { owner: this.hint(range) })
-    }
+    const own =
+      this.owners[range] === node
+        ? undefined
+        : new CarillonError('NOT_OWNER', `not ${node}`, { owner: this.hint(range) })
+    const refusal = key.endsWith('?') ? round.question(range, own) : round.change(range, own)
+    if (refusal !== undefined) return refusal
     if (!key.endsWith('?') && !this.#doneSet.has(key)) {
       this.#doneSet.add(key)
       this.done.push(key)

@@ -16,6 +16,8 @@ test('150,000 calls about one range that wait go on together, in order', async (
   const seqs: number[] = []
   const waiting = new WaitingCalls(clock, {
     route: stretches => seqs.push(...stretches.map(({ call }) => call.seq)),
+    canGo: () => true,
+    pauseMs: () => 10,
     tick: () => Number.POSITIVE_INFINITY,
   })
   const client = new StubClient()
@@ -112,4 +114,113 @@ test('what waits for an owner is bounded, a command like a batch, and the refusa
   schedule(small, client, 7)
   schedule(small, client, 8)
   expect(client.answers.get(8)?.[0]?.[0]?.message).toContain('7 bytes of tasks wait')
+})
+
+test('a node that begins to act between two changes carries out neither before the other', async () => {
+  const bed = new RouterBed(1)
+  const client = new StubClient()
+  bed.open('a')
+  bed.known = () => 'a'
+  bed.owners[0] = undefined
+  schedule(bed, client, 0)
+  await bed.clock.advanceBy(4)
+  schedule(bed, client, 1)
+  await bed.clock.advanceBy(1)
+  bed.owners[0] = 'a'
+  await bed.clock.advanceBy(DEADLINE_MS / 2)
+  expect(bed.done).toEqual(['0-0-0-0', '0-0-1-0'])
+})
+
+test('what others ask about the range meanwhile is taken, also when the first never comes again', async () => {
+  const bed = new RouterBed(1)
+  const [first, second] = [new StubClient(), new StubClient()]
+  bed.open('a')
+  bed.known = () => 'a'
+  bed.owners[0] = undefined
+  schedule(bed, first, 0)
+  await bed.clock.advanceBy(5)
+  bed.router.gone(first)
+  bed.owners[0] = 'a'
+  schedule(bed, second, 1)
+  await bed.clock.advanceBy(100)
+  expect(second.answers.get(1)).toEqual([[undefined]])
+})
+
+test('who gives up names the node that did not answer, and quotes only who was asked', async () => {
+  const said = async (before: (bed: RouterBed) => void, after: (bed: RouterBed) => void): Promise<string> => {
+    const bed = new RouterBed(1)
+    const client = new StubClient()
+    bed.hint = () => undefined
+    before(bed)
+    schedule(bed, client, 0)
+    await bed.clock.advanceBy(65)
+    after(bed)
+    await bed.clock.advanceBy(2 * DEADLINE_MS)
+    const error = client.answers.get(0)?.[0]?.[0]
+    return `${error?.code} ${error?.message}`
+  }
+  const silent = (bed: RouterBed): void => {
+    bed.owners[0] = 'a'
+    bed.mute.add('a')
+    for (const node of ['a', 'b']) bed.open(node)
+  }
+  const refusedElsewhere = (bed: RouterBed): void => {
+    bed.known = () => 'b'
+    bed.lose('a')
+  }
+  const away = (bed: RouterBed): void => {
+    bed.known = () => 'c'
+  }
+  expect(await said(silent, refusedElsewhere)).toMatch(/^NOT_DURABLE it was sent to node a, /)
+  expect(await said(silent, bed => bed.lose('a'))).toMatch(/^NOT_DURABLE it was sent to node a, /)
+  expect(await said(away, () => undefined)).toBe(
+    'NOT_OWNER for 1000 ms no node took the call about the task: node c acts for it, and is not connected to this one',
+  )
+  expect(await said(refusedElsewhere, bed => bed.open('b'))).toBe(
+    'NOT_OWNER for 1000 ms no node took the call about the task; node b was asked last and said: not b',
+  )
+  expect(
+    await said(
+      () => undefined,
+      () => undefined,
+    ),
+  ).toMatch(/^NOT_OWNER no node that acts for the task was found in 1000 ms/)
+})
+
+test('60,000 calls that wait are tried as few, and all go once one of them is taken, in order', async () => {
+  const bed = new RouterBed(4, { againMsMax: 500 })
+  const client = new StubClient()
+  bed.known = () => 'a'
+  bed.hint = () => undefined
+  for (let i = 0; i < 60_000; i++) schedule(bed, client, i, i % 4)
+  const link = bed.open('a')
+  let asked = 0
+  link.heard = () => asked++
+  await bed.clock.advanceBy(20)
+  // What waited for a link is sent to it as a probe, one of each range.
+  expect(asked).toBeLessThanOrEqual(8)
+  await bed.clock.advanceBy(500)
+  expect(asked).toBeLessThanOrEqual(4 * 8)
+  bed.owners.fill('a')
+  await bed.clock.advanceBy(DEADLINE_MS / 2)
+  expect(bed.done.length).toBe(60_000)
+  for (let range = 0; range < 4; range++) {
+    const calls = bed.done.filter(key => key.startsWith(`${range}-`)).map(key => Number(key.split('-')[2]))
+    expect(calls.every((call, i) => call === 4 * i + range)).toBe(true)
+  }
+})
+
+test('calls that wait for results are asked again without an answer to the first of them', async () => {
+  const bed = new RouterBed(1)
+  const client = new StubClient()
+  bed.ends = false
+  bed.known = () => 'a'
+  bed.hint = () => undefined
+  for (let i = 0; i < 200; i++) bed.router.call(client, i, { method: 'result', id: `0-0-${i}-0` })
+  const link = bed.open('a')
+  await bed.clock.advanceBy(DEADLINE_MS / 2)
+  expect(link.pending.size).toBeLessThan(200)
+  bed.owners[0] = 'a'
+  await bed.clock.advanceBy(DEADLINE_MS / 2)
+  expect(link.pending.size).toBe(200)
 })

@@ -115,6 +115,25 @@ describe('a mesh of three', () => {
     await bed.expectConverged()
   })
 
+  test('a follow-up of another range is as late as its way there takes', async () => {
+    bed = new MeshBed(3)
+    bed.handle('first', async run => {
+      for (let i = 0; i < 5; i++) await run.schedule({ name: 'second' })
+    })
+    bed.handle('second')
+    await bed.found()
+    for (let i = 0; i < 20; i++) {
+      await bed.call(node => node.schedule({ name: 'first', id: `parent-${i}`, after: 10 }))
+      await bed.advance(137)
+    }
+    await bed.advance(2000)
+    const late = bed.entered
+      .filter(({ task }) => !task.startsWith('parent') || task.includes('/'))
+      .map(({ at, scheduledAt }) => at - scheduledAt)
+    expect(late).toHaveLength(100)
+    expect(Math.max(...late)).toBeLessThan(5)
+  })
+
   test('hands its ranges over when it stops, and no instant is missed', async () => {
     bed = new MeshBed(3)
     bed.handle('tick')

@@ -26,7 +26,7 @@ const DEFINITION = {
 describe('what crosses by its number', () => {
   test('keeps that number: the other side may be of another version', () => {
     expect(MESSAGE).toEqual({
-      ...{ schedule: 1, call: 2, hello: 3, started: 4, outcomes: 5, progress: 6, log: 7 },
+      ...{ schedule: 1, call: 2, hello: 3, started: 4, outcomes: 5, progress: 6, log: 7, round: 8 },
       ...{ scheduled: 32, answer: 33, runs: 34, abort: 35, event: 36 },
     })
     expect(SCHEDULE_STATUS).toEqual(['created', 'replaced', 'exists', 'error'])

@@ -3,6 +3,8 @@
 import { expect, test } from 'vitest'
 import { Calls, type CallsParts } from '../../src/work/calls.ts'
 import type { LiveRecord } from '../../src/work/live-run.ts'
+import { NO_ROUND } from '../../src/work/rounds.ts'
+import { TaskOrder } from '../../src/work/task-order.ts'
 
 const LIVE = { nextAt: 1, hasOpenRun: true, runs: [], kept: [] } as unknown as LiveRecord
 
@@ -15,7 +17,8 @@ function slowCalls(): { calls: Calls; read: () => Promise<void> } {
     load: () => new Promise<readonly LiveRecord[]>(resolve => (read = () => resolve([LIVE]))),
   }
   const ownership = { isShared: false, refusal: () => undefined }
-  const parts = { store, ownership: () => ownership, stir: () => undefined } as unknown as CallsParts
+  const order = new TaskOrder()
+  const parts = { store, order, ownership: () => ownership, stir: () => undefined } as unknown as CallsParts
   const calls = new Calls({ logTasksMax: 1, logLinesMax: 1, waitersMax: 10 }, parts)
   return {
     calls,
@@ -40,8 +43,8 @@ function asker(): { answered: unknown[]; refused: unknown[]; answer: () => void;
 test('it is given up while the task is read: nobody waits then', async () => {
   const { calls, read } = slowCalls()
   const who = asker()
-  void calls.answer(who, 1, { method: 'result', id: 't' })
-  await calls.answer(who, 2, { method: 'forget', call: 1 })
+  void calls.answer(who, 1, { method: 'result', id: 't' }, NO_ROUND)
+  await calls.answer(who, 2, { method: 'forget', call: 1 }, NO_ROUND)
   await read()
   calls.ceased(() => true)
   expect(who.refused).toEqual([])
@@ -50,7 +53,7 @@ test('it is given up while the task is read: nobody waits then', async () => {
 test('another node begins to act while the task is read: whoever waits is told', async () => {
   const { calls, read } = slowCalls()
   const who = asker()
-  void calls.answer(who, 1, { method: 'result', id: 't' })
+  void calls.answer(who, 1, { method: 'result', id: 't' }, NO_ROUND)
   calls.ceased(() => true)
   expect(who.refused).toMatchObject([[1, { code: 'NOT_OWNER' }]])
   await read()
