@@ -402,16 +402,14 @@ export class RangeReplica implements Replica {
   flush(now: number): () => void {
     if (this.role === 'owner' || this.role === 'outside' || this.log.length > 0) {
       const view = this.parts.view()
-      const acts = this.role === 'owner' || this.role === 'activating' || this.acks.length > 0
-      if (acts) {
+      if (this.role === 'owner' || this.role === 'activating' || this.acks.length > 0) {
         for (const store of this.list)
           if (store !== this.parts.self && view.isLive(store) && now >= 0) this.outgoing.push(store, now)
       }
     }
-    const { applied } = this
+    const { applied, generation } = this
     const owed = this.#owed
     const senders = this.outgoing.takeSenders()
-    const { generation } = this
     this.#owed = []
     return () => {
       if (generation !== this.generation) return
