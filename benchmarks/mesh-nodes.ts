@@ -32,6 +32,8 @@ export interface Answer {
   readonly fires?: readonly Fire[]
 }
 
+/** A folder for a CPU profile of each thread of each node. */
+const PROFILE = process.env.BENCH_PROFILE
 const CHILD = fileURLToPath(new URL('mesh-node.ts', import.meta.url))
 
 export class MeshNode {
@@ -46,10 +48,7 @@ export class MeshNode {
   }
 
   async start(): Promise<void> {
-    const execArgv =
-      process.env.BENCH_PROFILE === undefined
-        ? []
-        : ['--cpu-prof', `--cpu-prof-dir=${process.env.BENCH_PROFILE}`]
+    const execArgv = PROFILE === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${PROFILE}`]
     const child = fork(CHILD, this.#args, { serialization: 'advanced', execArgv })
     this.#child = child
     child.on('message', ({ id, error, ...answer }: Answer & { id: number; error?: string }) => {
@@ -75,6 +74,17 @@ export class MeshNode {
 
   async status(): Promise<StatusView> {
     return (await this.ask({ do: 'status' })).status as StatusView
+  }
+
+  /** At once; with a profile to write, in order. */
+  async end(): Promise<void> {
+    const child = this.#child
+    if (PROFILE === undefined || child === undefined) return this.kill()
+    this.#child = undefined
+    child.send({ id: 0, do: 'close' })
+    await once(child, 'message')
+    child.disconnect()
+    await once(child, 'exit')
   }
 
   /** As `kill -9` does. */
@@ -148,7 +158,7 @@ export class BenchMesh {
   }
 
   async stop(): Promise<void> {
-    for (const node of this.nodes) await node.kill()
+    for (const node of this.nodes) await node.end()
     removeDir(this.#dir)
   }
 }

@@ -68,7 +68,7 @@ export const DEFAULT_OPTIONS: EngineOptions = {
   horizon: { aheadMs: 60_000, loadedMax: 250_000, pageMax: 500 },
   dispatcher: { queueMax: 100_000, inFlightBytesMax: 32 * 1024 * 1024 },
   guests: { guestWindowMax: 256, announceMs: 50 },
-  lifecycle: { lazyStartMs: 5, openRunsMax: 1000, deadMs: 30 * 86_400_000 },
+  lifecycle: { lazyStartMs: 5, lazyStartMsMax: 100, openRunsMax: 1000, deadMs: 30 * 86_400_000 },
   backlogMax: 50_000,
   freeBytesMin: 64 * 1024 * 1024,
   freeShareMax: 0.1,

@@ -71,7 +71,10 @@ export class ChangeLog {
    */
   lacking(applied: Context, has: Context, bytesMax: number): LogEntry[] | undefined {
     const wanted = new Map<number, number>()
-    for (const { actor, n } of applied.dots()) if (has.of(actor) < n) wanted.set(actor, has.of(actor) + 1)
+    for (const [i, actor] of applied.actors.entries()) {
+      const from = has.of(actor)
+      if (from < (applied.ns[i] as number)) wanted.set(actor, from + 1)
+    }
     for (const { actor, n } of has.holes) if (applied.covers(actor, n)) return undefined
     const entries: LogEntry[] = []
     let bytes = 0

@@ -5,20 +5,20 @@
  */
 
 import { ByteReader, ByteWriter, CorruptBytes, hexOf } from '../lib/bytes.ts'
-import { START_ID_BYTES } from '../task/version.ts'
+import { type ActorCodec, START_ID_BYTES } from '../task/version.ts'
 import { Context, type Dot } from './context.ts'
 import type { RangeState } from './host.ts'
 import { type FormerList, FormerLists } from './lists.ts'
 
 /** The table of actors of this process. */
 export interface ActorNames {
-  /** 16 hex digits. */
-  nameOf(actor: number): string
-  learn(startId: Uint8Array): number
+  /** By their start ids; who is not known yet gets a number. */
+  readonly learning: ActorCodec
 }
 
 export const STORE_BYTES = 16
 export const VIEW_ID_BYTES = 8
+const NO_DOTS: readonly Dot[] = []
 const DOTS_MAX = 20_000
 const LISTS_MAX = 1000
 const MEMBERS_MAX = 1000
@@ -54,26 +54,33 @@ export function readCount(reader: ByteReader, max: number, bytesEach: number): n
 
 export function writeDots(out: ByteWriter, dots: readonly Dot[], names: ActorNames): void {
   out.varuint(dots.length)
-  for (const { actor, n } of dots) {
-    writeHex(out, names.nameOf(actor), START_ID_BYTES)
-    out.varuint(n)
-  }
+  for (const { actor, n } of dots) writeDot(out, actor, n, names)
 }
 
-export function readDots(reader: ByteReader, names: ActorNames): Dot[] {
+export function writeDot(out: ByteWriter, actor: number, n: number, names: ActorNames): void {
+  names.learning.write(out, actor)
+  out.varuint(n)
+}
+
+export function readDots(reader: ByteReader, names: ActorNames): readonly Dot[] {
   const count = readCount(reader, DOTS_MAX, START_ID_BYTES + 1)
+  if (count === 0) return NO_DOTS
   const dots: Dot[] = []
-  for (let i = 0; i < count; i++) {
-    const actor = names.learn(reader.bytes(START_ID_BYTES).slice())
-    const n = reader.varuint()
-    if (n === 0) throw new CorruptBytes('a dot without a number')
-    dots.push({ actor, n })
-  }
+  for (let i = 0; i < count; i++) dots.push(readDot(reader, names))
   return dots
 }
 
+export function readDot(reader: ByteReader, names: ActorNames): Dot {
+  const actor = names.learning.read(reader)
+  const n = reader.varuint()
+  if (n === 0) throw new CorruptBytes('a dot without a number')
+  return { actor, n }
+}
+
 export function writeContext(out: ByteWriter, context: Context, names: ActorNames): void {
-  writeDots(out, [...context.dots()], names)
+  const { actors, ns } = context
+  out.varuint(actors.length)
+  for (let i = 0; i < actors.length; i++) writeDot(out, actors[i] as number, ns[i] as number, names)
   writeDots(out, context.holes, names)
   out.f64(context.life)
 }

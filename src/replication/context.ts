@@ -18,6 +18,8 @@ export interface Dot {
   readonly n: number
 }
 
+const NO_HOLES: readonly Dot[] = []
+
 export class Context {
   static readonly EMPTY = new Context([], [], [], Number.NEGATIVE_INFINITY)
 
@@ -131,12 +133,16 @@ export class Context {
     const [first, ...rest] = contexts
     if (first === undefined) return Context.EMPTY
     if (rest.every(each => each === first) && first.holes.length === 0) return first
-    const dots: Dot[] = []
+    const actors: number[] = []
+    const ns: number[] = []
     for (const actor of first.actors) {
-      const n = Math.min(...contexts.map(each => each.cleanOf(actor)))
-      if (n > 0) dots.push({ actor, n })
+      let n = first.cleanOf(actor)
+      for (const each of rest) n = Math.min(n, each.cleanOf(actor))
+      if (n === 0) continue
+      actors.push(actor)
+      ns.push(n)
     }
-    return Context.from(dots)
+    return new Context(actors, ns, NO_HOLES, Number.NEGATIVE_INFINITY)
   }
 
   /** Actor by actor; ascending. */

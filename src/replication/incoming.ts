@@ -68,18 +68,17 @@ export class Incoming implements Taker {
 
   #append(from: string, { entries }: Append, now: number): void {
     this.#replica.peer(from).appendedAt = now
-    const said = new Set<number>()
-    let gap = false
+    let [isNews, gap] = [false, false]
     for (const entry of entries) {
-      if (this.#replica.applied.of(entry.actor) >= entry.n) said.add(entry.actor)
+      if (this.#replica.applied.of(entry.actor) >= entry.n) isNews = true
       else if (this.#replica.copying.brings(entry)) continue
       else if (this.#follows(entry)) {
         this.#replica.apply(entry)
-        said.add(entry.actor)
+        isNews = true
       } else gap = true
     }
     if (this.#replica.role === 'none') this.#replica.settle(now)
-    for (const actor of said) this.#replica.owe(() => this.#have(from, actor))
+    if (isNews) this.#replica.outgoing.owesHave(from)
     if (gap && now - this.#replica.peer(from).askedAt >= this.#parts.options.askMs) {
       this.#replica.peer(from).askedAt = now
       this.#replica.outgoing.tell(from, 'tell', 0)
@@ -89,12 +88,6 @@ export class Incoming implements Taker {
   /** It is the next of its actor, and its causes are applied. */
   #follows({ actor, n, after }: LogEntry): boolean {
     return this.#replica.applied.of(actor) === n - 1 && this.#replica.applied.coversAll(after)
-  }
-
-  #have(to: string, actor: number): void {
-    const n = this.#replica.synced.cleanOf(actor)
-    const { host, durable } = this.#parts
-    if (n > 0) host.send(to, { type: 'have', range: this.#replica.range, durable, actor, n })
   }
 
   #tail(from: string, message: Tail, now: number): void {

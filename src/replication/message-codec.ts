@@ -10,6 +10,7 @@ import {
   type ActorNames,
   readContext,
   readCount,
+  readDot,
   readDots,
   readFlags,
   readHex,
@@ -17,6 +18,7 @@ import {
   STORE_BYTES,
   VIEW_ID_BYTES,
   writeContext,
+  writeDot,
   writeDots,
   writeHex,
   writeLists,
@@ -41,6 +43,7 @@ const TYPES = [
   'disown',
   'relay',
   'relayed',
+  'stable',
 ] as const satisfies readonly Message['type'][]
 
 const KINDS: readonly Tail['kind'][] = ['ask', 'answer', 'tell']
@@ -64,13 +67,18 @@ export function writeMessage(out: ByteWriter, message: Message, names: ActorName
     case 'append':
       out.varuint(message.entries.length)
       for (const { actor, n, after, bytes } of message.entries) {
-        writeDots(out, [{ actor, n }, ...after], names)
+        writeDot(out, actor, n, names)
+        writeDots(out, after, names)
         out.lenBytes(bytes)
       }
       return
     case 'have':
       out.u8(flagsOf(message))
-      return writeDots(out, [message], names)
+      return writeContext(out, message.context, names)
+    case 'stable':
+      writeHex(out, message.viewId, VIEW_ID_BYTES)
+      writeContext(out, message.context, names)
+      return writeContext(out, message.upTo, names)
     case 'tail':
       out.u8(KINDS.indexOf(message.kind))
       out.varuint(message.number)
@@ -147,9 +155,11 @@ function readFields(
       return { type, range, entries: readEntries(reader, names) }
     case 'have': {
       const { durable } = stateOf(readFlags(reader, MEMORY_ONLY))
-      const [dot, ...others] = readDots(reader, names)
-      if (dot === undefined || others.length > 0) throw new CorruptBytes('one dot is confirmed at a time')
-      return { type, range, durable, ...dot }
+      return { type, range, durable, context: readContext(reader, names) }
+    }
+    case 'stable': {
+      const viewId = readHex(reader, VIEW_ID_BYTES)
+      return { type, range, viewId, context: readContext(reader, names), upTo: readContext(reader, names) }
     }
     case 'tail': {
       const kind = KINDS[reader.u8()]
@@ -215,10 +225,10 @@ function readEntries(reader: ByteReader, names: ActorNames): LogEntry[] {
   const count = readCount(reader, ENTRIES_MAX, 11)
   const entries: LogEntry[] = []
   for (let i = 0; i < count; i++) {
-    const [dot, ...after] = readDots(reader, names)
-    if (dot === undefined) throw new CorruptBytes('a change without a dot')
-    // A copy: the log keeps it, and the frame may be large.
-    entries.push({ ...dot, after, bytes: reader.lenBytes(CHANGE_BYTES_MAX).slice() })
+    const { actor, n } = readDot(reader, names)
+    const after = readDots(reader, names)
+    // Views of the frame: the log lets go of all its changes at about the same time.
+    entries.push({ actor, n, after, bytes: reader.lenBytes(CHANGE_BYTES_MAX) })
   }
   return entries
 }

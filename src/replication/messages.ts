@@ -17,14 +17,25 @@ export interface Append {
   readonly entries: readonly LogEntry[]
 }
 
-/** The sender has synced the actor's changes up to n, without a hole. */
+/** Changes have arrived: this is all that the sender has synced of the range. */
 export interface Have {
   readonly type: 'have'
   readonly range: number
   /** What the sender has outlives it: it has a disk. */
   readonly durable: boolean
-  readonly actor: number
-  readonly n: number
+  readonly context: Context
+}
+
+/**
+ * Every store of the list has synced `context`, without a hole; and all that any of them had when it said so is in `upTo`,
+ * which the sender has. No former list is open by the sender's view.
+ */
+export interface Stable {
+  readonly type: 'stable'
+  readonly range: number
+  readonly viewId: string
+  readonly context: Context
+  readonly upTo: Context
 }
 
 /**
@@ -160,6 +171,7 @@ export interface Relayed {
 export type Message =
   | Append
   | Have
+  | Stable
   | Tail
   | Digest
   | CopyOffer

@@ -30,6 +30,8 @@ export interface ReplicationOptions {
    * and all records are read from the disk more often, three times in each of these.
    */
   readonly treeMs: number
+  /** Between two words of an owner of what all have. Longer: what has ended stays in memory for longer, fewer messages. */
+  readonly stableMs: number
   /** Changes in one append, bytes. */
   readonly appendBytesMax: number
   /** How late an occurrence is before a replica asks for its owner. */
@@ -52,6 +54,7 @@ export const REPLICATION_DEFAULTS: ReplicationOptions = {
   digestMs: 1000,
   digestIdleMs: 10_000,
   treeMs: 30 * 60_000,
+  stableMs: 250,
   appendBytesMax: 192 * 1024,
   overdueMs: 2000,
   sealMs: 2000,

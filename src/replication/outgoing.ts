@@ -7,9 +7,13 @@ import type { Parts, Replica } from './replica.ts'
 /** So often the same changes are sent before the whole is offered. */
 const RESENDS_MAX = 8
 
+const NOBODY: ReadonlySet<string> = new Set()
+
 export class Outgoing {
   readonly #replica: Replica
   readonly #parts: Parts
+
+  #senders = new Set<string>()
 
   constructor(replica: Replica) {
     this.#replica = replica
@@ -39,6 +43,24 @@ export class Outgoing {
     peer.sending(entries, now)
     peer.resendAt = now + peer.patienceMs(options.resendMs)
     host.send(to, { type: 'append', range: this.#replica.range, entries })
+  }
+
+  /** It sent changes, and is told what there is after the sync that covers all so far. */
+  owesHave(to: string): void {
+    this.#senders.add(to)
+  }
+
+  /** Who sent changes in this turn. */
+  takeSenders(): ReadonlySet<string> {
+    if (this.#senders.size === 0) return NOBODY
+    const senders = this.#senders
+    this.#senders = new Set()
+    return senders
+  }
+
+  have(to: string): void {
+    const { range, synced: context } = this.#replica
+    this.#parts.host.send(to, { type: 'have', range, durable: this.#parts.durable, context })
   }
 
   tell(to: string, kind: Tail['kind'], number: number): void {

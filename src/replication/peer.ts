@@ -9,7 +9,7 @@ const PATIENCE_MS_MAX = 2000
 export class Peer {
   /** What it has synced; undefined: it has not said. */
   confirmed: Context | undefined
-  /** All that it had when it last said so; `confirmed` may be of some actors only. */
+  /** All that it had when it last said so. */
   said: Context | undefined
   /** What it has once all that was sent arrives. */
   sent: Context = Context.EMPTY
@@ -58,12 +58,12 @@ export class Peer {
     this.#looksBack(now)
   }
 
-  /** What else is on its way is waited for anew: it comes in order. */
-  confirms(dot: Dot, now: number, resendMs: number): void {
-    const before = this.confirmed ?? Context.EMPTY
-    if (before.of(dot.actor) >= dot.n) return
+  /** It has synced more: what else is on its way is waited for anew, as it comes in order. */
+  confirms(context: Context, now: number, resendMs: number): void {
+    this.said = context
+    if (this.confirmed?.contains(context) === true) return
     this.resends = 0
-    this.confirmed = before.join(Context.from([dot]))
+    this.confirmed = this.confirmed?.join(context) ?? context
     this.#looksBack(now)
     this.resendAt = Math.max(this.resendAt, now + this.patienceMs(resendMs))
   }
@@ -91,12 +91,22 @@ export class Peer {
   sending(entries: readonly LogEntry[], now: number): void {
     const last = entries.at(-1)
     if (last !== undefined) this.#probe ??= { actor: last.actor, n: last.n, at: now }
-    const ns = new Map<number, number>()
-    for (const { actor, n } of this.sent.dots()) ns.set(actor, n)
-    for (const { actor, n } of entries) ns.set(actor, n)
-    this.sent = Context.from(
-      [...ns].map(([actor, n]) => ({ actor, n })),
-      this.sent.holes,
-    )
+    const { actors, ns, holes } = this.sent
+    const reached = ns.slice()
+    let more: Map<number, number> | undefined
+    for (const { actor, n } of entries) {
+      const i = actors.indexOf(actor)
+      if (i >= 0) reached[i] = n
+      else {
+        more ??= new Map()
+        more.set(actor, n)
+      }
+    }
+    const sent = new Context(actors, reached, holes, Number.NEGATIVE_INFINITY)
+    this.sent = more === undefined ? sent : sent.join(Context.from(dotsOf(more)))
   }
+}
+
+function dotsOf(ns: ReadonlyMap<number, number>): Dot[] {
+  return [...ns].map(([actor, n]) => ({ actor, n }))
 }

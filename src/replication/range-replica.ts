@@ -139,7 +139,7 @@ export class RangeReplica implements Replica {
     this.released = false
     this.standIn = false
     this.round = undefined
-    this.#stability.news()
+    this.#stability.viewChanged()
     // Also of the same members in another order: who is first acts.
     this.list = [...list]
     if (!sameMembers(before, list) || this.quorum !== view.quorum) {
@@ -301,7 +301,10 @@ export class RangeReplica implements Replica {
     switch (message.type) {
       case 'have':
         this.peer(from).durable = message.durable
-        this.peer(from).confirms(message, now, this.parts.options.resendMs)
+        this.peer(from).confirms(message.context, now, this.parts.options.resendMs)
+        break
+      case 'stable':
+        this.#stability.heard(from, message)
         break
       case 'activated':
         this.handingOver.activated(from, message.number, now)
@@ -371,6 +374,7 @@ export class RangeReplica implements Replica {
     const every = isHasty ? options.askMs : options.resendMs
     if (this.round !== undefined && now - this.round.askedAt >= every) this.outgoing.ask(now)
     this.handingOver.tick(now)
+    this.#stability.tick(now)
     this.copying.tick(now)
     this.outgoing.tickPeers(now)
     if (this.role !== 'none' && this.role !== 'outside') this.gossip.tick(now)
@@ -398,15 +402,14 @@ export class RangeReplica implements Replica {
   flush(now: number): () => void {
     if (this.role === 'owner' || this.role === 'outside' || this.log.length > 0) {
       const view = this.parts.view()
-      const acts = this.role === 'owner' || this.role === 'activating' || this.acks.length > 0
-      if (acts) {
+      if (this.role === 'owner' || this.role === 'activating' || this.acks.length > 0) {
         for (const store of this.list)
           if (store !== this.parts.self && view.isLive(store) && now >= 0) this.outgoing.push(store, now)
       }
     }
-    const { applied } = this
+    const { applied, generation } = this
     const owed = this.#owed
-    const { generation } = this
+    const senders = this.outgoing.takeSenders()
     this.#owed = []
     return () => {
       if (generation !== this.generation) return
@@ -414,6 +417,7 @@ export class RangeReplica implements Replica {
       this.synced = applied.contains(this.synced) ? applied : this.synced.join(applied)
       this.#stability.news()
       this.parts.wake(this)
+      for (const store of senders) this.outgoing.have(store)
       for (const tell of owed) tell()
       this.#check(this.parts.host.monotonic())
     }
@@ -472,6 +476,7 @@ export class RangeReplica implements Replica {
   #endTurns(): void {
     this.generation++
     this.#owed = []
+    this.outgoing.takeSenders()
   }
 
   peer(store: string): Peer {

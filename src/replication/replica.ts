@@ -80,6 +80,7 @@ export interface Replica {
     tell(to: string, kind: Tail['kind'], number: number): void
     ask(now: number): void
     askBack(from: string, now: number): void
+    owesHave(to: string): void
   }
   readonly gossip: {
     heard(from: string, digest: Digest): boolean

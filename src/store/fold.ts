@@ -138,21 +138,27 @@ export class Fold<R extends Run> {
     return record === base ? undefined : base
   }
 
-  #settle(record: TaskRecord<R>, over: ReadonlySet<R>): R[] {
+  #settle(record: TaskRecord<R>, over: ReadonlySet<R> | undefined): R[] {
     const { memory, history } = this.#parts
     if (record.gone && record.kept.length > 0) {
       history.removeRecurring(record)
       record.kept = []
     }
-    const ended = record.runs.filter(run => isRunEnd(run.state) && !over.has(run))
+    const ended = record.runs.filter(run => isRunEnd(run.state) && over?.has(run) !== true)
     record.pruneOldest(ENDED_RUNS_MAX)
     memory.prunes(record)
     return ended
   }
 }
 
-function endedRunsOf<R extends Run>(record: TaskRecord<R> | undefined): ReadonlySet<R> {
-  return new Set(record?.runs.filter(run => isRunEnd(run.state)))
+function endedRunsOf<R extends Run>(record: TaskRecord<R> | undefined): ReadonlySet<R> | undefined {
+  let ended: Set<R> | undefined
+  for (const run of record?.runs ?? NONE) {
+    if (!isRunEnd(run.state)) continue
+    ended ??= new Set()
+    ended.add(run)
+  }
+  return ended
 }
 
 /** The requests that a change carried out. */

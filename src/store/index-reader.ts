@@ -15,6 +15,7 @@ import { headOf } from './copies.ts'
 import { decodeEnded, type EndedRun, type History } from './history.ts'
 import { allOf, allOfRange, dueFrom, dueIdOf, endedKey, rangeOfKey, taskIdOf, taskKey } from './keys.ts'
 import type { Memory } from './memory.ts'
+import type { NewestIds } from './newest-ids.ts'
 import type { PatientStore } from './patient-store.ts'
 import type { RangeClearing } from './range-clearing.ts'
 import { decodeSnapshot } from './snapshot.ts'
@@ -39,6 +40,7 @@ export interface ReaderParts<R extends Run> {
   readonly memory: Memory<R>
   readonly history: History
   readonly clearing: RangeClearing
+  readonly newest: NewestIds
   readonly spiller: () => Spiller<R>
   readonly makeRun: (record: TaskRecord<R>, instant: number, manual: boolean) => R
   readonly release: (record: TaskRecord<R>) => void
@@ -55,12 +57,15 @@ export class IndexReader<R extends Run> {
 
   /** The record if it is in memory; 'absent' if it certainly is nowhere; undefined if the index must be asked. */
   peek(id: string): TaskRecord<R> | 'absent' | undefined {
-    const { memory, clearing } = this.#parts
+    const { memory, clearing, newest } = this.#parts
     const record = memory.live.get(id)
     if (record !== undefined) return record
     if (memory.tombstones.has(id)) return 'absent'
     if (!memory.replicated) return undefined
-    return memory.endedOf(id) !== undefined || clearing.has(memory.rangeOf(id)) ? 'absent' : undefined
+    const range = memory.rangeOf(id)
+    return memory.endedOf(id) !== undefined || clearing.has(range) || newest.isAbove(range, id)
+      ? 'absent'
+      : undefined
   }
 
   /** The records of these ids, from memory or the index. */
@@ -232,8 +237,9 @@ export class IndexReader<R extends Run> {
   }
 
   #isUnknown({ range, id }: Place): boolean {
-    const { memory, clearing } = this.#parts
+    const { memory, clearing, newest } = this.#parts
     if (memory.find(range, id) !== undefined) return false
+    if (memory.replicated && newest.isAbove(range, id)) return false
     return memory.tombstoneOf(range, id) === undefined && !clearing.has(range)
   }
 

@@ -9,7 +9,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Context } from '../replication/context.ts'
 import { encodeState } from '../replication/context-codec.ts'
 import type { RangeState, RecordHead } from '../replication/host.ts'
-import { type Change, changeIdOf, readChange, type Update } from '../task/change.ts'
+import { type Change, changeIdOf, definesTask, readChange, type Update } from '../task/change.ts'
 import { waitingNumber } from '../task/follow-up.ts'
 import { takeRun } from '../task/merge.ts'
 import { Run, type TaskRecord } from '../task/record.ts'
@@ -143,7 +143,13 @@ export class MeshRecords<R extends Run> {
   /** Journals another actor's change, and applies it. Throws CorruptBytes, and then nothing has happened. */
   apply(range: number, actor: number, n: number, bytes: Uint8Array): Applied<R> {
     const { journal, clock } = this.#parts
-    const change: Change = readChange(new ByteReader(bytes), this.#actors.learning)
+    // A record points into the bytes of its definition and of its results: these must not be a part of a whole frame.
+    const isDefinition = definesTask(bytes)
+    const change: Change = readChange(
+      new ByteReader(isDefinition ? bytes.slice() : bytes),
+      this.#actors.learning,
+    )
+    if (!isDefinition) for (const run of change.runs) if (run.body.length > 0) run.body = run.body.slice()
     const out = journal.beginOther(range, n, this.#actors.startIdOf(actor))
     out.bytes(bytes)
     journal.endEntry()
@@ -199,13 +205,13 @@ export class MeshRecords<R extends Run> {
     const { memory, host, release } = this.#parts
     const records = memory.range(range)
     if (records === undefined) return
-    for (const record of [...records.ended.values()]) {
-      if (!context.coversAll(record.dots)) continue
+    for (const record of records.ended.values()) {
+      if (!isCovered(record, context)) continue
       this.#drop(record)
       host.dropped?.(range, record.life)
     }
-    for (const record of [...records.toPrune]) {
-      if (!context.coversAll(record.dots)) continue
+    for (const record of records.toPrune) {
+      if (!isCovered(record, context)) continue
       record.prune()
       records.toPrune.delete(record)
       release(record)
@@ -298,6 +304,11 @@ export class MeshRecords<R extends Run> {
   canonical(record: TaskRecord<R>, prunes = false): string {
     return canonical(record, this.#actors, prunes)
   }
+}
+
+function isCovered({ pastDots, dotActor, dotN }: TaskRecord, context: Context): boolean {
+  if (dotActor >= 0 && context.cleanOf(dotActor) < dotN) return false
+  return pastDots.length === 0 || context.coversAll(pastDots)
 }
 
 function plainRun(_: TaskRecord, instant: number, manual: boolean): Run {

@@ -18,6 +18,7 @@ import type { Journal, Segment } from './journal.ts'
 import { dueKey, journalKey, META_KEY, taskKey } from './keys.ts'
 import type { Memory } from './memory.ts'
 import { encodeMeta, type Meta } from './meta.ts'
+import type { NewestIds } from './newest-ids.ts'
 import type { PatientStore } from './patient-store.ts'
 import type { RangeClearing } from './range-clearing.ts'
 import { encodeSnapshot } from './snapshot.ts'
@@ -33,6 +34,7 @@ export interface SpillParts<R extends Run> {
   readonly history: History
   readonly meta: Meta
   readonly clearing: RangeClearing
+  readonly newest: NewestIds
   /** The numbers of actors that a batch may name, and the disk does not know yet. */
   actorOps(): StoreOp[]
   /** What else the index knows once the segment is gone: contexts and requests. */
@@ -158,6 +160,7 @@ export class Spiller<R extends Run> {
   /** The operations that make the index's copy of a record what the record is now. Returns about how many bytes. */
   #put(record: TaskRecord<R>, ops: StoreOp[]): number {
     const { range, id } = record
+    this.#parts.newest.note(range, id)
     const indexedDue = this.#indexedDueOf(record)
     const value = encodeSnapshot(this.#out, record)
     const due = this.#parts.memory.dueOf(record)

@@ -27,6 +27,7 @@ import { MeshCalls } from './mesh-calls.ts'
 import { MeshRecords } from './mesh-records.ts'
 import { MeshRequests } from './mesh-requests.ts'
 import { actorOps, type Identity, startIdentity } from './meta.ts'
+import { idOfTime, NewestIds } from './newest-ids.ts'
 import { AloneChanges, type ChangeSink, MeshChanges, type OwnChanges } from './own-changes.ts'
 import { PatientStore, type SharedStore } from './patient-store.ts'
 import { RangeClearing } from './range-clearing.ts'
@@ -58,6 +59,7 @@ export class TaskStore<R extends Run> extends MeshCalls<R> {
   readonly #restart: Restart
   /** Dead tasks that were too many already when the store was read. */
   #evictedEarly: string[] | undefined = []
+  readonly #newest = new NewestIds()
   #memory!: Memory<R>
   #journal!: Journal
   #identity!: Identity
@@ -106,6 +108,7 @@ export class TaskStore<R extends Run> extends MeshCalls<R> {
       memory,
       history,
       clearing: this.#clearing,
+      newest: this.#newest,
       spiller: () => this.#spiller,
       makeRun,
       release: record => this.release(record),
@@ -131,6 +134,7 @@ export class TaskStore<R extends Run> extends MeshCalls<R> {
     this.#evictedEarly = undefined
     for (const taskId of evicted) this.#host.evictedDead(taskId)
     const withRecords = replicated ? await this.#reader.rangesWithRecords() : new Set<number>()
+    await this.#newest.read(store, withRecords, idOfTime(now))
     for (const [range] of memory.ranges()) withRecords.add(range)
     const { changes: replayedChanges, cut } = replayed
     return { replayedChanges, cut, fresh: identity.fresh, states: this.#restart.states, withRecords }
@@ -172,6 +176,7 @@ export class TaskStore<R extends Run> extends MeshCalls<R> {
       history: this.history,
       meta: this.#mesh === undefined ? identity.meta : { ...identity.meta, mesh: true },
       clearing: this.#clearing,
+      newest: this.#newest,
       actorOps: () => this.#actorOps(),
       segmentOps: segment => this.#restart.segmentOps(segment, this.#ports.clock.now()),
       spilled: record => this.release(record),

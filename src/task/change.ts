@@ -217,6 +217,11 @@ export function readChange(reader: ByteReader, actors: ActorCodec): Change {
   return { id, life, firstLife, definition, version, register, times, runs, request, dropped }
 }
 
+/** True if there is a definition in these bytes of a change. */
+export function definesTask(bytes: Uint8Array): boolean {
+  return ((bytes[0] ?? 0) & DEFINITION) !== 0
+}
+
 /** The id that a change is about; throws CorruptBytes. */
 export function changeIdOf(reader: ByteReader): string {
   if ((reader.u8() & DEFINITION) === 0) return reader.ascii()

@@ -39,11 +39,13 @@ export class Actors implements ActorCodec {
   readonly #startIds: Uint8Array[] = []
   readonly #texts: string[] = []
   readonly #byText = new Map<string, number>()
+  /** By the four bytes in which those of one start differ: most are found without a text being made. */
+  readonly #byTail = new Map<number, number>()
 
   /** For what others wrote: who is not known yet gets a number. */
   readonly learning: ActorCodec = {
     write: (out, actor) => this.write(out, actor),
-    read: reader => this.learn(reader.bytes(START_ID_BYTES).slice()),
+    read: reader => this.#lookUp(reader) ?? this.learn(reader.bytes(START_ID_BYTES).slice()),
   }
 
   /** `startIds`: of each actor, in the order of their numbers. */
@@ -60,6 +62,19 @@ export class Actors implements ActorCodec {
     this.#startIds.push(startId)
     this.#texts.push(text)
     this.#byText.set(text, actor)
+    this.#byTail.set(tailOf(startId, 0), actor)
+    return actor
+  }
+
+  /** Reads the start id if it is known by its tail; otherwise nothing is read. */
+  #lookUp(reader: ByteReader): number | undefined {
+    if (reader.remaining < START_ID_BYTES) return undefined
+    const { source, position } = reader
+    const actor = this.#byTail.get(tailOf(source, position))
+    if (actor === undefined) return undefined
+    const startId = this.#startIds[actor] as Uint8Array
+    for (let i = 0; i < START_ID_BYTES; i++) if (startId[i] !== source[position + i]) return undefined
+    reader.skip(START_ID_BYTES)
     return actor
   }
 
@@ -86,6 +101,8 @@ export class Actors implements ActorCodec {
   }
 
   read(reader: ByteReader): number {
+    const known = this.#lookUp(reader)
+    if (known !== undefined) return known
     const startId = hexOf(reader.bytes(START_ID_BYTES))
     const actor = this.#byText.get(startId)
     if (actor === undefined) throw new CorruptBytes(`unknown actor ${startId}`)
@@ -96,6 +113,17 @@ export class Actors implements ActorCodec {
     const [one, other] = [this.#texts[a] ?? '', this.#texts[b] ?? '']
     return one === other ? 0 : one < other ? -1 : 1
   }
+}
+
+function tailOf(source: Uint8Array, at: number): number {
+  const b = at + START_PREFIX_BYTES
+  return (
+    (((source[b] as number) << 24) |
+      ((source[b + 1] as number) << 16) |
+      ((source[b + 2] as number) << 8) |
+      (source[b + 3] as number)) >>>
+    0
+  )
 }
 
 /** Within one store: actors by their number. */

@@ -5,11 +5,10 @@ import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
 import type { TaskStore } from '../store/task-store.ts'
 import type { EngineEvent } from '../wire/calls.ts'
+import type { LazyStartsOptions } from './lazy-starts.ts'
 import type { LiveRecord, LiveRun } from './live-run.ts'
 
-export interface LifecycleOptions {
-  /** An attempt that runs this long is journaled, ms. */
-  readonly lazyStartMs: number
+export interface LifecycleOptions extends LazyStartsOptions {
   /** Most open runs of one task. */
   readonly openRunsMax: number
   /** How long a dead task can be driven again, ms. */

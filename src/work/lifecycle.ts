@@ -15,7 +15,6 @@
 import { invariant } from '../invariant.ts'
 import type { ByteWriter } from '../lib/bytes.ts'
 import { Histogram } from '../lib/histogram.ts'
-import type { Timer } from '../ports/clock.ts'
 import type { RequestMark } from '../task/change.ts'
 import { runIdOf } from '../task/ids.ts'
 import { NEVER, NO_BYTES } from '../task/record.ts'
@@ -25,6 +24,7 @@ import { type WireError, wireError } from '../wire/frame.ts'
 import { type AbortReason, errorText, type OutcomeMessage, writeRun } from '../wire/work.ts'
 import type { Desk } from './dispatcher.ts'
 import type { DispatcherHost } from './due-run.ts'
+import { LazyStarts } from './lazy-starts.ts'
 import type { Counters, LifecycleOptions, LifecycleParts } from './lifecycle-parts.ts'
 import { cancelledLike, type LiveRecord, LiveRun } from './live-run.ts'
 import { Occurrences } from './occurrences.ts'
@@ -36,13 +36,16 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   dispatcher!: Desk<LiveRun>
   readonly counters: Counters = { created: 0, completed: 0, failed: 0, retried: 0, missed: 0 }
   readonly lateness = new Histogram()
-  #started: LiveRun[] = []
-  #lazyTimer: Timer | undefined
+  readonly #starts: LazyStarts
   readonly occurrences: Occurrences
 
   constructor(options: LifecycleOptions, parts: LifecycleParts) {
     this.#options = options
     this.#parts = parts
+    this.#starts = new LazyStarts(options, parts.clock, runs => {
+      this.writeRunning(runs)
+      parts.store.flush()
+    })
     this.occurrences = new Occurrences(options.openRunsMax, {
       now: parts.now,
       missed: (record, count, from, to) => this.#missed(record, count, from, to),
@@ -53,7 +56,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   }
 
   stop(): void {
-    this.#lazyTimer?.cancel()
+    this.#starts.stop()
   }
 
   // --- the record is due
@@ -137,8 +140,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
     this.#move(run, 'running')
     run.attempt++
     run.startedAt = this.#parts.now()
-    this.#started.push(run)
-    this.#lazyTimer ??= this.#parts.clock.setTimer(this.#options.lazyStartMs, () => this.#writeStarted())
+    this.#starts.add(run)
   }
 
   claim(run: LiveRun, done: (go: boolean) => void): void {
@@ -200,6 +202,7 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   outcome(run: LiveRun, outcome: OutcomeMessage): void {
     if (outcome.kind === 'unstarted') return this.#unstarted(run)
     run.startedAt = outcome.startedAt
+    if (!run.strict) this.#starts.ended(run)
     if (run.attempt === 1 && !run.manual) this.lateness.record(Math.max(0, outcome.startedAt - run.instant))
     const body = outcome.body.length === 0 ? NO_BYTES : outcome.body.slice()
     const { followUps, kind, endedAt } = outcome
@@ -433,14 +436,6 @@ export class Lifecycle implements DispatcherHost<LiveRun> {
   #move(run: LiveRun, to: RunState): void {
     checkMove(run.state, to)
     run.state = to
-  }
-
-  #writeStarted(): void {
-    this.#lazyTimer = undefined
-    const started = this.#started
-    this.#started = []
-    this.writeRunning(started)
-    this.#parts.store.flush()
   }
 
   /** Journals of attempts that run that they do, if that has not been done. */

@@ -14,6 +14,8 @@ export class LiveRun extends Run implements DueRun {
   queue: DueRun['queue'] = undefined
   /** Attempts that the journal knows of; behind `attempt` until the next lazy write. */
   journaledAttempts = 0
+  /** When its attempt was handed to a worker, monotonic ms. */
+  handedAt = 0
   /** Latest progress, JSON. */
   progress: string | undefined = undefined
 

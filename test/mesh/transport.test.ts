@@ -64,7 +64,7 @@ function bed(network = new NarrowNetwork()) {
   return { network, transport, received, renewed, time }
 }
 
-const HAVE: Message = { type: 'have', range: 3, actor: 0, n: 7, durable: true }
+const HAVE: Message = { type: 'have', range: 3, context: Context.from([{ actor: 0, n: 7 }]), durable: true }
 
 function append(bytes: number): Message {
   return {

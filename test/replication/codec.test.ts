@@ -44,7 +44,8 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     range,
     entries: fc.array(fc.record({ actor, n, after: dots, bytes }), { maxLength: 4 }),
   }),
-  fc.record({ type: of('have'), range, durable: fc.boolean(), actor, n }),
+  fc.record({ type: of('have'), range, durable: fc.boolean(), context }),
+  fc.record({ type: of('stable'), range, viewId: hex(8), context, upTo: context }),
   fc.record({
     ...{ type: of('tail'), range, kind: fc.constantFrom('ask', 'answer', 'tell'), number, viewId: hex(8) },
     ...{ context, lists, ...flags },
@@ -145,17 +146,13 @@ test('the state of a range is read as it was written, and bytes that are none ar
 
 test('actors are named by their start ids: another table of them reads the same', () => {
   const other = new Actors([startId(3), startId(1)])
-  const have = readMessage(
-    new ByteReader(encoded({ type: 'have', range: 7, durable: true, actor: 2, n: 5 })),
-    other,
-  )
-  expect(have).toMatchObject({ actor: 2, n: 5 })
+  const readBy = (actor: number): unknown => {
+    const have = { type: 'have', range: 7, durable: true, context: Context.from([{ actor, n: 5 }]) } as const
+    return readMessage(new ByteReader(encoded(have)), other)
+  }
+  expect(readBy(2)).toMatchObject({ context: { actors: [2], ns: [5] } })
   expect(other.nameOf(2)).toBe(actors.nameOf(2))
-  const known = readMessage(
-    new ByteReader(encoded({ type: 'have', range: 7, durable: true, actor: 3, n: 5 })),
-    other,
-  )
-  expect(known).toMatchObject({ actor: 0 })
+  expect(readBy(3)).toMatchObject({ context: { actors: [0] } })
 })
 
 test('frames stay below their limit, and long messages go in parts, in order', () => {
