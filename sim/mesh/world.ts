@@ -156,6 +156,7 @@ class MeshWorld {
             ready: ({ number }) => this.#tasks?.nodeReady(number),
             ended: ({ number }, powerCut) => this.#tasks?.nodeEnded(number, powerCut),
             paused: ({ number }, paused) => this.#tasks?.nodePaused(number, paused),
+            lagged: ({ number }, ms) => this.#tasks?.nodeLagged(number, ms),
           },
         ),
     )
@@ -249,6 +250,7 @@ class MeshWorld {
     const dead = this.#plan.leftDead.map(number => this.#nodes[number] as EngineNode)
     for (const node of this.#nodes) {
       node.pause(false)
+      node.lag(0)
       if (this.#tasks !== undefined) node.setClock()
       if (!dead.includes(node)) node.start()
       else if (random.float() < 0.5) node.kill()
@@ -395,6 +397,10 @@ class MeshWorld {
     return {
       zone,
       profile: this.#plan.profile,
+      limits: {
+        ...DEFAULT_MEMBERSHIP_OPTIONS.limits,
+        chunkBytes: this.#plan.chunkBytes ?? DEFAULT_MEMBERSHIP_OPTIONS.limits.chunkBytes,
+      },
       goneAfterMs: this.#plan.tasks === undefined ? DEFAULT_MEMBERSHIP_OPTIONS.goneAfterMs : GONE_AFTER_MS,
       join: isFounder && isFirstStore ? [] : addresses.filter((_, each) => each !== number),
       ...(isFounding && expect !== undefined ? { expect } : {}),

@@ -9,7 +9,11 @@ import { SeededRandom } from '../../../src/lib/seeded-random.ts'
 
 const WINDOW_MS = 30_000
 
-type Standing = Omit<MeshNode, 'isUp' | 'isPaused'> & { isUp: boolean; isPaused: boolean }
+type Standing = Omit<MeshNode, 'isUp' | 'isPaused' | 'isBusy'> & {
+  isUp: boolean
+  isPaused: boolean
+  isBusy: boolean
+}
 
 let clock: VirtualClock
 let theSwitch: SimulatedSwitch
@@ -28,6 +32,7 @@ function bed(size: number): void {
     host: theSwitch.host(`n${number}`),
     isUp: true,
     isPaused: false,
+    isBusy: false,
     isRetired: false,
     store: undefined,
     start: never,
@@ -35,6 +40,7 @@ function bed(size: number): void {
     powerCut: never,
     stop: never,
     pause: never,
+    lag: never,
     wipe: never,
     image: never,
     restore: never,

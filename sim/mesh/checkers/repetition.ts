@@ -1,0 +1,83 @@
+/**
+ * When a second start of a run is explained. The promise: at-least-once runs twice only around a crash or a partition. So
+ * what is asked is what was done to two nodes: the one where the other attempt ran, and the one that starts it again. In the
+ * span from when the other attempt was handed out to when this one starts:
+ *
+ * - **worker loss**: the session of the worker that had the attempt closed, before its end can have been kept;
+ * - **orderly stop**: its node was asked to end before the attempt had ended, and gave it less time than it took. What
+ *   completed in time, or before, must not run again;
+ * - **crash**: its process died before the completion can have been on as many stores as it takes (10 s);
+ * - **partition**: one of the two was cut off, or what it said did not pass, then or up to 15 s before: who was cut off
+ *   goes by what it knew, until it has heard;
+ * - **pause**: one of the two stood still, likewise;
+ * - **held for away**: one of the two ran, and was held for away or gone, then or up to 15 s before. For the mesh that is a
+ *   partition; whether anybody had a reason for it is asked by the judge of false alarms;
+ * - **several down**: two nodes and more were down, standing still or cut off at one time, so who takes over may not
+ *   have found enough that knew.
+ *
+ * Nothing else is: no view that changes since somebody joins, leaves, starts or stops, no slow disk, no busy machine.
+ */
+
+import type { Attempt } from '../../history.ts'
+import type { MeshHistory } from '../history.ts'
+import { hasCompleted, UNDER_WAY_MS } from './task-story.ts'
+import { HEAL_MS, mostDown, SEVERAL, wasCutOff } from './trouble.ts'
+
+/** Within so long after its end a completion is kept by as many stores as it takes, ms. */
+const KEPT_MS = 10_000
+
+/** Why `again` was started though `before` had completed, or was under way; undefined: for no reason. */
+export function reasonForBoth(history: MeshHistory, before: Attempt, again: Attempt): string | undefined {
+  const since = before.receivedAt
+  const until = again.startedAt
+  const endedAt = hasCompleted(before) ? (before.endedAt as number) : Number.POSITIVE_INFINITY
+  const keptAt = Math.min(until, endedAt + KEPT_MS)
+  const pair = [before.client, again.client]
+  const isHere = ({ at, node }: { readonly at: number; readonly node: number }): boolean =>
+    node === before.client && at >= since && at <= keptAt
+  if (history.tasks?.workerLosses.some(each => isHere(each) && each.at <= endedAt + UNDER_WAY_MS))
+    return 'worker loss'
+  if (wasStopped(history, before, endedAt, until)) return 'orderly stop'
+  if (history.ends.some(each => each.isOrderly !== true && isHere(each))) return 'crash'
+  if (pair.some(node => wasCutOff(history, node, since, until))) return 'partition'
+  if (history.strikes.some(each => each.fault === 'pause' && overlaps(each, pair, since, until)))
+    return 'pause'
+  if (history.alarms.some(each => isMistaken(history, each, pair, since, until))) return 'held for away'
+  if (mostDown(history, since, until) >= SEVERAL) return 'several down'
+  return undefined
+}
+
+/** Its node was stopping while it ran, and it was not over when its time was. */
+function wasStopped(history: MeshHistory, before: Attempt, endedAt: number, until: number): boolean {
+  return history.stops.some(({ at, node, graceMs }) => {
+    if (node !== before.client || at < before.receivedAt || at > until) return false
+    return endedAt + UNDER_WAY_MS >= at + graceMs && until >= at + graceMs
+  })
+}
+
+function overlaps(
+  strike: MeshHistory['strikes'][number],
+  pair: readonly number[],
+  since: number,
+  until: number,
+): boolean {
+  return (
+    strike.nodes.some(each => pair.includes(each)) && strike.from <= until && strike.to + HEAL_MS >= since
+  )
+}
+
+/** One of them was held for away while its process ran, and was not asked to end. */
+function isMistaken(
+  history: MeshHistory,
+  { at, about }: MeshHistory['alarms'][number],
+  pair: readonly number[],
+  since: number,
+  until: number,
+): boolean {
+  if (!pair.includes(about) || at > until || at < since - HEAL_MS) return false
+  const ofNode = (each: { readonly at: number; readonly node: number }): boolean =>
+    each.node === about && each.at <= at
+  const started = history.starts.findLast(ofNode)?.at ?? Number.POSITIVE_INFINITY
+  const ended = [...history.ends, ...history.stops].filter(ofNode).map(each => each.at)
+  return started <= at && ended.every(each => each < started)
+}
