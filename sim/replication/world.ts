@@ -46,7 +46,7 @@ const PROTOCOL: ReplicationOptions = {
   log: { changesMax: 40, bytesMax: 64 * 1024 },
   copy: { chunkRecordsMax: 2, chunkBytesMax: 4096, retryMs: 200, patienceMs: 2000 },
   unsureAfterMs: 600,
-  unsureWhenNewMs: 6000,
+  unsureWhenActsMs: 6000,
   unsureAfterStartMs: 1500,
   askMs: 100,
   resendMs: 200,

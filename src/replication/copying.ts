@@ -24,6 +24,11 @@ export class Copying {
     return this.#in
   }
 
+  /** The whole of the range comes in. */
+  get isComing(): boolean {
+    return this.#in?.isRepair === false
+  }
+
   /** Copies that come in, and that go out. */
   get underWay(): number {
     return (this.#in === undefined ? 0 : 1) + this.#out.size

@@ -50,6 +50,8 @@ export interface ReplicaHost {
   nameOf(actor: number): string
   /** Calls back once all that was given to the host so far is synced. */
   afterSync(done: () => void): void
+  /** Its process can be asked: it may be late, but is not known to be gone. */
+  isConnected(store: string): boolean
   /** Best effort: what does not arrive is sent again. */
   send(store: string, message: Message): void
 

@@ -105,6 +105,7 @@ export class Incoming implements Taker {
     if (viewId !== this.#parts.view().id) this.#parts.host.exchangeViews(from)
     this.#hears(from, ready, active, now)
     this.#joinLists(message.lists, now)
+    if (message.kind === 'tell') this.#replica.activation.told(from)
     if (message.kind === 'answer')
       this.#replica.round?.answered(from, number, { viewId, context, ready, active, durable })
     if (this.#replica.role === 'none') this.#replica.settle(now)

@@ -11,10 +11,11 @@ export interface ReplicationOptions {
   /** How long a new owner waits for enough of its lists before it goes on unsure. Longer: surer, later fires. */
   readonly unsureAfterMs: number
   /**
-   * The same of one that has nothing of the range yet, for stores that live and have not answered. Longer: completed runs
-   * are not begun again on a busy machine; what only stores have that hang, and are not found out, fires later.
+   * The same for a store that lives, and acts or may, until it has said that it does not; and for any that lives, of one that
+   * has nothing of the range yet. Longer: completed runs are not begun again on a busy machine; what a store has that hangs,
+   * and is not found out, fires later.
    */
-  readonly unsureWhenNewMs: number
+  readonly unsureWhenActsMs: number
   /** The same after its own start, when the others may be starting as well. */
   readonly unsureAfterStartMs: number
   /** A question without an answer is asked again. Shorter: faster over a bad network, more messages. */
@@ -45,7 +46,7 @@ export const REPLICATION_DEFAULTS: ReplicationOptions = {
   copy: { chunkRecordsMax: 1000, chunkBytesMax: 128 * 1024, retryMs: 500, patienceMs: 10_000 },
   inbox: { messagesMax: 64, bytesMax: 1024 * 1024 },
   unsureAfterMs: 1000,
-  unsureWhenNewMs: 30_000,
+  unsureWhenActsMs: 30_000,
   unsureAfterStartMs: 5000,
   askMs: 250,
   resendMs: 500,

@@ -72,10 +72,10 @@ export class Outgoing {
     }
     // Who acts needs what a store has once. Who lets go, or waits until somebody acts who has nothing more, asks anew: the word
     // of before may say that he does not act yet.
-    const isOnce = this.#replica.role === 'owner' || this.#replica.role === 'activating'
     for (const store of stores) {
       if (store === self || !view.isLive(store)) continue
-      if (isOnce && round.isHeard(store, self, this.#replica.applied)) continue
+      if (this.#replica.role === 'owner' && round.isHeard(store, self, this.#replica.applied)) continue
+      if (this.#replica.role === 'activating' && this.#replica.activation.hasCeased(round, store)) continue
       this.tell(store, 'ask', round.number)
     }
   }

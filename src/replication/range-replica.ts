@@ -273,6 +273,15 @@ export class RangeReplica implements Replica {
     return countOf({ actor, n, copies }, ackViewOf(this))
   }
 
+  /** What this process wrote is on as many disks as it takes, or too few of the list live for that. */
+  get isKept(): boolean {
+    const { actor, n } = this.next()
+    if (n === 1 || this.acks.copiesOf({ actor, n: n - 1, copies: 'majority' }, ackViewOf(this)) !== undefined)
+      return true
+    const view = this.parts.view()
+    return this.list.filter(store => view.isLive(store)).length < view.quorum
+  }
+
   isDurable(store: string): boolean {
     return store === this.parts.self ? this.parts.durable : (this.peers.get(store)?.durable ?? true)
   }
@@ -367,8 +376,7 @@ export class RangeReplica implements Replica {
       (this.role === 'replica' && !this.ready && !this.released) ||
       (this.role === 'owner' && (this.unsure || this.lists.open.length > 0))
     if (wantsRound && this.round === undefined) this.round = this.activation.newRound(now)
-    const isHasty = this.role === 'activating' && now - this.activation.since < options.unsureAfterMs
-    const every = isHasty ? options.askMs : options.resendMs
+    const every = this.activation.isHasty ? options.askMs : options.resendMs
     if (this.round !== undefined && now - this.round.askedAt >= every) this.outgoing.ask(now)
     this.handingOver.tick(now)
     this.copying.tick(now)

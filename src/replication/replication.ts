@@ -29,6 +29,9 @@ export interface ReplicationStart {
   readonly isFounder: boolean
 }
 
+/** Ticks that are further apart were late: the process was not awake in between. */
+const LATE_TICK_MS = 250
+
 export class Replication {
   readonly #host: ReplicaHost
   readonly #start: ReplicationStart
@@ -40,6 +43,9 @@ export class Replication {
   #view: ReplicationView | undefined
   #number: number
   #isLeaving = false
+  #tickedAt: number
+  /** How long ticks were late, beyond what is nothing. */
+  #lateMs = 0
 
   constructor(
     host: ReplicaHost,
@@ -50,6 +56,7 @@ export class Replication {
     this.#host = host
     this.#start = start
     this.#number = start.firstNumber
+    this.#tickedAt = host.monotonic()
     this.#parts = {
       self: start.self,
       host,
@@ -57,6 +64,7 @@ export class Replication {
       events,
       durable: start.durable,
       startedAt: host.monotonic(),
+      awakeMs: () => Math.min(host.monotonic(), this.#tickedAt + LATE_TICK_MS) - this.#lateMs,
       isLeaving: () => this.#isLeaving,
       view: () => {
         invariant(this.#view !== undefined, 'a view comes before everything else')
@@ -172,6 +180,12 @@ export class Replication {
     return replica
   }
 
+  /** What this process wrote is where it has to be before it may go, as far as anybody is there for it. */
+  get isKept(): boolean {
+    for (const replica of this.#replicas.values()) if (replica.takesEnds && !replica.isKept) return false
+    return true
+  }
+
   /**
    * Hands over every range that this store acts for, before it leaves, and takes none over from now on. True while some
    * are under way; to be called until it is false.
@@ -191,9 +205,12 @@ export class Replication {
     return open
   }
 
+  /** To be called several times in a {@link LATE_TICK_MS}. */
   tick(): void {
-    if (this.#view === undefined) return
     const now = this.#host.monotonic()
+    this.#lateMs += Math.max(0, now - this.#tickedAt - LATE_TICK_MS)
+    this.#tickedAt = now
+    if (this.#view === undefined) return
     this.#schedule.tick(now, replica => {
       const nextAt = replica.tick(now)
       this.#forget(replica)
