@@ -93,6 +93,8 @@ export class Activation {
     const { parts, applied } = this.#replica
     const answer = round.answers.get(store)
     if (answer === undefined || answer.active || answer.viewId !== round.viewId) return false
+    // It may have begun to act since.
+    if (this.#replica.peers.get(store)?.active === true) return false
     return round.isHeard(store, parts.self, applied)
   }
 

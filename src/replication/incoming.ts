@@ -104,6 +104,7 @@ export class Incoming implements Taker {
     peer.says(context, now)
     if (viewId !== this.#parts.view().id) this.#parts.host.exchangeViews(from)
     this.#hears(from, ready, active, now)
+    if (message.kind === 'ask' && number > 0) this.#yields(from, now)
     this.#joinLists(message.lists, now)
     if (message.kind === 'tell') this.#replica.activation.told(from)
     if (message.kind === 'answer')
@@ -147,6 +148,13 @@ export class Incoming implements Taker {
     if (yields) this.#replica.standIn = false
     if (peer.ready === ready && !yields) return
     peer.ready = ready
+    this.#replica.settle(now)
+  }
+
+  /** Who is to act by the view is there, and asks before it does: nobody stands in for it. */
+  #yields(from: string, now: number): void {
+    if (!this.#replica.standIn || from !== this.#replica.ownerByView()) return
+    this.#replica.standIn = false
     this.#replica.settle(now)
   }
 

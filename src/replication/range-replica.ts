@@ -179,8 +179,12 @@ export class RangeReplica implements Replica {
 
   /** Of this store's view: the first live one of the list that is ready; with none of these, the first live one. */
   owner(): string | undefined {
+    return this.standIn ? this.parts.self : this.ownerByView()
+  }
+
+  /** The same, of who stands in for it, too. */
+  ownerByView(): string | undefined {
     const { self } = this.parts
-    if (this.standIn) return self
     const view = this.parts.view()
     const live = this.list.filter(store => view.isLive(store))
     return live.find(store => this.isReadyAt(store)) ?? live.find(store => store !== self || !this.released)
@@ -316,7 +320,8 @@ export class RangeReplica implements Replica {
         this.handingOver.activated(from, message.number, now)
         break
       case 'overdue':
-        if (!this.isActing) this.incoming.disown(from)
+        // Who is about to act does not say that nobody does.
+        if (!this.isActing && this.role !== 'activating') this.incoming.disown(from)
         break
       case 'disown':
         this.incoming.disowned(from, message.viewId, now)

@@ -99,6 +99,7 @@ export interface Replica {
   }
   peer(store: string): Peer
   owner(): string | undefined
+  ownerByView(): string | undefined
   isReadyAt(store: string): boolean
   /** What a store has synced, itself included. */
   confirmed(store: string): Context

@@ -1,11 +1,12 @@
 /**
  * When a second start of a run is explained. The promise: at-least-once runs twice only around a crash or a partition. So
- * what is asked is what was done to two nodes: the one where the other attempt ran, and the one that starts it again. In the
- * span from when the other attempt was handed out to when this one starts:
+ * what is asked is what was done to two nodes: the one where the other attempt ran, and the one that starts it again. (Where
+ * a node had no worker of its own, its runs went to those of others: it counts as where they ran.) In the span from when
+ * the other attempt was handed out to when this one starts:
  *
  * - **worker loss**: the session of the worker that had the attempt closed, before its end can have been kept;
- * - **orderly stop**: its node was asked to end before the attempt had ended, and gave it less time than it took. What
- *   completed in time, or before, must not run again;
+ * - **orderly stop**: its node was asked to end before the attempt had ended, and gave it less time than it took (a busy
+ *   machine takes some time more). What completed in time, or before, must not run again;
  * - **crash**: its process died before the completion can have been on as many stores as it takes (10 s);
  * - **partition**: one of the two was cut off, or what it said did not pass, then or up to 15 s before: who was cut off
  *   goes by what it knew, until it has heard;
@@ -25,6 +26,10 @@ import { HEAL_MS, mostDown, SEVERAL, wasCutOff } from './trouble.ts'
 
 /** Within so long after its end a completion is kept by as many stores as it takes, ms. */
 const KEPT_MS = 10_000
+/** A run that was offered to others is on its way to them for so long at most, ms. */
+const HANDED_MS = 1000
+/** By so much a busy machine is late (busy-machine.ts). */
+const LATE_MS_MAX = 8000
 
 /** Why `again` was started though `before` had completed, or was under way; undefined: for no reason. */
 export function reasonForBoth(history: MeshHistory, before: Attempt, again: Attempt): string | undefined {
@@ -32,12 +37,13 @@ export function reasonForBoth(history: MeshHistory, before: Attempt, again: Atte
   const until = again.startedAt
   const endedAt = hasCompleted(before) ? (before.endedAt as number) : Number.POSITIVE_INFINITY
   const keptAt = Math.min(until, endedAt + KEPT_MS)
-  const pair = [before.client, again.client]
+  const places = placesOf(history, before)
+  const pair = [...places, again.client]
   const isHere = ({ at, node }: { readonly at: number; readonly node: number }): boolean =>
-    node === before.client && at >= since && at <= keptAt
+    places.includes(node) && at >= since && at <= keptAt
   if (history.tasks?.workerLosses.some(each => isHere(each) && each.at <= endedAt + UNDER_WAY_MS))
     return 'worker loss'
-  if (wasStopped(history, before, endedAt, until)) return 'orderly stop'
+  if (wasStopped(history, before, places, endedAt, until)) return 'orderly stop'
   if (history.ends.some(each => each.isOrderly !== true && isHere(each))) return 'crash'
   if (pair.some(node => wasCutOff(history, node, since, until))) return 'partition'
   if (history.strikes.some(each => each.fault === 'pause' && overlaps(each, pair, since, until)))
@@ -47,12 +53,34 @@ export function reasonForBoth(history: MeshHistory, before: Attempt, again: Atte
   return undefined
 }
 
+/** Its node, and each that had no worker when it was handed out. */
+function placesOf(history: MeshHistory, { client, receivedAt }: Attempt): number[] {
+  const without = history.strikes.filter(
+    ({ fault, from, to }) => fault === 'worker-loss' && from <= receivedAt && to + HANDED_MS >= receivedAt,
+  )
+  return [client, ...without.flatMap(({ nodes }) => nodes)]
+}
+
 /** Its node was stopping while it ran, and it was not over when its time was. */
-function wasStopped(history: MeshHistory, before: Attempt, endedAt: number, until: number): boolean {
+function wasStopped(
+  history: MeshHistory,
+  before: Attempt,
+  places: readonly number[],
+  endedAt: number,
+  until: number,
+): boolean {
   return history.stops.some(({ at, node, graceMs }) => {
-    if (node !== before.client || at < before.receivedAt || at > until) return false
-    return endedAt + UNDER_WAY_MS >= at + graceMs && until >= at + graceMs
+    const lateMs = UNDER_WAY_MS + (wasBusy(history, node, before.receivedAt, until) ? LATE_MS_MAX : 0)
+    if (!places.includes(node) || at < before.receivedAt - lateMs || at > until) return false
+    return endedAt + 2 * lateMs >= at + graceMs && until >= at + graceMs
   })
+}
+
+function wasBusy(history: MeshHistory, node: number, since: number, until: number): boolean {
+  return history.strikes.some(
+    ({ fault, nodes, from, to }) =>
+      fault === 'busy-machine' && nodes.includes(node) && from <= until && to + LATE_MS_MAX >= since,
+  )
 }
 
 function overlaps(
