@@ -13,6 +13,8 @@
  * - **pause**: one of the two stood still, likewise;
  * - **held for away**: one of the two ran, and was held for away or gone, then or up to 15 s before. For the mesh that is a
  *   partition; whether anybody had a reason for it is asked by the judge of false alarms;
+ * - **out of reach**: one of the two had started less than 10 s before, and the other's machine was busy: who starts waits
+ *   5 s for those whom it can't connect with, as after a power cut they may never come;
  * - **several down**: two nodes and more were down, standing still or cut off at one time, so who takes over may not
  *   have found enough that knew.
  *
@@ -26,6 +28,8 @@ import { HEAL_MS, mostDown, SEVERAL, wasCutOff } from './trouble.ts'
 
 /** Within so long after its end a completion is kept by as many stores as it takes, ms. */
 const KEPT_MS = 10_000
+/** Who acts unsure for want of others has started so long ago at most, ms. */
+const STARTED_MS = 10_000
 /** A run that was offered to others is on its way to them for so long at most, ms. */
 const HANDED_MS = 1000
 /** By so much a busy machine is late (busy-machine.ts). */
@@ -49,6 +53,7 @@ export function reasonForBoth(history: MeshHistory, before: Attempt, again: Atte
   if (history.strikes.some(each => each.fault === 'pause' && overlaps(each, pair, since, until)))
     return 'pause'
   if (history.alarms.some(each => isMistaken(history, each, pair, since, until))) return 'held for away'
+  if (pair.some(node => wasOutOfReach(history, node, pair, until))) return 'out of reach'
   if (mostDown(history, since, until) >= SEVERAL) return 'several down'
   return undefined
 }
@@ -97,7 +102,7 @@ function overlaps(
 /** One of them was held for away while its process ran, and was not asked to end. */
 function isMistaken(
   history: MeshHistory,
-  { at, about }: MeshHistory['alarms'][number],
+  { at, node, about }: MeshHistory['alarms'][number],
   pair: readonly number[],
   since: number,
   until: number,
@@ -105,7 +110,23 @@ function isMistaken(
   if (!pair.includes(about) || at > until || at < since - HEAL_MS) return false
   const ofNode = (each: { readonly at: number; readonly node: number }): boolean =>
     each.node === about && each.at <= at
-  const started = history.starts.findLast(ofNode)?.at ?? Number.POSITIVE_INFINITY
-  const ended = [...history.ends, ...history.stops].filter(ofNode).map(each => each.at)
-  return started <= at && ended.every(each => each < started)
+  const start = history.starts.findLast(ofNode)
+  if (start === undefined || history.ends.some(each => ofNode(each) && each.at >= start.at)) return false
+  if (!history.stops.some(each => ofNode(each) && each.at >= start.at)) return true
+  // It was about to end, and may have said so; if it was live again it had not.
+  return history.views.some(
+    ({ node: by, at: later, view }) =>
+      by === node &&
+      later > at &&
+      view.stores.some(
+        ({ store, boot, state }) => store === start.store && boot === start.boot && state === 'live',
+      ),
+  )
+}
+
+/** It had just started, and could connect with none of them in time. */
+function wasOutOfReach(history: MeshHistory, node: number, pair: readonly number[], until: number): boolean {
+  const start = history.starts.findLast(each => each.node === node && each.at <= until)
+  if (start === undefined || until - start.at > STARTED_MS) return false
+  return pair.some(other => other !== node && wasBusy(history, other, start.at, until))
 }
