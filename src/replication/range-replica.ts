@@ -277,15 +277,6 @@ export class RangeReplica implements Replica {
     return countOf({ actor, n, copies }, ackViewOf(this))
   }
 
-  /** What this process wrote is on as many disks as it takes, or too few of the list live for that. */
-  get isKept(): boolean {
-    const { actor, n } = this.next()
-    if (n === 1 || this.acks.copiesOf({ actor, n: n - 1, copies: 'majority' }, ackViewOf(this)) !== undefined)
-      return true
-    const view = this.parts.view()
-    return this.list.filter(store => view.isLive(store)).length < view.quorum
-  }
-
   isDurable(store: string): boolean {
     return store === this.parts.self ? this.parts.durable : (this.peers.get(store)?.durable ?? true)
   }

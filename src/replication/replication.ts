@@ -5,7 +5,7 @@
  */
 
 import { invariant } from '../invariant.ts'
-import type { Acknowledged, Copies } from './acknowledgements.ts'
+import { type Acknowledged, type Copies, isKept } from './acknowledgements.ts'
 import type { Dot } from './context.ts'
 import type { RangeState, ReplicaEvents, ReplicaHost, ReplicationView } from './host.ts'
 import type { Message } from './messages.ts'
@@ -182,8 +182,11 @@ export class Replication {
 
   /** What this process wrote is where it has to be before it may go, as far as anybody is there for it. */
   get isKept(): boolean {
-    for (const replica of this.#replicas.values()) if (replica.takesEnds && !replica.isKept) return false
-    return true
+    return [...this.#replicas.values()].every(replica => {
+      if (!replica.takesEnds) return true
+      const { actor, n } = replica.next()
+      return isKept(replica, replica.acks, { actor, n: n - 1 })
+    })
   }
 
   /**

@@ -170,3 +170,14 @@ test('who is down says nothing once its last words have died away, and is misled
   })
   expect(truth.misled()).toBe('n0')
 })
+
+test('who is late is not healthy, and may think the others dead', async () => {
+  bed(3)
+  await disturb(() => Object.assign(nodes[1] as Standing, { isBusy: true }))
+  expect(healthy()).toEqual([0, 2])
+  expect(truth.misled()).toBe('n1')
+  await disturb(() => Object.assign(nodes[1] as Standing, { isBusy: false }))
+  expect(healthy()).toEqual([0, 1, 2])
+  await clock.advanceBy(WINDOW_MS)
+  expect(truth.misled()).toBeUndefined()
+})
