@@ -22,10 +22,16 @@ export class Activation {
     this.#replica = replica
   }
 
-  /** It has just begun: nobody acts, and what is not answered is asked again soon. */
-  get isHasty(): boolean {
-    const { role, parts } = this.#replica
-    return role === 'activating' && parts.awakeMs() - this.#since < parts.options.unsureAfterMs
+  /**
+   * How often what is not answered is asked again. While it has just begun nobody may act: soon; sooner where somebody has
+   * answered under another view, which it is about to leave.
+   */
+  get askEveryMs(): number {
+    const { role, parts, round } = this.#replica
+    const { askMs, resendMs, unsureAfterMs } = parts.options
+    if (role !== 'activating' || parts.awakeMs() - this.#since >= unsureAfterMs) return resendMs
+    const answers = [...(round?.answers.values() ?? [])]
+    return answers.some(({ viewId }) => viewId !== round?.viewId) ? askMs / 4 : askMs
   }
 
   begin(now: number): void {

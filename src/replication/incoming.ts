@@ -166,6 +166,7 @@ export class Incoming implements Taker {
   disowned(from: string, viewId: string, now: number): void {
     const { self, host, options } = this.#parts
     const mine = this.#parts.view().id
+    this.#replica.peer(from).active = false
     if (from !== this.#replica.owner() || this.#replica.role !== 'replica') return
     if (viewId !== mine) host.exchangeViews(from)
     if (!this.#replica.sweep.disowned(mine, now, options.overdueMs)) return

@@ -363,7 +363,6 @@ export class RangeReplica implements Replica {
 
   /** Does whatever is late; returns when it is to be called again, if nothing happens before. */
   tick(now: number): number {
-    const { options } = this.parts
     if (this.role === 'deleting') return Number.NEGATIVE_INFINITY
     if (this.role === 'replica') this.outgoing.tickSweep(now)
     if (now < this.quietUntil) return Math.min(this.quietUntil, this.outgoing.nextSweepAt)
@@ -372,8 +371,8 @@ export class RangeReplica implements Replica {
       (this.role === 'replica' && !this.ready && !this.released) ||
       (this.role === 'owner' && (this.unsure || this.lists.open.length > 0))
     if (wantsRound && this.round === undefined) this.round = this.activation.newRound(now)
-    const every = this.activation.isHasty ? options.askMs : options.resendMs
-    if (this.round !== undefined && now - this.round.askedAt >= every) this.outgoing.ask(now)
+    const everyMs = this.activation.askEveryMs
+    if (this.round !== undefined && now - this.round.askedAt >= everyMs) this.outgoing.ask(now)
     this.handingOver.tick(now)
     this.copying.tick(now)
     this.outgoing.tickPeers(now)
