@@ -35,7 +35,7 @@ import { SpaceWatch } from './work/space.ts'
 
 /** How long a node that stops waits for others to take over, ms. */
 const HAND_OVER_MS = 3000
-/** So long at least the others have to confirm what was written here, before it goes. */
+/** So long the others have to confirm what was written here, before it goes, ms. */
 const KEEP_MS = 5000
 
 export interface AttachOptions extends SessionOptions {
@@ -449,7 +449,7 @@ export class Engine {
     if (this.#store.isFull) return
     await this.#store.journal.drain()
     // An end that is here only would be run again by whoever acts.
-    await this.#mesh?.tasks.keep(Math.max(KEEP_MS, until - this.#clock.monotonic()))
+    await this.#mesh?.tasks.keep(KEEP_MS)
   }
 
   /** Nothing is started from here on; what runs goes on. */

@@ -259,12 +259,17 @@ export class MeshTasks implements Ownership, ChangeSink {
       await new Promise<void>(resolve => clock.setTimer(this.#options.tickMs / 4, resolve))
   }
 
-  /** Waits until what was written here is on as many disks as it takes; gives up after a while. */
+  /**
+   * Waits until what was written here is on as many disks as it takes; gives up after a while. Nothing is started here: what
+   * could not be handed over is offered again.
+   */
   async keep(limitMs: number): Promise<void> {
     const { clock } = this.#parts
     const until = clock.monotonic() + limitMs
-    while (this.#replication?.isKept === false && clock.monotonic() < until)
+    while (this.#replication?.isKept === false && clock.monotonic() < until) {
+      this.#replication.handOver()
       await new Promise<void>(resolve => clock.setTimer(this.#options.tickMs / 4, resolve))
+    }
   }
 
   stop(): void {
