@@ -47,6 +47,7 @@ const PROTOCOL: ReplicationOptions = {
   copy: { chunkRecordsMax: 2, chunkBytesMax: 4096, retryMs: 200, patienceMs: 2000 },
   unsureAfterMs: 600,
   unsureWhenActsMs: 6000,
+  unsureWhenNewMs: 12_000,
   unsureAfterStartMs: 1500,
   askMs: 100,
   resendMs: 200,

@@ -118,16 +118,18 @@ export class Activation {
     let waitMs = sure ? 0 : parts.options.unsureAfterMs
     for (const store of [...list, ...lists.open.flatMap(({ members }) => members)]) {
       if (store === parts.self || !view.isLive(store) || this.hasCeased(round, store)) continue
-      waitMs = Math.max(waitMs, this.#waitMsFor(store))
+      waitMs = Math.max(waitMs, this.#waitMsFor(round, store))
     }
     return waitMs
   }
 
   /** Who has joined no copy yet has nothing but what others tell it, whoever acts. */
-  #waitMsFor(store: string): number {
-    const { ready, parts, peers } = this.#replica
-    const { unsureAfterMs, unsureWhenActsMs } = parts.options
-    const mayAct = peers.get(store)?.active !== false && parts.host.isConnected(store)
+  #waitMsFor(round: Round, store: string): number {
+    const { ready, parts, peers, applied } = this.#replica
+    const { unsureAfterMs, unsureWhenActsMs, unsureWhenNewMs } = parts.options
+    const isConnected = parts.host.isConnected(store)
+    if (!ready && isConnected && !round.isHeard(store, parts.self, applied)) return unsureWhenNewMs
+    const mayAct = isConnected && peers.get(store)?.active !== false
     return mayAct || !ready ? unsureWhenActsMs : unsureAfterMs
   }
 

@@ -16,6 +16,11 @@ export interface ReplicationOptions {
    * and is not found out, fires later.
    */
   readonly unsureWhenActsMs: number
+  /**
+   * The same of one that has nothing of the range yet, for a store that lives and is connected. It is late: what hangs is found
+   * out, and a connection that is stuck is cut, long before. Shorter: on a very busy machine completed runs are begun again.
+   */
+  readonly unsureWhenNewMs: number
   /** The same after its own start, when the others may be starting as well. */
   readonly unsureAfterStartMs: number
   /** A question without an answer is asked again. Shorter: faster over a bad network, more messages. */
@@ -47,6 +52,7 @@ export const REPLICATION_DEFAULTS: ReplicationOptions = {
   inbox: { messagesMax: 64, bytesMax: 1024 * 1024 },
   unsureAfterMs: 1000,
   unsureWhenActsMs: 30_000,
+  unsureWhenNewMs: 300_000,
   unsureAfterStartMs: 5000,
   askMs: 250,
   resendMs: 500,

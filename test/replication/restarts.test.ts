@@ -153,3 +153,27 @@ test('trace 56: a newcomer does not begin with half of a copy', () => {
   bed.pass(bed.world.protocol.copy.patienceMs + bed.world.protocol.unsureAfterMs + 500)
   expect(replica.role).toBe('owner')
 })
+
+test('trace 58: a newcomer does not act with nothing while those that have something live, and are only late', () => {
+  const bed = new Bed({ ranges: 16 })
+  const [founder] = bed.world.upSites()
+  if (founder === undefined) throw new Error('one is up')
+  const { process, disk } = bed.world.admit(founder)
+  const send = bed.world.network.send.bind(bed.world.network)
+  bed.world.network.send = (from, to, message: Message) => {
+    if (to !== disk.store) send(from, to, message)
+  }
+  bed.pass(100)
+  const first = [...(process?.replication.replicas() ?? [])].filter(({ list }) => list[0] === disk.store)
+  expect(first.length).toBeGreaterThan(0)
+  for (const replica of first) {
+    for (const other of replica.list) if (other !== disk.store) replica.peer(other).isNew()
+    replica.settle(bed.world.agenda.now)
+  }
+  const { unsureWhenActsMs, unsureWhenNewMs, unsureAfterStartMs } = bed.world.protocol
+  bed.pass(unsureWhenActsMs + unsureAfterStartMs + 500)
+  expect(first.map(({ role }) => role)).toEqual(first.map(() => 'activating'))
+  // That they are late for ever is no reason to stand still for ever.
+  bed.pass(unsureWhenNewMs)
+  expect(first.map(({ role, unsure }) => [role, unsure])).toEqual(first.map(() => ['owner', true]))
+})
