@@ -56,6 +56,7 @@ export function replicationView(
       return names
     },
     isLive: store => live.has(store),
+    live: () => live,
     goneSince: store => gone.of(store),
   }
 }

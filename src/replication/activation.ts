@@ -111,12 +111,26 @@ export class Activation {
       outgoing.tell(store, 'ask', round.number)
   }
 
+  /**
+   * Whom it has to hear: the list, and former ones. As long as it has nothing, and has heard nobody that is ready, all that
+   * live: those of the list may all be as new, and know of no other that kept the range.
+   */
+  asked(round: Round): Set<string> {
+    const { list, lists, ready, parts, applied } = this.#replica
+    const stores = new Set([...list, ...lists.open.flatMap(({ members }) => members)])
+    const knowsAny = [...round.answers].some(
+      ([store, answer]) => answer.ready && round.isHeard(store, parts.self, applied),
+    )
+    if (!ready && !knowsAny) for (const store of parts.view().live()) stores.add(store)
+    return stores
+  }
+
   /** How long it waits at most for those that it needs to hear, and has not; 0: there are none. */
   #waitMs(round: Round, sure: boolean): number {
-    const { list, lists, parts } = this.#replica
+    const { parts } = this.#replica
     const view = parts.view()
     let waitMs = sure ? 0 : parts.options.unsureAfterMs
-    for (const store of [...list, ...lists.open.flatMap(({ members }) => members)]) {
+    for (const store of this.asked(round)) {
       if (store === parts.self || !view.isLive(store) || this.hasCeased(round, store)) continue
       waitMs = Math.max(waitMs, this.#waitMsFor(round, store))
     }

@@ -20,6 +20,8 @@ export interface ReplicationView {
   /** The preference list of a range, with its stand-ins. */
   list(range: number): readonly string[]
   isLive(store: string): boolean
+  /** All stores that are live. */
+  live(): Iterable<string>
   /** When a store was found gone, epoch ms; undefined: it is not. */
   goneSince(store: string): number | undefined
 }

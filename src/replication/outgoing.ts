@@ -65,9 +65,10 @@ export class Outgoing {
     round.askedAt = now
     const { self } = this.#parts
     const view = this.#parts.view()
-    const stores = new Set(this.#replica.list)
+    const isActivating = this.#replica.role === 'activating'
+    const stores = isActivating ? this.#replica.activation.asked(round) : new Set(this.#replica.list)
     // Who acts has to know what former lists had; who lets go needs the word of those that keep the range, and no more.
-    if (this.#replica.role === 'owner' || this.#replica.role === 'activating') {
+    if (this.#replica.role === 'owner') {
       for (const { members } of this.#replica.lists.open) for (const store of members) stores.add(store)
     }
     // Who acts needs what a store has once. Who lets go, or waits until somebody acts who has nothing more, asks anew: the word
@@ -75,7 +76,7 @@ export class Outgoing {
     for (const store of stores) {
       if (store === self || !view.isLive(store)) continue
       if (this.#replica.role === 'owner' && round.isHeard(store, self, this.#replica.applied)) continue
-      if (this.#replica.role === 'activating' && this.#replica.activation.hasCeased(round, store)) continue
+      if (isActivating && this.#replica.activation.hasCeased(round, store)) continue
       this.tell(store, 'ask', round.number)
     }
   }

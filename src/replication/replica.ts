@@ -82,6 +82,7 @@ export interface Replica {
   }
   readonly activation: {
     newRound(now: number): Round
+    asked(round: Round): Set<string>
     hasCeased(round: Round, store: string): boolean
     told(store: string): void
   }

@@ -147,7 +147,14 @@ test('trace 56: a newcomer does not begin with half of a copy', () => {
   const { replication } = processOf(bed, spare)
   const { quorum, list } = replica
   const isLive = (store: string): boolean => store === spare
-  replication.viewChanged({ id: 'ff', quorum, list: () => list, isLive, goneSince: () => undefined })
+  replication.viewChanged({
+    id: 'ff',
+    quorum,
+    list: () => list,
+    isLive,
+    live: () => [],
+    goneSince: () => undefined,
+  })
   expect([replica.role, replica.copying.isComing]).toEqual(['activating', true])
   // The copy ends without a chunk for so long; then it is alone, and acts.
   bed.pass(bed.world.protocol.copy.patienceMs + bed.world.protocol.unsureAfterMs + 500)
@@ -176,4 +183,41 @@ test('trace 58: a newcomer does not act with nothing while those that have somet
   // That they are late for ever is no reason to stand still for ever.
   bed.pass(unsureWhenNewMs)
   expect(first.map(({ role, unsure }) => [role, unsure])).toEqual(first.map(() => ['owner', true]))
+})
+
+test('trace 59: of newcomers alone that are the list of a range none is sure before those that kept it are heard', () => {
+  const bed = new Bed({ ranges: 16 })
+  const founders = bed.world.upSites()
+  const [founder] = founders
+  if (founder === undefined) throw new Error('one is up')
+  // All have come before the first of them is told of who is there.
+  for (let i = 0; i < 6; i++)
+    founder.table.join({ store: `s${4 + i}`, boot: 1, incarnation: 0, state: 'live', at: 0 })
+  const admitted = Array.from({ length: 6 }, () => bed.world.admit(founder))
+  expect(admitted.map(({ disk }) => disk.store)).toEqual(['s4', 's5', 's6', 's7', 's8', 's9'])
+  const isNew = (store: string): boolean => admitted.some(({ disk }) => disk.store === store)
+  const send = bed.world.network.send.bind(bed.world.network)
+  // What founders say is late.
+  bed.world.network.send = (from, to, message: Message) => {
+    if (isNew(from)) send(from, to, message)
+  }
+  const newLists = () =>
+    admitted
+      .flatMap(({ process }) => [...(process?.replication.replicas() ?? [])])
+      .filter(({ list, parts }) => list.includes(parts.self) && list.every(isNew))
+  bed.pass(2000)
+  expect(newLists().length).toBeGreaterThan(3)
+  expect(
+    newLists()
+      .filter(({ role, unsure }) => role === 'owner' && !unsure)
+      .map(({ range }) => range),
+  ).toEqual([])
+  bed.world.network.send = send
+  bed.pass(4000)
+  for (const { range } of newLists()) expect(bed.armed(range)).toHaveLength(1)
+  expect(
+    newLists()
+      .filter(({ ready }) => !ready)
+      .map(({ range }) => range),
+  ).toEqual([])
 })
