@@ -1,7 +1,8 @@
 /**
  * One life of a simulated process: its clock and its disk as that process sees them. When the process dies none of
  * its timers fires and none of its promises settles any more; while it is stopped (SIGSTOP, a long garbage
- * collection, a virtual machine that is moved) everything that should reach it waits, in order.
+ * collection, a virtual machine that is moved) everything that should reach it waits, in order; while its machine is
+ * busy everything reaches it late, in order.
  */
 
 import type { Clock, Timer } from '../src/ports/clock.ts'
@@ -16,6 +17,12 @@ export class SimulatedProcess {
   #dead = false
   #stopped = false
   #waiting: Array<() => void> = []
+  readonly #virtual: VirtualClock
+  /** How late everything comes. */
+  #lagMs = 0
+  /** Behind a lag: each instant that was waited for takes the first of these. */
+  readonly #late: Array<() => void> = []
+  #lateUntil = Number.NEGATIVE_INFINITY
   #mourners: Array<(powerCut: boolean) => void> = []
   /** Timers that were waiting when the process ended. */
   timersAtEnd = 0
@@ -23,6 +30,7 @@ export class SimulatedProcess {
   /** With `jitter`, its timers fire up to a millisecond early and two late, as Node's do. */
   constructor(clock: VirtualClock, trace: Trace, jitter?: Random) {
     this.trace = trace
+    this.#virtual = clock
     this.clock = new ProcessClock(clock, this, jitter)
   }
 
@@ -40,6 +48,7 @@ export class SimulatedProcess {
     this.timersAtEnd = this.clock.pending
     this.#dead = true
     this.#waiting = []
+    this.#late.length = 0
     this.clock.cancelAll()
     for (const mourner of this.#mourners.splice(0)) mourner(powerCut)
   }
@@ -58,11 +67,36 @@ export class SimulatedProcess {
     for (const callback of waiting) this.clock.defer(callback)
   }
 
+  /**
+   * Its machine is busy: from now on everything that should reach the process (frames, timers, ends of writes) comes so
+   * much later, in order. 0: what is late still comes when it would have, and what is new behind it.
+   */
+  lag(ms: number): void {
+    this.#lagMs = ms
+  }
+
   /** An event for the process: now, later, or never. */
   deliver(callback: () => void): void {
     if (this.#dead) return
+    if (this.#lagMs > 0 || this.#late.length > 0) this.#deliverLate(callback)
+    else this.deliverNow(callback)
+  }
+
+  /** Of what the process asked itself to be called for in its next turn. */
+  deliverNow(callback: () => void): void {
+    if (this.#dead) return
     if (this.#stopped) this.#waiting.push(callback)
     else callback()
+  }
+
+  #deliverLate(callback: () => void): void {
+    const now = this.#virtual.monotonic()
+    this.#lateUntil = Math.max(this.#lateUntil, now + this.#lagMs)
+    this.#late.push(callback)
+    this.#virtual.setTimer(this.#lateUntil - now, () => {
+      const first = this.#late.shift()
+      if (first !== undefined) this.deliverNow(first)
+    })
   }
 
   /** The promise of something outside as the process sees it. */
@@ -123,7 +157,7 @@ class ProcessClock implements Clock {
   }
 
   defer(callback: () => void): void {
-    this.#clock.defer(() => this.#process.deliver(callback))
+    this.#clock.defer(() => this.#process.deliverNow(callback))
   }
 
   cancelAll(): void {

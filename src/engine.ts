@@ -36,6 +36,8 @@ import { TaskOrder } from './work/task-order.ts'
 
 /** How long a node that stops waits for others to take over, ms. */
 const HAND_OVER_MS = 3000
+/** So long the others have to confirm what was written here, before it goes, ms. */
+const KEEP_MS = 5000
 
 export interface AttachOptions extends SessionOptions {
   /** At the other end is the engine of another node. */
@@ -449,7 +451,10 @@ export class Engine {
     }
     this.stir()
     await this.#sleep(0)
-    if (!this.#store.isFull) await this.#store.journal.drain()
+    if (this.#store.isFull) return
+    await this.#store.journal.drain()
+    // An end that is here only would be run again by whoever acts.
+    await this.#mesh?.tasks.keep(KEEP_MS)
   }
 
   /** Nothing is started from here on; what runs goes on. */

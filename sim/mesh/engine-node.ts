@@ -46,6 +46,7 @@ export interface NodeEvents {
   ready(node: EngineNode): void
   ended(node: EngineNode, powerCut: boolean): void
   paused(node: EngineNode, paused: boolean): void
+  lagged(node: EngineNode, ms: number): void
 }
 
 /** What an engine tells a judge of its ranges. */
@@ -80,6 +81,8 @@ export class EngineNode implements MeshNode, TaskNode {
   #isRetired = false
   /** How many times slower than good its disk is. */
   #diskPace = 1
+  /** How late all comes that reaches its process. */
+  #lagMs = 0
   /** A sync of its disk was made to fail: the engine has to stop for it. */
   #mayFailSync = false
   store: StoreId | undefined
@@ -108,6 +111,10 @@ export class EngineNode implements MeshNode, TaskNode {
     return this.#isAlive && this.#stopping !== undefined
   }
 
+  get isBusy(): boolean {
+    return this.#lagMs > 0
+  }
+
   get isRetired(): boolean {
     return this.#isRetired
   }
@@ -129,6 +136,7 @@ export class EngineNode implements MeshNode, TaskNode {
     const { clock, trace, host, random, storeHook = (plain: Store) => plain } = this.#ports
     this.#lives++
     const process = new SimulatedProcess(clock, trace, random.fork(`timers ${this.#lives}`))
+    process.lag(this.#lagMs)
     this.#process = process
     this.#stopping = undefined
     this.#isReady = false
@@ -172,12 +180,12 @@ export class EngineNode implements MeshNode, TaskNode {
     this.#end('loses its power', true)
   }
 
-  stop(): Promise<void> {
-    return this.#stop('stops')
+  stop(graceMs = 0): Promise<void> {
+    return this.#stop('stops', graceMs)
   }
 
   leave(): Promise<void> {
-    return this.#stop('leaves', async mesh => {
+    return this.#stop('leaves', 0, async mesh => {
       // Who was never let in has nothing to leave.
       if (!mesh.membership.isAdmitted) return
       const { leave } = mesh as { readonly leave?: (limitMs: number) => Promise<void> }
@@ -186,19 +194,27 @@ export class EngineNode implements MeshNode, TaskNode {
     })
   }
 
-  #stop(what: string, before?: (mesh: NonNullable<Engine['mesh']>) => Promise<void>): Promise<void> {
+  #stop(
+    what: string,
+    graceMs: number,
+    before?: (mesh: NonNullable<Engine['mesh']>) => Promise<void>,
+  ): Promise<void> {
     const [engine, process] = [this.#engine, this.#process]
     if (!this.isUp || engine?.mesh === undefined) {
       this.kill()
       return Promise.resolve()
     }
     const { mesh } = engine
+    const { history } = this.#ports
+    // Who leaves lets what runs end first.
+    const endsMs = before === undefined ? graceMs : LEAVE_MS_MAX
+    history.stops.push({ at: history.now, node: this.number, graceMs: endsMs })
     this.#ports.trace.note(`${this.name} ${what}`)
     this.#stopping = (async () => {
       await before?.(mesh)
-      await engine.stop(0)
-      this.#ports.history.timersLeft += process?.clock.pending ?? 0
-      this.#end('has stopped', false)
+      await engine.stop(graceMs)
+      history.timersLeft += process?.clock.pending ?? 0
+      this.#end('has stopped', false, true)
     })()
     this.#events.changed(this, false)
     return this.#stopping
@@ -210,6 +226,15 @@ export class EngineNode implements MeshNode, TaskNode {
     this.#ports.trace.note(`${this.name} ${paused ? 'stands still' : 'goes on'}`)
     this.#events.changed(this, false)
     this.#events.paused(this, paused)
+  }
+
+  lag(ms: number): void {
+    if (ms === this.#lagMs) return
+    this.#lagMs = ms
+    this.#process?.lag(ms)
+    this.#ports.trace.note(`${this.name} is ${ms > 0 ? `${ms.toFixed(0)} ms late` : 'in time'}`)
+    this.#events.changed(this, false)
+    this.#events.lagged(this, ms)
   }
 
   retire(isRetired: boolean): void {
@@ -326,11 +351,11 @@ export class EngineNode implements MeshNode, TaskNode {
     }
   }
 
-  #end(how: string, powerCut: boolean): void {
+  #end(how: string, powerCut: boolean, isOrderly = false): void {
     if (!this.#isAlive) return
     const { trace, history } = this.#ports
     trace.note(`${this.name} ${how}`)
-    history.ends.push({ at: history.now, node: this.number })
+    history.ends.push({ at: history.now, node: this.number, isOrderly })
     this.#process?.die(powerCut)
     this.#disk.crash({ powerCut })
     this.#stopping = undefined

@@ -67,8 +67,10 @@ export interface StrikeReport {
 export class MeshHistory {
   readonly #clock: VirtualClock
   readonly starts: StoreStart[] = []
-  /** When processes ended, however. */
-  readonly ends: { readonly at: number; readonly node: number }[] = []
+  /** When processes ended, however; `isOrderly`: as they were asked to. */
+  readonly ends: { readonly at: number; readonly node: number; readonly isOrderly?: boolean }[] = []
+  /** When processes were asked to end, and how long what ran there had for it. */
+  readonly stops: { readonly at: number; readonly node: number; readonly graceMs: number }[] = []
   readonly views: ViewReport[] = []
   readonly alarms: Alarm[] = []
   readonly founded: Founded[] = []

@@ -60,7 +60,12 @@ export const TASK_MIXES: Readonly<Record<string, Mix>> = {
     faults: ['halves', 'isolate', 'flip-flop', 'one-way', 'clog', 'loss', 'slow-links'],
     hasTasks: true,
   },
-  'task-moves': { faults: ['join', 'leave', 'replace', 'restart', 'worker-loss'], hasTasks: true },
+  'task-moves': {
+    faults: ['join', 'leave', 'replace', 'restart', 'rolling-restart', 'worker-loss'],
+    hasTasks: true,
+  },
+  /** Nobody fails: all that runs twice here does so for nothing, unless somebody that is late is held for away. */
+  'task-busy': { faults: ['busy-machine', 'join', 'restart', 'rolling-restart'], hasTasks: true },
   /** Who is isolated has nobody to share with what it is asked for: if its disk goes then, that must not have counted. */
   'task-disks': {
     faults: ['wipe', 'rollback', 'isolate', 'restart-all', 'power-cut', 'slow-disk', 'failed-sync'],

@@ -10,6 +10,8 @@ export interface MeshNode {
   /** Its process runs, or stands still; not while it stops in an orderly way. */
   readonly isUp: boolean
   readonly isPaused: boolean
+  /** Its machine has too much to do: all that reaches its process comes late. */
+  readonly isBusy: boolean
   /** It is not part of the mesh: it has not joined yet, or it has left. It does not start. */
   readonly isRetired: boolean
   /** What its disk is known as; undefined before its first start. */
@@ -20,8 +22,8 @@ export interface MeshNode {
   kill(): void
   /** The machine goes, too: nothing answers for it. */
   powerCut(): void
-  /** An orderly stop; resolves when the process has ended. */
-  stop(): Promise<void>
+  /** An orderly stop, for which running attempts have so long to end, default 0; resolves when the process has ended. */
+  stop(graceMs?: number): Promise<void>
   /** Leaves the mesh for good, and stops. */
   leave(): Promise<void>
   retire(isRetired: boolean): void
@@ -29,6 +31,8 @@ export interface MeshNode {
   forget(store: StoreId): Promise<void>
   /** The process stands still (SIGSTOP), or goes on. */
   pause(paused: boolean): void
+  /** All that should reach the processes of its machine comes so much later, from now on; 0: nothing does. */
+  lag(ms: number): void
   /** An empty disk. The process must not run. */
   wipe(): void
   /** What lies on the disk now, to be put back later. */

@@ -48,12 +48,18 @@ export interface MeshPlan {
   readonly isEarly: boolean
   /** More fresh stores than `expect`: there need not be a mesh in the end; two there must not be. */
   readonly isCrowded: boolean
+  /** Bytes of a state, or a welcome, in one frame; undefined: a roster fits in. */
+  readonly chunkBytes: number | undefined
   /** They die at the end of the faults, and stay so. */
   readonly leftDead: readonly number[]
   /** Undefined: there are no tasks. */
   readonly tasks: TaskPlan | undefined
 }
 
+/** So many join at most. */
+const RESERVES_MAX = 6
+/** Room for some members, as a frame has room for some hundred. */
+const PAGE_BYTES = 400
 /** These cut nodes off from each other: two of them together may leave one without a majority. */
 const CUTTING = ['one-way', 'flip-flop', 'clog']
 /**
@@ -85,7 +91,7 @@ export function planMesh(options: PlanOptions): MeshPlan {
   const faults = mix.faults.filter(() => !mix.isDrawn || random.float() < 0.4)
   const own = new SeededRandom(`mesh tasks ${options.seed}`)
   const reserves = Array.from(
-    { length: faults.includes('join') ? 1 + pick(own, 2) : 0 },
+    { length: faults.includes('join') ? 1 + pick(own, RESERVES_MAX) : 0 },
     (_, at) => size + at,
   )
   const strikes = planStrikes(random, faults.map(meshFault), {
@@ -103,6 +109,7 @@ export function planMesh(options: PlanOptions): MeshPlan {
     strikes,
     isEarly: mix.isEarly === true,
     isCrowded: founding === 'crowd',
+    chunkBytes: faults.includes('join') && own.float() < 0.5 ? PAGE_BYTES : undefined,
     leftDead:
       faults.includes('mass-crash') && mix.hasTasks !== true
         ? shuffled(random, size).slice(0, pick(random, size / 2))

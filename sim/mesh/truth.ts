@@ -2,10 +2,10 @@
  * MeshTruth: who is healthy, from what was done to nodes and links and not from what anybody thinks. It is asked again
  * at every change.
  *
- * - A node is **healthy** while its process runs, does not stand still, and has a good link both ways with enough
+ * - A node is **healthy** while its process runs, does not stand still, its machine is not too busy for it, and it has a good link both ways with enough
  *   others that run and don't stand still to be, with itself, a majority of all that run. A link is good if it is
  *   neither cut nor clogged, loses at most {@link LOSS_MAX}, and is fast enough for answers to come in time.
- * - Who runs and is not healthy for lack of good links is **misled**: it may with reason think others dead, and its word
+ * - Who runs and is not healthy for lack of good links, or as all reaches it late, is **misled**: it may with reason think others dead, and its word
  *   may spread. It stays misled, also over a restart, until it was healthy for the window.
  *
  * So an alarm about a member that was healthy for the window is false, unless somebody was misled in that time.
@@ -58,9 +58,9 @@ export class MeshTruth {
       if (node.isUp) health.downSince = undefined
       else health.downSince ??= now
       const isReachable = node.isUp && this.#reaches(node, up)
-      if (isReachable && !node.isPaused) health.healthySince ??= now
+      if (isReachable && !node.isPaused && !node.isBusy) health.healthySince ??= now
       else health.healthySince = undefined
-      if (node.isUp && !isReachable) health.isMisled = true
+      if (node.isUp && (!isReachable || node.isBusy)) health.isMisled = true
     }
   }
 

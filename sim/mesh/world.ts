@@ -169,6 +169,7 @@ class MeshWorld {
             },
             ended: ({ number }, powerCut) => this.#tasks?.nodeEnded(number, powerCut),
             paused: ({ number }, paused) => this.#tasks?.nodePaused(number, paused),
+            lagged: ({ number }, ms) => this.#tasks?.nodeLagged(number, ms),
           },
         ),
     )
@@ -263,6 +264,7 @@ class MeshWorld {
     const dead = this.#plan.leftDead.map(number => this.#nodes[number] as EngineNode)
     for (const node of this.#nodes) {
       node.pause(false)
+      node.lag(0)
       if (this.#tasks !== undefined) node.setClock()
       if (!dead.includes(node)) node.start()
       else if (random.float() < 0.5) node.kill()
@@ -417,6 +419,10 @@ class MeshWorld {
     return {
       zone,
       profile: this.#plan.profile,
+      limits: {
+        ...DEFAULT_MEMBERSHIP_OPTIONS.limits,
+        chunkBytes: this.#plan.chunkBytes ?? DEFAULT_MEMBERSHIP_OPTIONS.limits.chunkBytes,
+      },
       goneAfterMs: this.#plan.tasks === undefined ? DEFAULT_MEMBERSHIP_OPTIONS.goneAfterMs : GONE_AFTER_MS,
       join: isFounder && isFirstStore ? [] : addresses.filter((_, each) => each !== number),
       ...(isFounding && expect !== undefined ? { expect } : {}),

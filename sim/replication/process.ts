@@ -117,6 +117,12 @@ export class Process implements ReplicaHost, ReplicaEvents {
     })
   }
 
+  isConnected(store: string): boolean {
+    const { network } = this.world
+    const isUp = this.world.process(store)?.isUp === true
+    return isUp && !network.isCut(this.store, store) && !network.isCut(store, this.store)
+  }
+
   send(store: string, message: Message): void {
     this.world.network.send(this.store, store, message)
   }

@@ -100,6 +100,10 @@ export class SimView implements ReplicationView {
     return this.#byStore.get(store)?.state === 'live'
   }
 
+  live(): string[] {
+    return this.stores.flatMap(({ store, state }) => (state === 'live' ? store : []))
+  }
+
   goneSince(store: string): number | undefined {
     const member = this.#byStore.get(store)
     // A store that was removed from the roster has handed everything over.

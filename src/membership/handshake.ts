@@ -9,8 +9,8 @@
  * - H3 A store that promised in a founding joins no mesh but one that was founded under the same `expect`: its vote may be the one
  *   that decided.
  * - H4 A refusal names the start that it is meant for: a late one hits nobody else.
- * - H5 The first view of a newcomer has all that its admitter knows, as far as it fits into a frame (some hundred members; the
- *   rest follows). In one of two it would take its own word for a majority, and act for what others keep.
+ * - H5 The first view of a newcomer has all that an admitter knows: it is none before each part of it has come (welcome.ts).
+ *   In one of two it would take its own word for a majority, and act for what others keep.
  */
 
 import type { Founder } from './founder.ts'
@@ -24,6 +24,7 @@ import { stateChunks } from './state-chunks.ts'
 import type { StartClaim } from './store-memory.ts'
 import type { Timings } from './timings.ts'
 import type { MemberRecord, StoreId } from './view.ts'
+import { Welcome } from './welcome.ts'
 
 /** What the handshake needs of the coordinator. */
 export interface HandshakeContext {
@@ -54,12 +55,14 @@ export class Handshake {
   readonly #starts: readonly OwnStart[]
   /** The journal's synced sequence as this start began. */
   readonly #startSeq: number
+  readonly #welcome: Welcome
 
   constructor(context: HandshakeContext, starts: readonly OwnStart[]) {
     this.#context = context
     this.#members = context.members()
     this.#starts = starts
     this.#startSeq = context.self.journalSeq()
+    this.#welcome = new Welcome(context.options.limits.membersMax)
   }
 
   /** `want`: an answer is wanted though each has the other's hello: it may be another by now. */
@@ -170,28 +173,24 @@ export class Handshake {
     this.#members.judge(store, claimOf(hello))
     this.#retire(record)
     this.#context.commit(() => {
-      this.#context.send(peer.node, { type: 'welcome', founding: mesh, records: this.#welcoming(store) })
+      const { roster } = this.#members
+      const viewId = this.#context.viewId()
+      for (const { records } of stateChunks(roster.records, [], this.#context.options.limits.chunkBytes)) {
+        const part = { viewId, stores: roster.size, records }
+        this.#context.send(peer.node, { type: 'welcome', founding: mesh, ...part })
+      }
       this.#context.sendState(peer, false, now)
     })
   }
 
-  /** The newcomer, this store, and all others that fit into one frame: see H5. */
-  #welcoming(store: StoreId): readonly MemberRecord[] {
-    const { roster, own } = this.#members
-    const known = [...roster.records]
-    const first = known.filter(record => record.store === store)
-    const others = known.filter(record => record.store !== store && record.store !== own.store)
-    const [chunk] = stateChunks([...first, own, ...others], [], this.#context.options.limits.chunkBytes)
-    return chunk?.records ?? first
-  }
-
   onWelcome(message: Extract<Message, { type: 'welcome' }>): void {
     const { self } = this.#context
-    const { founding, records } = message
+    const { founding } = message
     if (this.#context.isAdmitted() || !this.#context.mayEnter()) return
     const mesh = this.#context.mesh()
     if (mesh !== undefined && mesh.meshId !== founding.meshId) return
-    if (!records.some(({ store }) => store === self.store)) return
+    const records = this.#welcome.take(message)
+    if (records === undefined || !records.some(({ store }) => store === self.store)) return
     const founder = this.#context.founder()
     if (founder?.bound === true && founding.expect !== founder.expect) {
       const line =

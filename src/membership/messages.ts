@@ -86,7 +86,14 @@ export type Message =
       readonly line: string
     }
   | { readonly type: 'join'; readonly store: StoreId }
-  | { readonly type: 'welcome'; readonly founding: FoundingValue; readonly records: readonly MemberRecord[] }
+  | {
+      readonly type: 'welcome'
+      readonly founding: FoundingValue
+      /** Of the sender's view, and how many stores it has: a part of them follows, the others are in other frames. */
+      readonly viewId: string
+      readonly stores: number
+      readonly records: readonly MemberRecord[]
+    }
   | {
       readonly type: 'ping'
       readonly seq: number
@@ -194,6 +201,8 @@ function writeBody(writer: ByteWriter, message: Outgoing): void {
       return writeHex(writer, message.store)
     case 'welcome':
       writeFoundingValue(writer, message.founding)
+      writeHex(writer, message.viewId)
+      writer.varuint(message.stores)
       return writeList(writer, message.records, record => writeRecord(writer, record))
     case 'ping':
       writer.varuint(message.seq)
@@ -260,7 +269,13 @@ function readBody(reader: ByteReader, type: Message['type'] | undefined): Messag
     case 'join':
       return { type, store: readStore(reader) }
     case 'welcome':
-      return { type, founding: readFoundingValue(reader), records: readList(reader, RECORDS_MAX, readRecord) }
+      return {
+        type,
+        founding: readFoundingValue(reader),
+        viewId: readHex(reader, VIEW_ID_BYTES),
+        stores: reader.varuint(),
+        records: readList(reader, RECORDS_MAX, readRecord),
+      }
     case 'ping':
       return {
         type,

@@ -20,6 +20,7 @@ export interface ReplicaHostParts {
   readonly duty: Duty
   readonly creation: Creation
   readonly send: (store: string, message: Message) => void
+  readonly isConnected: (store: string) => boolean
   readonly exchangeViews: (store: string) => void
   /** This node acts for the range from now on, or acts no longer. */
   readonly acts: (range: number, acts: boolean, unsure: boolean) => void
@@ -35,9 +36,15 @@ export class StoreReplicaHost implements ReplicaHost {
   readonly #parts: ReplicaHostParts
   /** Follow-ups that are on their way into a range of this node. */
   readonly #relaying = new Set<string>()
+  #isStopped = false
 
   constructor(parts: ReplicaHostParts) {
     this.#parts = parts
+  }
+
+  /** The store is about to be closed: nothing is read any more, and what is being read for goes no further. */
+  stop(): void {
+    this.#isStopped = true
   }
 
   now(): number {
@@ -64,6 +71,10 @@ export class StoreReplicaHost implements ReplicaHost {
     })
   }
 
+  isConnected(store: string): boolean {
+    return this.#parts.isConnected(store)
+  }
+
   send(store: string, message: Message): void {
     this.#parts.send(store, message)
   }
@@ -77,6 +88,7 @@ export class StoreReplicaHost implements ReplicaHost {
   }
 
   load(range: number, ids: readonly string[], done: () => void): void {
+    if (this.#isStopped) return
     const loading = this.#parts.store.loadIn(range, ids)
     // What was loaded stays in memory for the turn that follows.
     if (loading === undefined) done()
@@ -89,6 +101,7 @@ export class StoreReplicaHost implements ReplicaHost {
     limit: number,
     done: (heads: readonly RecordHead[], isLast: boolean) => void,
   ): void {
+    if (this.#isStopped) return
     const { store } = this.#parts
     this.#then(store.pageOf(range, after, limit), ({ heads, isLast }) => {
       const ids = heads.map(({ id }) => id)
@@ -106,7 +119,10 @@ export class StoreReplicaHost implements ReplicaHost {
 
   #then<T>(promise: Promise<T>, done: (value: T) => void): void {
     const { failed, stir } = this.#parts
-    promise.then(done).then(stir).catch(failed)
+    const read = (value: T): void => {
+      if (!this.#isStopped) done(value)
+    }
+    promise.then(read).then(stir).catch(failed)
   }
 
   apply(range: number, actor: number, n: number, bytes: Uint8Array): void {

@@ -57,6 +57,7 @@ export function replicationView(
       return names
     },
     isLive: store => live.has(store),
+    live: () => live,
     goneSince: store => gone.of(store),
   }
 }

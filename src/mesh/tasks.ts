@@ -85,6 +85,7 @@ export class MeshTasks implements Ownership, ChangeSink {
   readonly #unsure = new Set<number>()
   readonly #refusals = new Map<string | undefined, CarillonError>()
   #replication: Replication | undefined
+  #replicaHost: StoreReplicaHost | undefined
   #counting: Counting | undefined
   #view: View | undefined
   #gathered: Map<number, Dot[]> | undefined
@@ -145,6 +146,7 @@ export class MeshTasks implements Ownership, ChangeSink {
       duty,
       creation,
       send: (to, message) => this.#transport.send(to, message),
+      isConnected: id => this.#transport.isConnected(id),
       exchangeViews,
       acts: (range, acts, unsure) => this.#acts(range, acts, unsure),
       whenCounted: (written, done) => this.acknowledge(written, error => done(error === undefined)),
@@ -152,6 +154,7 @@ export class MeshTasks implements Ownership, ChangeSink {
       failed,
       stir,
     })
+    this.#replicaHost = host
     this.#replication = new Replication(
       host,
       this.#options.replication,
@@ -256,7 +259,21 @@ export class MeshTasks implements Ownership, ChangeSink {
       await new Promise<void>(resolve => clock.setTimer(this.#options.tickMs / 4, resolve))
   }
 
+  /**
+   * Waits until what was written here is on as many disks as it takes; gives up after a while. Nothing is started here: what
+   * could not be handed over is offered again.
+   */
+  async keep(limitMs: number): Promise<void> {
+    const { clock } = this.#parts
+    const until = clock.monotonic() + limitMs
+    while (this.#replication?.isKept === false && clock.monotonic() < until) {
+      this.#replication.handOver()
+      await new Promise<void>(resolve => clock.setTimer(this.#options.tickMs / 4, resolve))
+    }
+  }
+
   stop(): void {
+    this.#replicaHost?.stop()
     this.#timer?.cancel()
   }
 

@@ -83,6 +83,11 @@ export class Transport {
     this.#stall.disconnected(node)
   }
 
+  isConnected(store: string): boolean {
+    const node = this.#host.nodeOf(store)
+    return node !== undefined && this.#connected.has(node)
+  }
+
   send(store: string, message: Message): void {
     const node = this.#host.nodeOf(store)
     const peer = node === undefined ? undefined : this.#peer(node)

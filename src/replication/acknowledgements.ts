@@ -132,6 +132,14 @@ export function ackViewOf(replica: Replica): AckView {
   }
 }
 
+/** A change is on as many disks as it takes, or too few of the list live for that. */
+export function isKept(replica: Replica, acks: Acknowledgements, { actor, n }: Dot): boolean {
+  if (n === 0 || acks.copiesOf({ actor, n, copies: 'majority' }, ackViewOf(replica)) !== undefined)
+    return true
+  const view = replica.parts.view()
+  return replica.list.filter(store => view.isLive(store)).length < view.quorum
+}
+
 /** How many stores of the list have a change, of those that count for so many copies; whether it is enough or not. */
 export function countOf({ actor, n, copies }: Dot & { readonly copies: Copies }, view: AckView): number {
   const counts = (store: string): boolean => copies === 'any' || view.isDurable(store)

@@ -2,8 +2,11 @@
  * Activation (PROTOCOLS B3): who starts to act for a range, by a view, a restart or as a stand-in, first exchanges tails
  * with enough stores of its list and of each former one that is not retired, so that every acknowledged change is applied
  * here; a copy that it takes for that is included. Until then it starts nothing. Without enough of them it goes on after a
- * while, unsure, and says so; who has nothing of the range yet waits longer for those that live, as one of them may well act.
- * It goes on asking, and retires former lists of which all have been heard.
+ * while, unsure, and says so. It goes on asking, and retires former lists of which all have been heard.
+ *
+ * Enough know what was acknowledged, not what runs, or has ended a moment ago, where somebody acts still: every live store
+ * of these lists is waited for until it has said, under the same view, that it does not act, and what it had is applied
+ * here. Who may act, as far as is known, is waited for longest; what is not connected can't be asked.
  */
 
 import { invariant } from '../invariant.ts'
@@ -12,20 +15,28 @@ import type { Replica } from './replica.ts'
 
 export class Activation {
   readonly #replica: Replica
+  /** When it began, of the time in which this process was awake. */
   #since = 0
 
   constructor(replica: Replica) {
     this.#replica = replica
   }
 
-  /** When it began. */
-  get since(): number {
-    return this.#since
+  /**
+   * How often what is not answered is asked again. While it has just begun nobody may act: soon; sooner where somebody has
+   * answered under another view, which it is about to leave.
+   */
+  get askEveryMs(): number {
+    const { role, parts, round } = this.#replica
+    const { askMs, resendMs, unsureAfterMs } = parts.options
+    if (role !== 'activating' || parts.awakeMs() - this.#since >= unsureAfterMs) return resendMs
+    const answers = [...(round?.answers.values() ?? [])]
+    return answers.some(({ viewId }) => viewId !== round?.viewId) ? askMs / 4 : askMs
   }
 
   begin(now: number): void {
     this.#replica.role = 'activating'
-    this.#since = now
+    this.#since = this.#replica.parts.awakeMs()
     this.askAnew(now)
   }
 
@@ -54,10 +65,11 @@ export class Activation {
     const { round, range } = replica
     invariant(round !== undefined, 'who activates has asked')
     const sure = this.isSure(round)
-    const isBehind = this.#isBehind(round)
-    const waitMs = isBehind ? options.unsureWhenNewMs : options.unsureAfterMs
+    const waitMs = this.#waitMs(round, sure)
     const deadline = Math.max(this.#since + waitMs, startedAt + options.unsureAfterStartMs)
-    if ((!sure || isBehind) && now < deadline) return
+    if (waitMs > 0 && replica.parts.awakeMs() < deadline) return
+    // What a copy has brought so far may have ended where the rest of it says so.
+    if (!replica.ready && replica.copying.isComing) return
     invariant(replica.list.includes(self), 'who acts for a range is in its list (A5)')
     replica.role = 'owner'
     replica.unsure = !sure
@@ -82,13 +94,57 @@ export class Activation {
     else if (round.viewId !== parts.view().id) replica.round = this.newRound(now)
   }
 
-  /** This store has joined no copy yet, and one that lives and keeps or kept the range has not been heard, or not wholly. */
-  #isBehind(round: Round): boolean {
-    const { ready, list, lists, parts, applied } = this.#replica
-    if (ready) return false
-    const asked = [...list, ...lists.open.flatMap(({ members }) => members)]
+  /** The store does not act under this view, and what it had when it said so is applied here. */
+  hasCeased(round: Round, store: string): boolean {
+    const { parts, applied } = this.#replica
+    const answer = round.answers.get(store)
+    if (answer === undefined || answer.active || answer.viewId !== round.viewId) return false
+    // It may have begun to act since.
+    if (this.#replica.peers.get(store)?.active === true) return false
+    return round.isHeard(store, parts.self, applied)
+  }
+
+  /** It says something of itself while it is waited for: what, it is asked at once. */
+  told(store: string): void {
+    const { role, round, outgoing } = this.#replica
+    if (role === 'activating' && round !== undefined && !this.hasCeased(round, store))
+      outgoing.tell(store, 'ask', round.number)
+  }
+
+  /**
+   * Whom it has to hear: the list, and former ones. As long as it has nothing, and has heard nobody that is ready, all that
+   * live: those of the list may all be as new, and know of no other that kept the range.
+   */
+  asked(round: Round): Set<string> {
+    const { list, lists, ready, parts, applied } = this.#replica
+    const stores = new Set([...list, ...lists.open.flatMap(({ members }) => members)])
+    const knowsAny = [...round.answers].some(
+      ([store, answer]) => answer.ready && round.isHeard(store, parts.self, applied),
+    )
+    if (!ready && !knowsAny) for (const store of parts.view().live()) stores.add(store)
+    return stores
+  }
+
+  /** How long it waits at most for those that it needs to hear, and has not; 0: there are none. */
+  #waitMs(round: Round, sure: boolean): number {
+    const { parts } = this.#replica
     const view = parts.view()
-    return asked.some(store => view.isLive(store) && !round.isHeard(store, parts.self, applied))
+    let waitMs = sure ? 0 : parts.options.unsureAfterMs
+    for (const store of this.asked(round)) {
+      if (store === parts.self || !view.isLive(store) || this.hasCeased(round, store)) continue
+      waitMs = Math.max(waitMs, this.#waitMsFor(round, store))
+    }
+    return waitMs
+  }
+
+  /** Who has joined no copy yet has nothing but what others tell it, whoever acts. */
+  #waitMsFor(round: Round, store: string): number {
+    const { ready, parts, peers, applied } = this.#replica
+    const { unsureAfterMs, unsureWhenActsMs, unsureWhenNewMs } = parts.options
+    const isConnected = parts.host.isConnected(store)
+    if (!ready && isConnected && !round.isHeard(store, parts.self, applied)) return unsureWhenNewMs
+    const mayAct = isConnected && peers.get(store)?.active !== false
+    return mayAct || !ready ? unsureWhenActsMs : unsureAfterMs
   }
 
   /** It has left the mesh, or is gone for so long that nobody waits for it any more. */

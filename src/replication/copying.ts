@@ -24,6 +24,11 @@ export class Copying {
     return this.#in
   }
 
+  /** The whole of the range comes in. */
+  get isComing(): boolean {
+    return this.#in?.isRepair === false
+  }
+
   /** Copies that come in, and that go out. */
   get underWay(): number {
     return (this.#in === undefined ? 0 : 1) + this.#out.size
@@ -113,7 +118,7 @@ export class Copying {
       if (outcome === 'bad' && this.isCurrent(copy)) this.#in = undefined
       if (outcome === 'taken') {
         replica.settle(host.monotonic())
-        replica.owe(() => this.#synced(copy, message))
+        replica.owed.push(() => this.#synced(copy, message))
         replica.parts.touch(replica)
       }
       done()

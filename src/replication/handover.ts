@@ -95,7 +95,7 @@ export class HandingOver {
       }
     }
     if (replica.role !== 'owner') return
-    replica.owe(() => host.send(grant.from, { type: 'activated', range, number: grant.number }))
+    replica.owed.push(() => host.send(grant.from, { type: 'activated', range, number: grant.number }))
   }
 
   activated(from: string, number: number, now: number): void {

@@ -20,6 +20,8 @@ export interface ReplicationView {
   /** The preference list of a range, with its stand-ins. */
   list(range: number): readonly string[]
   isLive(store: string): boolean
+  /** All stores that are live. */
+  live(): Iterable<string>
   /** When a store was found gone, epoch ms; undefined: it is not. */
   goneSince(store: string): number | undefined
 }
@@ -50,6 +52,8 @@ export interface ReplicaHost {
   nameOf(actor: number): string
   /** Calls back once all that was given to the host so far is synced. */
   afterSync(done: () => void): void
+  /** Its process can be asked: it may be late, but is not known to be gone. */
+  isConnected(store: string): boolean
   /** Best effort: what does not arrive is sent again. */
   send(store: string, message: Message): void
 

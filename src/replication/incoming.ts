@@ -97,14 +97,17 @@ export class Incoming implements Taker {
     peer.says(context, now)
     if (viewId !== this.#parts.view().id) this.#parts.host.exchangeViews(from)
     this.#hears(from, ready, active, now)
+    if (message.kind === 'ask' && number > 0) this.#yields(from, now)
     this.#joinLists(message.lists, now)
+    if (message.kind === 'tell') this.#replica.activation.told(from)
     if (message.kind === 'answer')
       this.#replica.round?.answered(from, number, { viewId, context, ready, active, durable })
     if (this.#replica.role === 'none') this.#replica.settle(now)
     // Others than those of the list are not to have it: what they get they would have to let go of again.
     const isListed = this.#replica.list.includes(from)
     if (isListed) this.#replica.outgoing.push(from, now)
-    if (message.kind === 'ask') this.#replica.owe(() => this.#replica.outgoing.tell(from, 'answer', number))
+    if (message.kind === 'ask')
+      this.#replica.owed.push(() => this.#replica.outgoing.tell(from, 'answer', number))
     else if (message.kind === 'tell' && !this.#replica.applied.contains(context))
       this.#replica.outgoing.askBack(from, now)
   }
@@ -142,6 +145,13 @@ export class Incoming implements Taker {
     this.#replica.settle(now)
   }
 
+  /** Who is to act by the view is there, and asks before it does: nobody stands in for it. */
+  #yields(from: string, now: number): void {
+    if (!this.#replica.standIn || from !== this.#replica.ownerByView()) return
+    this.#replica.standIn = false
+    this.#replica.settle(now)
+  }
+
   disown(from: string): void {
     const viewId = this.#parts.view().id
     this.#parts.host.send(from, { type: 'disown', range: this.#replica.range, viewId })
@@ -150,6 +160,7 @@ export class Incoming implements Taker {
   disowned(from: string, viewId: string, now: number): void {
     const { self, host, options } = this.#parts
     const mine = this.#parts.view().id
+    this.#replica.peer(from).active = false
     if (from !== this.#replica.owner() || this.#replica.role !== 'replica') return
     if (viewId !== mine) host.exchangeViews(from)
     if (!this.#replica.sweep.disowned(mine, now, options.overdueMs)) return

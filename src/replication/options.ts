@@ -11,8 +11,14 @@ export interface ReplicationOptions {
   /** How long a new owner waits for enough of its lists before it goes on unsure. Longer: surer, later fires. */
   readonly unsureAfterMs: number
   /**
-   * The same of one that has nothing of the range yet, for stores that live and have not answered. Longer: completed runs
-   * are not begun again on a busy machine; what only stores have that hang, and are not found out, fires later.
+   * The same for a store that lives, and acts or may, until it has said that it does not; and for any that lives, of one that
+   * has nothing of the range yet. Longer: completed runs are not begun again on a busy machine; what a store has that hangs,
+   * and is not found out, fires later.
+   */
+  readonly unsureWhenActsMs: number
+  /**
+   * The same of one that has nothing of the range yet, for a store that lives and is connected. It is late: what hangs is found
+   * out, and a connection that is stuck is cut, long before. Shorter: on a very busy machine completed runs are begun again.
    */
   readonly unsureWhenNewMs: number
   /** The same after its own start, when the others may be starting as well. */
@@ -47,7 +53,8 @@ export const REPLICATION_DEFAULTS: ReplicationOptions = {
   copy: { chunkRecordsMax: 1000, chunkBytesMax: 128 * 1024, retryMs: 500, patienceMs: 10_000 },
   inbox: { messagesMax: 64, bytesMax: 1024 * 1024 },
   unsureAfterMs: 1000,
-  unsureWhenNewMs: 30_000,
+  unsureWhenActsMs: 30_000,
+  unsureWhenNewMs: 300_000,
   unsureAfterStartMs: 5000,
   askMs: 250,
   resendMs: 500,

@@ -7,13 +7,13 @@ import type { Parts, Replica } from './replica.ts'
 /** So often the same changes are sent before the whole is offered. */
 const RESENDS_MAX = 8
 
-const NOBODY: ReadonlySet<string> = new Set()
-
 export class Outgoing {
   readonly #replica: Replica
   readonly #parts: Parts
 
+  /** Who sent changes in the turn of that list. */
   #senders = new Set<string>()
+  #owed: Array<() => void> | undefined
 
   constructor(replica: Replica) {
     this.#replica = replica
@@ -47,18 +47,19 @@ export class Outgoing {
 
   /** It sent changes, and is told what there is after the sync that covers all so far. */
   owesHave(to: string): void {
+    const { owed } = this.#replica
+    if (this.#owed !== owed) {
+      const senders = new Set<string>()
+      this.#owed = owed
+      this.#senders = senders
+      owed.push(() => {
+        for (const store of senders) this.#have(store)
+      })
+    }
     this.#senders.add(to)
   }
 
-  /** Who sent changes in this turn. */
-  takeSenders(): ReadonlySet<string> {
-    if (this.#senders.size === 0) return NOBODY
-    const senders = this.#senders
-    this.#senders = new Set()
-    return senders
-  }
-
-  have(to: string): void {
+  #have(to: string): void {
     const { range, synced: context } = this.#replica
     this.#parts.host.send(to, { type: 'have', range, durable: this.#parts.durable, context })
   }
@@ -87,17 +88,18 @@ export class Outgoing {
     round.askedAt = now
     const { self } = this.#parts
     const view = this.#parts.view()
-    const stores = new Set(this.#replica.list)
+    const isActivating = this.#replica.role === 'activating'
+    const stores = isActivating ? this.#replica.activation.asked(round) : new Set(this.#replica.list)
     // Who acts has to know what former lists had; who lets go needs the word of those that keep the range, and no more.
-    if (this.#replica.role === 'owner' || this.#replica.role === 'activating') {
+    if (this.#replica.role === 'owner') {
       for (const { members } of this.#replica.lists.open) for (const store of members) stores.add(store)
     }
     // Who acts needs what a store has once. Who lets go, or waits until somebody acts who has nothing more, asks anew: the word
     // of before may say that he does not act yet.
-    const isOnce = this.#replica.role === 'owner' || this.#replica.role === 'activating'
     for (const store of stores) {
       if (store === self || !view.isLive(store)) continue
-      if (isOnce && round.isHeard(store, self, this.#replica.applied)) continue
+      if (this.#replica.role === 'owner' && round.isHeard(store, self, this.#replica.applied)) continue
+      if (isActivating && this.#replica.activation.hasCeased(round, store)) continue
       this.tell(store, 'ask', round.number)
     }
   }

@@ -15,7 +15,8 @@ export class Peer {
   sent: Context = Context.EMPTY
   /** It has joined a copy. Until it says otherwise a store that was in the list before is. */
   ready = true
-  active = false
+  /** It acts, as it said last; undefined: it has not said. */
+  active: boolean | undefined
   /** What it has outlives it. */
   durable = true
   /** Of its last digest: its hash, a number for all of it (0: none came), and the number that it had heard from here. */

@@ -72,7 +72,8 @@ export class RangeReplica implements Replica {
   /** W of the list. */
   quorum: number
   generation = 0
-  #owed: Array<() => void> = []
+  /** To be told after the sync that covers all so far; another list with each turn. */
+  owed: Array<() => void> = []
   /** Also of a copy whose context is not joined yet. */
   hasRecords: boolean
 
@@ -179,8 +180,12 @@ export class RangeReplica implements Replica {
 
   /** Of this store's view: the first live one of the list that is ready; with none of these, the first live one. */
   owner(): string | undefined {
+    return this.standIn ? this.parts.self : this.ownerByView()
+  }
+
+  /** The same, of who stands in for it, too. */
+  ownerByView(): string | undefined {
     const { self } = this.parts
-    if (this.standIn) return self
     const view = this.parts.view()
     const live = this.list.filter(store => view.isLive(store))
     return live.find(store => this.isReadyAt(store)) ?? live.find(store => store !== self || !this.released)
@@ -310,7 +315,8 @@ export class RangeReplica implements Replica {
         this.handingOver.activated(from, message.number, now)
         break
       case 'overdue':
-        if (!this.isActing) this.incoming.disown(from)
+        // Who is about to act does not say that nobody does.
+        if (!this.isActing && this.role !== 'activating') this.incoming.disown(from)
         break
       case 'disown':
         this.incoming.disowned(from, message.viewId, now)
@@ -361,7 +367,6 @@ export class RangeReplica implements Replica {
 
   /** Does whatever is late; returns when it is to be called again, if nothing happens before. */
   tick(now: number): number {
-    const { options } = this.parts
     if (this.role === 'deleting') return Number.NEGATIVE_INFINITY
     if (this.role === 'replica') this.outgoing.tickSweep(now)
     if (now < this.quietUntil) return Math.min(this.quietUntil, this.outgoing.nextSweepAt)
@@ -370,9 +375,8 @@ export class RangeReplica implements Replica {
       (this.role === 'replica' && !this.ready && !this.released) ||
       (this.role === 'owner' && (this.unsure || this.lists.open.length > 0))
     if (wantsRound && this.round === undefined) this.round = this.activation.newRound(now)
-    const isHasty = this.role === 'activating' && now - this.activation.since < options.unsureAfterMs
-    const every = isHasty ? options.askMs : options.resendMs
-    if (this.round !== undefined && now - this.round.askedAt >= every) this.outgoing.ask(now)
+    const everyMs = this.activation.askEveryMs
+    if (this.round !== undefined && now - this.round.askedAt >= everyMs) this.outgoing.ask(now)
     this.handingOver.tick(now)
     this.#stability.tick(now)
     this.copying.tick(now)
@@ -393,11 +397,6 @@ export class RangeReplica implements Replica {
 
   // --- the end of a turn, and of a sync
 
-  /** To be told after the sync that covers all so far. */
-  owe(tell: () => void): void {
-    this.#owed.push(tell)
-  }
-
   /** Sends what is new, and returns what is to be done once all so far is synced. */
   flush(now: number): () => void {
     if (this.role === 'owner' || this.role === 'outside' || this.log.length > 0) {
@@ -408,16 +407,14 @@ export class RangeReplica implements Replica {
       }
     }
     const { applied, generation } = this
-    const owed = this.#owed
-    const senders = this.outgoing.takeSenders()
-    this.#owed = []
+    const owed = this.owed
+    this.owed = []
     return () => {
       if (generation !== this.generation) return
       // The same object where they are equal: then it is seen at a glance that all is synced.
       this.synced = applied.contains(this.synced) ? applied : this.synced.join(applied)
       this.#stability.news()
       this.parts.wake(this)
-      for (const store of senders) this.outgoing.have(store)
       for (const tell of owed) tell()
       this.#check(this.parts.host.monotonic())
     }
@@ -475,8 +472,7 @@ export class RangeReplica implements Replica {
   /** What waits for a sync speaks of a range that is no longer here. */
   #endTurns(): void {
     this.generation++
-    this.#owed = []
-    this.outgoing.takeSenders()
+    this.owed = []
   }
 
   peer(store: string): Peer {

@@ -22,6 +22,11 @@ export interface Parts {
   readonly durable: boolean
   /** Monotonic ms of this process's start. */
   readonly startedAt: number
+  /**
+   * Monotonic ms less the time in which this process was not awake: its ticks came late, so what was sent to it has not come
+   * yet either. What waits for others goes by this.
+   */
+  awakeMs(): number
   /** This store is about to go: it takes no range over any more. */
   isLeaving(): boolean
   view(): ReplicationView
@@ -70,11 +75,17 @@ export interface Replica {
     granted(grant: { readonly from: string; readonly number: number; readonly context: Context }): void
   }
   readonly copying: {
+    readonly isComing: boolean
     brings(entry: LogEntry): boolean
     chunk(from: string, message: CopyChunk, now: number, done: () => void): void
     tree(from: string, message: Tree, now: number): void
   }
-  readonly activation: { newRound(now: number): Round }
+  readonly activation: {
+    newRound(now: number): Round
+    asked(round: Round): Set<string>
+    hasCeased(round: Round, store: string): boolean
+    told(store: string): void
+  }
   readonly outgoing: {
     push(to: string, now: number): void
     tell(to: string, kind: Tail['kind'], number: number): void
@@ -90,6 +101,7 @@ export interface Replica {
   }
   peer(store: string): Peer
   owner(): string | undefined
+  ownerByView(): string | undefined
   isReadyAt(store: string): boolean
   /** What a store has synced, itself included. */
   confirmed(store: string): Context
@@ -98,8 +110,8 @@ export interface Replica {
   /** What follows from what has come in. */
   received(): void
   save(): void
-  /** To be told after the sync that covers all so far. */
-  owe(tell: () => void): void
+  /** To be told after the sync that covers all so far; another list with each turn. */
+  readonly owed: Array<() => void>
   apply(entry: LogEntry): void
   joined(context: Context, now: number): void
   becomeReady(now: number): void

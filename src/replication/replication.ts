@@ -5,7 +5,7 @@
  */
 
 import { invariant } from '../invariant.ts'
-import type { Acknowledged, Copies } from './acknowledgements.ts'
+import { type Acknowledged, type Copies, isKept } from './acknowledgements.ts'
 import type { Dot } from './context.ts'
 import type { FollowUp, RangeState, ReplicaEvents, ReplicaHost, ReplicationView } from './host.ts'
 import type { Message } from './messages.ts'
@@ -29,6 +29,9 @@ export interface ReplicationStart {
   readonly isFounder: boolean
 }
 
+/** Ticks that are further apart were late: the process was not awake in between. */
+const LATE_TICK_MS = 250
+
 export class Replication {
   readonly #host: ReplicaHost
   readonly #start: ReplicationStart
@@ -40,6 +43,9 @@ export class Replication {
   #view: ReplicationView | undefined
   #number: number
   #isLeaving = false
+  #tickedAt: number
+  /** How long ticks were late, beyond what is nothing. */
+  #lateMs = 0
 
   constructor(
     host: ReplicaHost,
@@ -50,6 +56,7 @@ export class Replication {
     this.#host = host
     this.#start = start
     this.#number = start.firstNumber
+    this.#tickedAt = host.monotonic()
     this.#parts = {
       self: start.self,
       host,
@@ -57,6 +64,7 @@ export class Replication {
       events,
       durable: start.durable,
       startedAt: host.monotonic(),
+      awakeMs: () => Math.min(host.monotonic(), this.#tickedAt + LATE_TICK_MS) - this.#lateMs,
       isLeaving: () => this.#isLeaving,
       view: () => {
         invariant(this.#view !== undefined, 'a view comes before everything else')
@@ -180,6 +188,15 @@ export class Replication {
     return replica
   }
 
+  /** What this process wrote is where it has to be before it may go, as far as anybody is there for it. */
+  get isKept(): boolean {
+    return [...this.#replicas.values()].every(replica => {
+      if (!replica.takesEnds) return true
+      const { actor, n } = replica.next()
+      return isKept(replica, replica.acks, { actor, n: n - 1 })
+    })
+  }
+
   /**
    * Hands over every range that this store acts for, before it leaves, and takes none over from now on. True while some
    * are under way; to be called until it is false.
@@ -199,9 +216,12 @@ export class Replication {
     return open
   }
 
+  /** To be called several times in a {@link LATE_TICK_MS}. */
   tick(): void {
-    if (this.#view === undefined) return
     const now = this.#host.monotonic()
+    this.#lateMs += Math.max(0, now - this.#tickedAt - LATE_TICK_MS)
+    this.#tickedAt = now
+    if (this.#view === undefined) return
     this.#schedule.tick(now, replica => {
       const nextAt = replica.tick(now)
       this.#forget(replica)

@@ -3,7 +3,7 @@
  * for anew only when somebody has confirmed more, or there is somebody else to confirm.
  *
  * Stores that keep a range are at the same context only when nothing happens there. Who acts hears from all of them how far
- * they are, and tells them what follows: what all have, and what they have to have themselves before that counts (trace 53).
+ * they are, and tells them what follows: what all have, and what they have to have themselves before that counts (trace 60).
  */
 
 import { Context } from './context.ts'

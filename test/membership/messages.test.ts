@@ -92,7 +92,13 @@ const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     line: fc.string({ unit: 'binary-ascii', maxLength: 255 }),
   }),
   fc.record({ type: type('join'), store: anyStore }),
-  fc.record({ type: type('welcome'), founding, records: fc.array(anyRecord, { maxLength: 3 }) }),
+  fc.record({
+    type: type('welcome'),
+    founding,
+    viewId: hex8,
+    stores: fc.nat(2000),
+    records: fc.array(anyRecord, { maxLength: 3 }),
+  }),
   fc.record({ type: type('ping'), seq: counter, target: anyStore, viewId: hex8, journalSeq: counter, news }),
   fc.record({ type: type('ack'), seq: counter, viewId: hex8, journalSeq: counter, news }),
   fc.record({ type: type('ping-req'), seq: counter, target: anyStore, news }),
@@ -212,7 +218,7 @@ test('the largest founding, hello and promise fit into a frame', () => {
   for (const message of [
     hello,
     { type: 'promise', ballot, accepted: { ballot, value }, seen },
-    { type: 'welcome', founding: value, records: [long(1), long(2)] },
+    { type: 'welcome', founding: value, viewId: 'ab'.repeat(8), stores: 2, records: [long(1), long(2)] },
   ] as const) {
     const frame = encodeMessage(MESH, START, message)
     expect(frame.length).toBeLessThanOrEqual(FRAME_BYTES_MAX)

@@ -142,8 +142,8 @@ export class BedNode {
     this.#disk.crash(options)
   }
 
-  async stop(): Promise<void> {
-    await this.#bed.done(this.engine.stop(0), 20_000)
+  async stop(graceMs = 0): Promise<void> {
+    await this.#bed.done(this.engine.stop(graceMs), 20_000 + graceMs)
     this.isUp = false
     this.#process?.die(false)
   }

@@ -462,6 +462,7 @@ test('trace 42: the same stores in another order have another owner, by every vi
       quorum: view.quorum,
       list: range => [...view.list(range)].reverse(),
       isLive: store => view.isLive(store),
+      live: () => view.live(),
       goneSince: store => view.goneSince(store),
     })
     expect(process.replication.owner(0)).toBe(before.at(-1))
@@ -526,6 +527,7 @@ test('trace 45: who was told of no list in between hears of it from those that i
       processOf(store).replication.viewChanged({
         ...{ id: id.padStart(16, '0'), quorum: 2, list: () => list },
         ...{ isLive: store => !away.includes(store), goneSince: () => undefined },
+        live: () => [a, b, c, d, e, f].filter(store => !away.includes(store)),
       })
     }
   }

@@ -10,7 +10,7 @@ import type { MeshHistory } from '../history.ts'
 import type { MeshOp, MeshStory } from '../tasks/task-history.ts'
 import { type MeshChecker, seconds } from './checker.ts'
 import { told, UNDER_WAY_MS } from './task-story.ts'
-import { reasonToRepeat, wasCutOff, wereSeveralDown } from './trouble.ts'
+import { reasonToRepeat, wasDeaf, wereSeveralDown } from './trouble.ts'
 
 export const cancel: MeshChecker = {
   name: 'cancel',
@@ -45,7 +45,7 @@ function checkStarts(
     if (startedAt <= from || startedAt >= to) continue
     // A pause leaves alone what was reached before it.
     if (op.method === 'pause' && (history.tasks?.atOf(instant) ?? 0) <= from) continue
-    const reason = wasCutOff(history, client, startedAt)
+    const reason = wasDeaf(history, client, startedAt)
       ? 'cut off'
       : isFirm && isSettled
         ? undefined
@@ -88,7 +88,7 @@ const CARRIED_OUT = ['created', 'replaced', 'exists', 'done']
 /** It changed what all knew: a change that somebody else made meanwhile may beat it where two acted at once. */
 function settledBefore(history: MeshHistory, story: MeshStory, op: MeshOp): boolean {
   const first = story.ops[0] as MeshOp
-  return story.ops.every(each => !wasCutOff(history, each.answers.at(-1)?.node ?? 0, each.ackAt ?? 0))
-    ? !wasCutOff(history, op.answers.at(-1)?.node ?? 0, first.sentAt)
+  return story.ops.every(each => !wasDeaf(history, each.answers.at(-1)?.node ?? 0, each.ackAt ?? 0))
+    ? !wasDeaf(history, op.answers.at(-1)?.node ?? 0, first.sentAt)
     : false
 }

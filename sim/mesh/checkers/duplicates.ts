@@ -1,17 +1,14 @@
 /**
  * A run is started again after its attempt failed. After it completed, or while it is under way, that needs a reason in
- * what was done to the mesh: a crash, a worker that was lost, a partition, a view that changed. Those are counted.
+ * what was done to the nodes that had it (repetition.ts). Those are counted.
  */
 
 import type { Attempt } from '../../history.ts'
 import type { MeshHistory } from '../history.ts'
 import type { MeshStory } from '../tasks/task-history.ts'
 import { type MeshChecker, seconds } from './checker.ts'
+import { reasonForBoth } from './repetition.ts'
 import { hasCompleted, runsOf, told } from './task-story.ts'
-import { reasonToRepeat } from './trouble.ts'
-
-/** Within so long after its end a completion is kept by as many stores as it takes, ms. */
-const KEPT_MS = 10_000
 
 export const duplicates: MeshChecker = {
   name: 'duplicates',
@@ -48,14 +45,7 @@ function judge(
   attempt: Attempt,
   fail: (text: string) => void,
 ): void {
-  const until = attempt.startedAt
-  const isSettled = hasCompleted(before)
-  const reason = reasonToRepeat(history, {
-    node: before.client,
-    since: before.receivedAt,
-    settledAt: isSettled ? Math.min(until, (before.endedAt as number) + KEPT_MS) : until,
-    until,
-  })
+  const reason = reasonForBoth(history, before, attempt)
   const kind = hasCompleted(before) ? 'completed twice' : 'twice at once'
   if (reason !== undefined) return history.count(`duplicates, ${kind}: ${reason}`)
   fail(

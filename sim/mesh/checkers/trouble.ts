@@ -16,7 +16,7 @@ const STOPPING = ['restart', 'restart-all', 'leave', 'replace']
 /** So many at once that what is left may know too little of what was agreed. */
 const MASSIVE = ['mass-crash', 'restart-all']
 /** Of three stores of a list two may be among so many. */
-const SEVERAL = 2
+export const SEVERAL = 2
 
 function overlaps({ from, to }: StrikeReport, since: number, until: number, healMs = HEAL_MS): boolean {
   return from <= until && to + healMs >= since
@@ -33,11 +33,21 @@ export function wasShaken(history: MeshHistory, since: number, until: number): b
   return history.strikes.some(each => kinds.includes(each.fault) && overlaps(each, since, until))
 }
 
-/** The node may not have heard the others at that instant. */
-export function wasCutOff(history: MeshHistory, node: number, at: number): boolean {
+/** The node may not have heard the others in the span, or stood still. */
+export function wasDeaf(history: MeshHistory, node: number, since: number, until = since): boolean {
+  return (
+    wasCutOff(history, node, since, until) ||
+    history.strikes.some(
+      each => each.fault === 'pause' && each.nodes.includes(node) && overlaps(each, since, until),
+    )
+  )
+}
+
+/** What others said may not have come to the node in the span, or what it said not to them. */
+export function wasCutOff(history: MeshHistory, node: number, since: number, until = since): boolean {
   return history.strikes.some(each => {
-    if (!overlaps(each, at, at)) return false
-    if (each.fault === 'pause' || each.fault === 'isolate') return each.nodes.includes(node)
+    if (!overlaps(each, since, until)) return false
+    if (each.fault === 'isolate') return each.nodes.includes(node)
     if (!CUTTING.includes(each.fault) && each.fault !== 'clog') return false
     return each.nodes.includes(node) || each.others.includes(node)
   })
@@ -92,7 +102,7 @@ export function wereSeveralDown(history: MeshHistory, at: number): boolean {
 }
 
 /** The most nodes that did not run at one instant of the span, or had come back only just before. */
-function mostDown(history: MeshHistory, since: number, until: number): number {
+export function mostDown(history: MeshHistory, since: number, until: number): number {
   const nodes = new Set(history.ends.filter(({ at }) => at <= until).map(({ node }) => node))
   const spans = [...nodes].flatMap(node => {
     const starts = history.starts.filter(each => each.node === node).map(({ at }) => at)

@@ -1,5 +1,6 @@
 /** The faults of a mesh; what only matters to tasks is apart, so that seeds of membership stay what they are. */
 
+import { busyMachine } from './busy-machine.ts'
 import { clockStep } from './clock-step.ts'
 import { clog } from './clog.ts'
 import { crash } from './crash.ts'
@@ -19,6 +20,7 @@ import { replace } from './replace.ts'
 import { restart } from './restart.ts'
 import { restartAll } from './restart-all.ts'
 import { rollback } from './rollback.ts'
+import { rollingRestart } from './rolling-restart.ts'
 import { slowDisk } from './slow-disk.ts'
 import { slowLinks } from './slow-links.ts'
 import { wipe } from './wipe.ts'
@@ -50,6 +52,8 @@ export const TASK_FAULTS: readonly MeshFault[] = [
   workerLoss,
   slowDisk,
   failedSync,
+  rollingRestart,
+  busyMachine,
 ]
 
 const BY_NAME = new Map([...MESH_FAULTS, ...TASK_FAULTS].map(fault => [fault.name, fault]))

@@ -1,21 +1,24 @@
-/** A new node joins, with an empty disk. */
+/** New nodes join, with empty disks: one, or several at once. */
 
-import type { MeshFault } from './fault.ts'
+import { type MeshFault, namesOf, pick, shuffled } from './fault.ts'
 
 export const join: MeshFault = {
   name: 'join',
-  meanMs: 60_000,
+  meanMs: 30_000,
   takesNodes: true,
   plan({ random, reserves }) {
-    const node = reserves[Math.floor(random.float() * reserves.length)]
+    if (reserves.length === 0) return undefined
+    const joining = shuffled(random, reserves.length).slice(0, 1 + pick(random, reserves.length))
     // Once it has joined it stays, and a second strike does nothing.
-    return node === undefined ? undefined : { nodes: [node], lastsMs: 10_000 }
+    return { nodes: joining.map(at => reserves[at] as number), lastsMs: 10_000 }
   },
   strike({ nodesOf, trace }, { nodes }) {
-    const [node] = nodesOf(nodes)
-    trace.note(`${node?.name} joins`)
-    node?.retire(false)
-    node?.start()
+    const joining = nodesOf(nodes)
+    trace.note(`${namesOf(joining)} join`)
+    for (const node of joining) {
+      node.retire(false)
+      node.start()
+    }
     return () => {}
   },
 }

@@ -76,6 +76,10 @@ export class MeshTasks {
     this.#workers[number]?.pause(paused)
   }
 
+  nodeLagged(number: number, ms: number): void {
+    this.#workers[number]?.lag(ms)
+  }
+
   loseWorker(number: number, dies: boolean): () => void {
     return this.#workers[number]?.lose(dies) ?? (() => {})
   }

@@ -43,6 +43,7 @@ export class MeshWorker {
   /** Lost, and not to come back yet. */
   #isHeld = false
   #isFlushing = false
+  #lagMs = 0
 
   constructor(node: TaskNode, ports: MeshWorkerPorts, isEmbedded: boolean) {
     this.isEmbedded = isEmbedded
@@ -109,6 +110,12 @@ export class MeshWorker {
     if (this.isEmbedded) this.#process.stop(paused)
   }
 
+  /** It is on the same machine, which has too much to do. */
+  lag(ms: number): void {
+    this.#lagMs = ms
+    this.#process.lag(ms)
+  }
+
   /** Its session closes while attempts run, and with `dies` its process ends, too. The returned function ends that. */
   lose(dies: boolean): () => void {
     this.#ports.tasks.workerLosses.push({ at: this.#ports.clock.monotonic(), node: this.#node.number })
@@ -126,6 +133,7 @@ export class MeshWorker {
   #die(): void {
     this.#process.die()
     this.#process = new SimulatedProcess(this.#ports.clock, this.#ports.trace)
+    this.#process.lag(this.#lagMs)
     this.#worker.die()
   }
 

@@ -153,10 +153,36 @@ describe.each(Object.keys(TASK_MIXES))('with the tasks of the mix %s', mix => {
 test('each fault of tasks strikes now and then, and some stores are lost one after the other', () => {
   const strikes = Object.keys(TASK_MIXES).flatMap(mix => plans(mix, 20).flatMap(plan => plan.strikes))
   const faults = new Set(strikes.map(({ fault }) => fault))
-  for (const fault of ['join', 'leave', 'replace', 'restart-all', 'worker-loss', 'slow-disk', 'failed-sync'])
-    expect(faults).toContain(fault)
+  const own = ['join', 'leave', 'replace', 'restart-all', 'worker-loss', 'slow-disk', 'failed-sync']
+  for (const fault of [...own, 'rolling-restart', 'busy-machine']) expect(faults).toContain(fault)
   const disks = plans('task-disks', 10).map(
     plan => plan.strikes.filter(({ fault }) => meshFault(fault).renewsStore === true).length,
   )
   expect(Math.max(...disks)).toBeGreaterThan(1)
+})
+
+test('machines get late by one to eight seconds, all at once or one of them', () => {
+  const busy = plans('task-busy', 10).flatMap(({ nodes, strikes }) => {
+    const size = nodes.filter(({ isReserve }) => isReserve !== true).length
+    return strikes.filter(({ fault }) => fault === 'busy-machine').map(strike => ({ ...strike, size }))
+  })
+  const shares = busy.map(({ nodes, size }) => nodes.length / size)
+  expect(shares.filter(share => share === 1).length).toBeGreaterThan(busy.length / 3)
+  expect(shares.filter(share => share < 1).length).toBeGreaterThan(busy.length / 4)
+  expect(busy.every(({ nodes, size }) => nodes.length === 1 || nodes.length === size)).toBe(true)
+  const late = busy.map(({ amount = 0 }) => amount)
+  expect(Math.min(...late)).toBeGreaterThanOrEqual(1000)
+  expect(Math.max(...late)).toBeLessThanOrEqual(8000)
+  expect(Math.max(...late)).toBeGreaterThan(6000)
+})
+
+test('several join at once, and their welcome is in many frames now and then; all restart in turn', () => {
+  const moves = plans('task-moves', 10)
+  const joins = moves.flatMap(({ strikes }) => strikes.filter(({ fault }) => fault === 'join'))
+  expect(joins.filter(({ nodes }) => nodes.length > 2).length).toBeGreaterThan(10)
+  const pages = moves.filter(({ chunkBytes }) => chunkBytes !== undefined).length
+  expect(pages).toBeGreaterThan(SEEDS.length / 4)
+  expect(pages).toBeLessThan(SEEDS.length)
+  const rolling = moves.flatMap(({ strikes }) => strikes.filter(({ fault }) => fault === 'rolling-restart'))
+  expect(new Set(rolling.map(({ amount = 0 }) => amount > 0.7)).size).toBe(2)
 })

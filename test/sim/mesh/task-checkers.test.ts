@@ -18,6 +18,7 @@ import {
   TaskHistory,
 } from '../../../sim/mesh/tasks/task-history.ts'
 import { VirtualClock } from '../../../sim/virtual-clock.ts'
+import type { StoreId } from '../../../src/membership/view.ts'
 import { runIdOf } from '../../../src/task/ids.ts'
 import { DEFAULT_POLICY } from '../../../src/task/policy.ts'
 import type { Schedule } from '../../../src/task/schedule.ts'
@@ -126,6 +127,20 @@ function ran(op: MeshOp, startedAt: number, changes: Partial<Attempt> = {}): Att
 
 function strike(fault: string, from: number, to: number, nodes: number[] = [0], others: number[] = []): void {
   history.strikes.push({ fault, from, to, nodes, others })
+}
+
+function started(node: number, at: number): void {
+  history.starts.push({ at, node, store: `s${node}` as StoreId, boot: 1, startId: '', disk: 1 })
+}
+
+function heldForAway(about: number, node: number): void {
+  started(about, 1000)
+  history.alarms.push({ at: 21_000, node, about, state: 'away', healthyMs: undefined, excuse: 'a test' })
+}
+
+function justStarted(node: number, busy: number): void {
+  started(node, 24_000)
+  strike('busy-machine', 15_000, 24_500, [busy])
 }
 
 function looked(node: number, range: number, changes: Partial<Inspection> = {}): Inspection {
@@ -341,12 +356,15 @@ describe('duplicates', () => {
 
   test.each<[string, (op: MeshOp) => void]>([
     ['crash', () => history.ends.push({ at: 21_000, node: 0 })],
-    ['worker loss', () => tasks.workerLosses.push({ at: 21_000, node: 0 })],
+    ['worker loss', () => tasks.workerLosses.push({ at: 20_005, node: 0 })],
     ['partition', () => strike('halves', 15_000, 22_000, [0], [1, 2])],
     ['pause', () => strike('pause', 15_000, 22_000, [1])],
-    ['orderly stop', () => strike('restart', 20_005, 22_000, [0])],
+    ['orderly stop', () => history.stops.push({ at: 20_005, node: 0, graceMs: 0 })],
+    ['held for away', () => heldForAway(0, 1)],
+    ['held for away', () => heldForAway(1, 2)],
+    ['out of reach', () => justStarted(1, 0)],
+    ['out of reach', () => justStarted(0, 1)],
     ['several down', () => history.ends.push({ at: 22_000, node: 1 }, { at: 23_000, node: 2 })],
-    ['view change', () => history.views.push({ at: 19_000, node: 1, view: {} as never })],
   ])('bears and counts one after a %s', (kind, happen) => {
     const op = oneShot('a', 1000, 20_000)
     ran(op, 20_001)
@@ -356,11 +374,49 @@ describe('duplicates', () => {
     expect(history.counters[`duplicates, completed twice: ${kind}`]).toBe(1)
   })
 
+  test('a node that was stopping and lived on was held for away by mistake, if it was live again', () => {
+    const op = oneShot('a', 1000, 20_000)
+    ran(op, 20_001)
+    ran(op, 25_000, { client: 1 })
+    heldForAway(0, 1)
+    history.stops.push({ at: 20_100, node: 0, graceMs: 10_000 })
+    expect(judged(duplicates)).toHaveLength(1)
+    const stores = [{ store: 's0', boot: 1, state: 'live' }]
+    history.views.push({ at: 21_500, node: 1, view: { stores } as never })
+    expect(judged(duplicates)).toEqual([])
+  })
+
+  test('a run that went to another node, as its own had no worker, is lost with its own', () => {
+    const op = oneShot('a', 1000, 20_000)
+    ran(op, 20_001, { end: undefined, endedAt: undefined })
+    ran(op, 25_000, { client: 1 })
+    history.stops.push({ at: 21_000, node: 2, graceMs: 0 })
+    expect(judged(duplicates)).toHaveLength(1)
+    strike('worker-loss', 15_000, 19_500, [2])
+    expect(judged(duplicates)).toEqual([])
+  })
+
   test.each<[string, () => void]>([
     ['a crash of another node', () => history.ends.push({ at: 21_000, node: 2 })],
+    ['a worker that was lost later', () => tasks.workerLosses.push({ at: 21_000, node: 0 })],
+    ['an orderly end', () => history.ends.push({ at: 21_000, node: 0, isOrderly: true })],
+    ['a stop that gave it the time', () => history.stops.push({ at: 20_005, node: 0, graceMs: 10_000 })],
+    ['a stop after it', () => history.stops.push({ at: 20_100, node: 0, graceMs: 0 })],
+    ['a stop of who starts it again', () => history.stops.push({ at: 20_005, node: 1, graceMs: 0 })],
+    ['a view that changed', () => history.views.push({ at: 19_900, node: 1, view: {} as never })],
+    ['another that was held for away', () => heldForAway(2, 1)],
+    [
+      'one that had ended, and was held for away',
+      () => {
+        history.ends.push({ at: 20_900, node: 0, isOrderly: true })
+        heldForAway(0, 1)
+      },
+    ],
+    ['a busy machine', () => strike('busy-machine', 15_000, 30_000, [0, 1, 2])],
+    ['a pause of another node', () => strike('pause', 15_000, 22_000, [2])],
     ['a crash before', () => history.ends.push({ at: 19_000, node: 0 })],
     ['a crash long after', () => history.ends.push({ at: 31_000, node: 0 })],
-    ['a restart long after', () => strike('restart', 31_000, 33_000)],
+    ['a restart long after', () => history.stops.push({ at: 31_000, node: 0, graceMs: 0 })],
     ['a slow disk', () => strike('slow-disk', 15_000, 30_000)],
     ['a partition that is long over', () => strike('halves', 1000, 3000, [0], [1, 2])],
   ])('%s is no reason', (_what, happen) => {

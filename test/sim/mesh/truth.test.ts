@@ -9,7 +9,11 @@ import { SeededRandom } from '../../../src/lib/seeded-random.ts'
 
 const WINDOW_MS = 30_000
 
-type Standing = Omit<MeshNode, 'isUp' | 'isPaused'> & { isUp: boolean; isPaused: boolean }
+type Standing = Omit<MeshNode, 'isUp' | 'isPaused' | 'isBusy'> & {
+  isUp: boolean
+  isPaused: boolean
+  isBusy: boolean
+}
 
 let clock: VirtualClock
 let theSwitch: SimulatedSwitch
@@ -28,6 +32,7 @@ function bed(size: number): void {
     host: theSwitch.host(`n${number}`),
     isUp: true,
     isPaused: false,
+    isBusy: false,
     isRetired: false,
     store: undefined,
     start: never,
@@ -35,6 +40,7 @@ function bed(size: number): void {
     powerCut: never,
     stop: never,
     pause: never,
+    lag: never,
     wipe: never,
     image: never,
     restore: never,
@@ -163,4 +169,15 @@ test('who is down says nothing once its last words have died away, and is misled
     nodes[0]!.isUp = true
   })
   expect(truth.misled()).toBe('n0')
+})
+
+test('who is late is not healthy, and may think the others dead', async () => {
+  bed(3)
+  await disturb(() => Object.assign(nodes[1] as Standing, { isBusy: true }))
+  expect(healthy()).toEqual([0, 2])
+  expect(truth.misled()).toBe('n1')
+  await disturb(() => Object.assign(nodes[1] as Standing, { isBusy: false }))
+  expect(healthy()).toEqual([0, 1, 2])
+  await clock.advanceBy(WINDOW_MS)
+  expect(truth.misled()).toBeUndefined()
 })
