@@ -43,8 +43,8 @@ export const DEFAULT_OPTIONS: EngineOptions = {
     journal: {
       durability: 'sync',
       intervalMs: 1000,
-      segmentBytesMax: 8 * 1024 * 1024,
-      segmentChangesMax: 32_768,
+      segmentBytesMax: 16 * 1024 * 1024,
+      segmentChangesMax: 65_536,
       fullPatienceMs: 5000,
       idleMs: 5000,
       idleChangesMin: 1000,
