@@ -1,5 +1,6 @@
 /** One node of a mesh that is measured, in a process of its own. It does what its parent asks, one request at a time. */
 
+import { existsSync, readdirSync } from 'node:fs'
 import { createNode, type Run } from '../src/index.ts'
 import { PAYLOAD, sleep } from './measure.ts'
 import type { Answer, Fire, Request } from './mesh-nodes.ts'
@@ -33,6 +34,12 @@ const node = await createNode({
     },
   },
 })
+
+function handles(): number {
+  return existsSync('/proc/self/fd')
+    ? readdirSync('/proc/self/fd').length
+    : process.getActiveResourcesInfo().length
+}
 
 async function bulk(count: number): Promise<void> {
   let left = count / BULK
@@ -72,7 +79,8 @@ async function answer(request: Request): Promise<Answer> {
   switch (request.do) {
     case 'status': {
       const { user, system } = process.cpuUsage()
-      return { status: await node.status(), cpuUs: user + system, rssBytes: process.memoryUsage().rss }
+      const { rss: rssBytes } = process.memoryUsage()
+      return { status: await node.status(), cpuUs: user + system, rssBytes, handles: handles() }
     }
     case 'bulk':
       await bulk(request.count)

@@ -27,6 +27,8 @@ export interface Answer {
   /** Of the process since its start. */
   readonly cpuUs?: number
   readonly rssBytes?: number
+  /** Open files and sockets; elsewhere than on Linux what keeps its event loop busy. */
+  readonly handles?: number
   /** Milliseconds. */
   readonly times?: readonly number[]
   readonly fires?: readonly Fire[]
@@ -138,6 +140,11 @@ export class BenchMesh {
       if (isWhole && owned === views[0]?.ranges.of) return
       await sleep(50)
     }
+  }
+
+  /** What each process asked has at the moment. */
+  all(): Promise<Answer[]> {
+    return Promise.all(this.nodes.map(node => node.ask({ do: 'status' })))
   }
 
   statuses(): Promise<StatusView[]> {

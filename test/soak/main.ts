@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { crash } from './crash.ts'
 import { mesh } from './mesh.ts'
 import { meshKills } from './mesh-kills.ts'
+import { meshLoad } from './mesh-load.ts'
 import { meshPartitions } from './mesh-partitions.ts'
 import { replication } from './replication.ts'
 import { simulation } from './simulation.ts'
@@ -12,6 +13,7 @@ const USAGE = `npm run soak -- NAME [options]
   crash       a real process under load, killed with kill -9: --kills N (default 200)
   mesh-kills  three real processes, one killed with kill -9 at a time, each third with its disk: --kills N (default 200)
   mesh-partitions  real processes, each with a network of its own, cut into parts: --scenario NAME (default all)
+  mesh-load   three real processes under an even load, whose memory and handles must not grow: --minutes M (default 30)
   simulation  seeds of the simulator, each in every mix of faults: --seeds N (default 1000)
   mesh        seeds of simulated meshes without tasks, each in the next mix of faults: --seeds N (default 2000)
   tasks       the same with tasks and their judges: --seeds N (default 5000)
@@ -27,6 +29,8 @@ else if (name === 'mesh-kills') {
   failures = await meshKills({ kills: number('kills', values.kills, 200, 1), seed })
 } else if (name === 'mesh-partitions') {
   failures = await meshPartitions({ seed, scenario: values.scenario })
+} else if (name === 'mesh-load') {
+  failures = await meshLoad({ minutes: number('minutes', values.minutes, 30, 1) })
 } else if (name === 'simulation') {
   failures = await simulation({ seeds: number('seeds', values.seeds, 1000, 1), seed })
 } else if (name === 'mesh') failures = await mesh({ seeds: number('seeds', values.seeds, 2000, 1), seed })
@@ -44,6 +48,7 @@ function read() {
       allowPositionals: true,
       options: {
         kills: { type: 'string' },
+        minutes: { type: 'string' },
         seeds: { type: 'string' },
         seed: { type: 'string' },
         scenario: { type: 'string' },
