@@ -161,9 +161,11 @@ function absent(world: World): string[] {
     if (create === undefined || creates.length > 0 || create.outcome !== 'done') continue
     const done = world.history.completions.filter(each => each.id === id)
     const endedAt = done.length < create.instants.length ? Number.NaN : Math.min(...done.map(each => each.at))
-    const cancels = ops.filter(op => op.kind === 'cancel' && op.outcome === 'done')
-    if (cancels.length > 0) continue
+    const cancels = ops.filter(op => op.kind === 'cancel')
+    if (cancels.some(({ outcome }) => outcome === 'done')) continue
     for (const op of ops) {
+      // One that was carried out and not confirmed yet may be lost; until then it says that there is none.
+      if (cancels.some(({ invokedAt }) => invokedAt < op.answeredAt)) continue
       if (op.outcome !== 'absent' || op.invokedAt <= create.answeredAt || op.answeredAt >= endedAt) continue
       found.push(`absent: ${op.kind} of ${id} at ${op.answeredAt}, created at ${create.answeredAt}`)
     }
