@@ -22,6 +22,8 @@ export interface VirtualClockOptions {
 }
 
 const delayMsMax = 2 ** 31 - 1
+/** As it was when this was loaded: a test framework may put a fake in its place later. */
+const immediate = setImmediate
 
 interface Event {
   readonly at: number
@@ -172,7 +174,7 @@ export class VirtualClock implements Clock {
 }
 
 function turn(): Promise<void> {
-  return new Promise(resolve => setImmediate(resolve))
+  return new Promise(resolve => immediate(resolve))
 }
 
 /** A binary heap, by instant and then by sequence. */
