@@ -120,7 +120,11 @@ export class VirtualClock implements Clock {
    * within `limitMs`, or nothing is waiting any more (the clock then stands at the limit).
    */
   async runUntil(predicate: () => boolean, limitMs: number): Promise<boolean> {
-    const limit = this.#monotonicMs + limitMs
+    return this.runUntilAt(predicate, this.#monotonicMs + limitMs)
+  }
+
+  /** The same, within the monotonic instant `limit`. */
+  async runUntilAt(predicate: () => boolean, limit: number): Promise<boolean> {
     let met = false
     await this.#drive(() => {
       met = predicate()
