@@ -175,9 +175,11 @@ export class Driver {
     const { clock, log, nodes } = this.#parts
     const now = clock.monotonic()
     if (this.#calls > 0 || log.isRunning || now < this.#askAt) return 0
-    const quietMs = now - this.#stirredAt
+    // Something is under way at this very instant: a frame, a run that is handed out.
+    if ((clock.nextAt ?? Number.POSITIVE_INFINITY) <= now) return 0
     const isAlone = nodes.length === 1
-    if (isAlone ? (clock.nextAt ?? Number.POSITIVE_INFINITY) <= now : quietMs < REST_MS) return 0
+    const quietMs = now - this.#stirredAt
+    if (!isAlone && quietMs < REST_MS) return 0
     const due = nodes.reduce((first, node) => Math.min(first, node.nextDueAt), at)
     const jumpMs = Math.floor(Math.min(due - this.#nowAt - LEAD_MS, AHEAD_MS / 4))
     if (jumpMs < JUMP_MS_MIN) return 0

@@ -197,7 +197,14 @@ export class SimulatedNode {
       store: { ...store, ranges: RANGES },
       scheduler: { ...scheduler, sleepMsMax: LOOK_MS },
       horizon: { ...horizon, aheadMs: AHEAD_MS },
-      mesh: { ...mesh, join, expect, replicas },
+      mesh: {
+        ...mesh,
+        join,
+        expect,
+        replicas,
+        // Former lists are waited for as long as it takes: days that are jumped leave no time to be done with them.
+        tasks: { ...mesh.tasks, replication: { ...mesh.tasks.replication, goneRetireMs: AHEAD_MS * 100 } },
+      },
     }
   }
 

@@ -108,7 +108,6 @@ export class SimulatedTestMesh implements TestMesh {
     if (this.#settings.fakeDate) this.#realDate = fakeDate(() => this.now)
   }
 
-  dump() { return this.#simulated.map(n => `${n.number}: ${n.nextDueAt - this.now} rest ${n.restMs} acting ${n.acting()}`) }
   get node(): Node {
     return this.#fronts[0] as Node
   }
