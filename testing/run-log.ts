@@ -68,6 +68,11 @@ export class RunLog {
     return promise.finally(() => invocation.waiting--)
   }
 
+  /** Nobody waits for a handler any more. */
+  letGo(): void {
+    this.#open.clear()
+  }
+
   /** The node's process is gone, and with it whatever ran there. */
   lost(node: number): void {
     for (const invocation of this.#open) {

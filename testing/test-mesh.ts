@@ -3,7 +3,7 @@
 import { SimulatedSwitch } from '../sim/network/switch.ts'
 import { VirtualClock } from '../sim/virtual-clock.ts'
 import type { Duration, Handler, Handlers, Instant, Node } from '../src/api/types.ts'
-import { CarillonError } from '../src/errors.ts'
+import { CarillonError, isCarillonError } from '../src/errors.ts'
 import { SeededRandom } from '../src/lib/seeded-random.ts'
 import { parseDuration } from '../src/task/duration.ts'
 import type { Profile } from '../src/task/profile.ts'
@@ -240,8 +240,12 @@ export class SimulatedTestMesh implements TestMesh {
 
   async #close(): Promise<void> {
     try {
+      this.#log.letGo()
       const up = this.#fronts.filter((_, i) => this.#simulated[i]?.isUp === true)
       await Promise.all(up.map(front => front.close({ graceMs: 0 })))
+    } catch (error) {
+      // A handler that hung has been told to whoever waited for it.
+      if (!isCarillonError(error, 'STUCK')) throw error
     } finally {
       for (const node of this.#simulated) node.kill(false)
       this.#realDate?.()
