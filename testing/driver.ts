@@ -136,26 +136,30 @@ export class Driver {
   async #run(at: number, isDone: () => boolean): Promise<boolean> {
     const { clock, log } = this.#parts
     for (;;) {
-      await this.#untilFree()
       let jumpMs = 0
-      const isHeld = (): boolean => log.holder !== undefined
+      const isAtOnce = (): boolean => (clock.nextAt ?? Number.POSITIVE_INFINITY) <= clock.monotonic()
+      const isHeld = (): boolean => log.isReady || log.holder !== undefined
       const met = await clock.runUntilAt(() => {
         jumpMs = 0
-        if (this.#failure !== undefined || isHeld() || isDone()) return true
+        if (this.#failure !== undefined || isDone()) return true
+        // What is under way at this very instant comes first: a frame, an answer, a run that is handed out.
+        if (isAtOnce()) return false
+        if (isHeld()) return true
         jumpMs = this.#jumpMs(at)
         return jumpMs > 0
       }, at - clock.wallOffset)
       if (this.#failure !== undefined) throw this.#failure.error
       if (jumpMs > 0) clock.jump(jumpMs)
-      else if (isHeld()) continue
-      else return met && isDone()
+      else if (met && isDone()) return true
+      else if (!isHeld()) return false
+      await this.#untilFree()
+      log.report()
     }
   }
 
   /** Waits in real time until no handler holds virtual time. */
   async #untilFree(): Promise<void> {
     const { log } = this.#parts
-    await realTurn()
     const from = realNow()
     for (let turns = 0; log.holder !== undefined && this.#failure === undefined; turns++) {
       if (turns < TURNS) await realTurn()
@@ -175,8 +179,6 @@ export class Driver {
     const { clock, log, nodes } = this.#parts
     const now = clock.monotonic()
     if (this.#calls > 0 || log.isRunning || now < this.#askAt) return 0
-    // Something is under way at this very instant: a frame, a run that is handed out.
-    if ((clock.nextAt ?? Number.POSITIVE_INFINITY) <= now) return 0
     const isAlone = nodes.length === 1
     const quietMs = now - this.#stirredAt
     if (!isAlone && quietMs < REST_MS) return 0

@@ -44,6 +44,21 @@ export class RunLog {
     return undefined
   }
 
+  /** Handlers have settled, and nobody has been told. */
+  get isReady(): boolean {
+    for (const { report } of this.#open) if (report !== undefined) return true
+    return false
+  }
+
+  /** Tells the workers of all that have settled, in the order of entry: called when no handler holds virtual time. */
+  report(): void {
+    for (const invocation of this.#open) {
+      if (invocation.report === undefined) continue
+      this.#open.delete(invocation)
+      invocation.report()
+    }
+  }
+
   /** Handlers are under way: their timeouts run. */
   get isRunning(): boolean {
     return this.#open.size > 0
@@ -64,7 +79,6 @@ export class RunLog {
     const invocation = this.#current.getStore()
     if (invocation === undefined) return promise
     invocation.waiting++
-    this.#report()
     return promise.finally(() => invocation.waiting--)
   }
 
@@ -80,7 +94,6 @@ export class RunLog {
       this.#open.delete(invocation)
       this.#end(invocation.entry, 'lost')
     }
-    this.#report()
   }
 
   ran(filter: RunFilter): TestRun[] {
@@ -130,9 +143,7 @@ export class RunLog {
     return new Promise((resolve, reject) => {
       const settle = (report: () => void): void => {
         // Of a node that crashed meanwhile nobody is told.
-        if (!this.#open.has(invocation)) return
-        invocation.report = report
-        this.#report()
+        if (this.#open.has(invocation)) invocation.report = report
       }
       Promise.resolve(result).then(
         value =>
@@ -147,17 +158,6 @@ export class RunLog {
           }),
       )
     })
-  }
-
-  /** Reports who has settled, up to the first that holds virtual time. */
-  #report(): void {
-    for (const invocation of this.#open) {
-      const { report, waiting } = invocation
-      if (report !== undefined) {
-        this.#open.delete(invocation)
-        report()
-      } else if (waiting === 0) return
-    }
   }
 
   #end(entry: Entry, outcome: 'completed' | 'failed' | 'aborted' | 'lost', value?: unknown): void {
