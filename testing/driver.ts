@@ -10,7 +10,7 @@
 
 import type { VirtualClock } from '../sim/virtual-clock.ts'
 import { CarillonError } from '../src/errors.ts'
-import { realNow, realSleep, realTurn } from './real-time.ts'
+import { realNow, realSleep, realTimer, realTurn } from './real-time.ts'
 import type { RunLog } from './run-log.ts'
 import { AHEAD_MS, LOOK_MS, REST_MS, type SimulatedNode } from './simulated-node.ts'
 
@@ -33,6 +33,8 @@ const JUMP_MS_MIN = 500
 const ASK_MS = 200
 /** A call that nobody answers is given up by the engine long before that. */
 const CALL_MS_MAX = 120_000
+/** Who waits so long in real time, while nothing moves, has forgotten to advance. */
+const HINT_MS = 1000
 /** Turns of the event loop to wait for a handler before it is waited for with a timer. */
 const TURNS = 100
 
@@ -46,6 +48,8 @@ export class Driver {
   #calls = 0
   /** Set while a goal is driven to; the drive in the background makes room. */
   #isAdvancing = false
+  /** How often time was moved. */
+  #moves = 0
   #background: Promise<void> | undefined
   #stale = false
   #failure: { readonly error: unknown } | undefined
@@ -73,15 +77,33 @@ export class Driver {
     this.#failed.reject(error)
   }
 
-  /** A call of a node is under way. What only waits for an end, however far that is, doesn't make time pass. */
-  async call<T>(promise: Promise<T>, isWaiting = false): Promise<T> {
-    if (!isWaiting) this.#calls++
+  /** A call of a node is under way. */
+  async call<T>(promise: Promise<T>): Promise<T> {
+    this.#calls++
     this.#drive()
     try {
       return await Promise.race([promise, this.#failed.promise])
     } finally {
-      if (!isWaiting) this.#calls--
+      this.#calls--
       this.stirred()
+    }
+  }
+
+  /** Somebody waits for an end, however far off it is: that doesn't make time pass. */
+  async wait<T>(promise: Promise<T>, what: string): Promise<T> {
+    this.#drive()
+    const moved = this.#moves
+    const forget = realTimer(HINT_MS, () => {
+      if (this.#isAdvancing || this.#moves !== moved || this.#parts.log.isRunning) return
+      process.emitWarning(
+        `${what} waits for virtual time, which nobody moves: await mesh.advance(...) before, or mesh.until(task.result())`,
+        { code: 'CARILLON_TESTING' },
+      )
+    })
+    try {
+      return await Promise.race([promise, this.#failed.promise])
+    } finally {
+      forget()
     }
   }
 
@@ -101,6 +123,7 @@ export class Driver {
     if (this.#isAdvancing)
       throw new CarillonError('CONFLICT', 'another advance or until is under way: await it before the next')
     this.#isAdvancing = true
+    this.#moves++
     try {
       await this.#background
       return await act()

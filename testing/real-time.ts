@@ -3,7 +3,7 @@
  * not stop virtual time. It is needed only while a handler waits for something real.
  */
 
-const { setImmediate: immediate, setTimeout: timeout, performance: machine } = globalThis
+const { setImmediate: immediate, setTimeout: timeout, clearTimeout: clear, performance: machine } = globalThis
 
 /** One turn of the event loop: what is ready runs. */
 export function realTurn(): Promise<void> {
@@ -16,4 +16,10 @@ export function realSleep(ms: number): Promise<void> {
 
 export function realNow(): number {
   return machine.now()
+}
+
+/** Calls back once, unless the function that is returned is called before. */
+export function realTimer(ms: number, callback: () => void): () => void {
+  const timer = timeout(callback, ms)
+  return () => clear(timer)
 }

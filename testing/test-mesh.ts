@@ -255,7 +255,8 @@ export class SimulatedTestMesh implements TestMesh {
   async #start(node: SimulatedNode, expect: number | undefined): Promise<void> {
     const front = await node.start(expect)
     this.#fronts[node.number] = trackedNode(front, {
-      call: (promise, isWaiting) => this.#log.waits(this.#driver.call(promise, isWaiting)),
+      call: promise => this.#log.waits(this.#driver.call(promise)),
+      wait: (promise, what) => this.#log.waits(this.#driver.wait(promise, what)),
       recorded: handler => this.#log.recorded(node.number, handler),
       skewMs: () => node.skewMs,
     })

@@ -7,8 +7,10 @@ import type { Handler, Node, Task } from '../src/api/types.ts'
 import type { EngineEvent } from '../src/wire/calls.ts'
 
 export interface Tracker {
-  /** A call is under way; `isWaiting`: for an end, however far off. */
-  call<T>(promise: Promise<T>, isWaiting: boolean): Promise<T>
+  /** A call is under way. */
+  call<T>(promise: Promise<T>): Promise<T>
+  /** Somebody waits for an end, however far off. */
+  wait<T>(promise: Promise<T>, what: string): Promise<T>
   recorded(handler: Handler): Handler
   /** How far the node's clock is ahead of the true one. */
   skewMs(): number
@@ -49,13 +51,13 @@ export function trackedNode(node: Node, tracker: Tracker): Node {
       return proxy
     },
     async schedule(...args: Parameters<Node['schedule']>) {
-      const made = (await tracker.call(node.schedule(...args), false)) as unknown
+      const made = (await tracker.call(node.schedule(...args))) as unknown
       return Array.isArray(made) ? made.map(tracked) : tracked(made as Task)
     },
     async *tasks(...args: Parameters<Node['tasks']>) {
       const tasks = node.tasks(...args)[Symbol.asyncIterator]()
       for (;;) {
-        const { done, value } = await tracker.call(tasks.next(), false)
+        const { done, value } = await tracker.call(tasks.next())
         if (done === true) return
         yield value
       }
@@ -67,7 +69,7 @@ export function trackedNode(node: Node, tracker: Tracker): Node {
     name: task.name,
     status: task.status,
     copies: task.copies,
-    result: options => tracker.call(task.result(options), true),
+    result: options => tracker.wait(task.result(options), `the result of ${task.id} (${task.name})`),
   })
 
   const proxy: Node = new Proxy(node, {
@@ -77,7 +79,7 @@ export function trackedNode(node: Node, tracker: Tracker): Node {
       if (typeof value !== 'function') return value
       return (...args: unknown[]) => {
         const result: unknown = value.apply(node, args)
-        return result instanceof Promise ? tracker.call(result, false) : result
+        return result instanceof Promise ? tracker.call(result) : result
       }
     },
   })

@@ -115,6 +115,27 @@ describe('virtual time', () => {
     await expect(mesh.until(failing.result())).rejects.toMatchObject({ code: 'RUN_CANCELLED' })
   })
 
+  test('who waits without an advance is told so', async () => {
+    const mesh = await meshOf({ handlers: { mail: () => 'sent' } })
+    const told = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+    const early = await mesh.node.schedule({ id: 'early', name: 'mail', after: '1h' })
+    const later = await mesh.node.schedule({ id: 'later', name: 'mail', after: '2h' })
+    const ends = [early.result(), later.result()]
+    await mesh.advance('1h')
+    await ends[0]
+    const third = mesh.node.schedule({ id: 'third', name: 'mail', after: '1h' }).then(task => task.result())
+    await realSleep(1100)
+    expect(told.mock.calls).toEqual([
+      [
+        expect.stringMatching(/^the result of third \(mail\) waits.*mesh\.advance/),
+        { code: 'CARILLON_TESTING' },
+      ],
+    ])
+    await mesh.advance('2h')
+    expect(await Promise.all([...ends, third])).toEqual(['sent', 'sent', 'sent'])
+    told.mockRestore()
+  })
+
   test('a task for now is carried out without an advance', async () => {
     for (const nodes of [1, 3]) {
       const mesh = await meshOf({ nodes, handlers: { double: (run: Run<number>) => run.payload * 2 } })
