@@ -13,9 +13,16 @@ import type { VirtualClock } from './virtual-clock.ts'
 /** No frame is longer under way than this, ms (unless its receiver is stopped). */
 export const LATENCY_MS_MAX = 4
 
+export interface ChannelPorts {
+  readonly clock: VirtualClock
+  readonly random: Random
+  /** Draws how long a frame is under way, ms. Default: 0.02 to {@link LATENCY_MS_MAX}, mostly short. */
+  readonly latencyMs?: (random: Random) => number
+}
+
 /** Two ends of one pipe; `a` and `b` are the processes that hold them. */
 export function channelPair(
-  ports: { readonly clock: VirtualClock; readonly random: Random },
+  ports: ChannelPorts,
   a: SimulatedProcess,
   b: SimulatedProcess,
 ): [ChannelEnd, ChannelEnd] {
@@ -30,6 +37,7 @@ export class ChannelEnd implements WorkerChannel {
   peer!: ChannelEnd
   readonly #clock: VirtualClock
   readonly #random: Random
+  readonly #latencyMs: (random: Random) => number
   readonly #process: SimulatedProcess
   readonly #kind: number
   #events: WorkerChannelEvents | undefined
@@ -39,13 +47,10 @@ export class ChannelEnd implements WorkerChannel {
   /** No frame to this end arrives before the one that was sent before it. */
   #arrivesAt = 0
 
-  constructor(
-    ports: { readonly clock: VirtualClock; readonly random: Random },
-    process: SimulatedProcess,
-    kind: number,
-  ) {
+  constructor(ports: ChannelPorts, process: SimulatedProcess, kind: number) {
     this.#clock = ports.clock
     this.#random = ports.random
+    this.#latencyMs = ports.latencyMs ?? localLatency
     this.#process = process
     this.#kind = kind
   }
@@ -84,7 +89,7 @@ export class ChannelEnd implements WorkerChannel {
   }
 
   #arrive(what: (events: WorkerChannelEvents) => void): void {
-    const latency = 0.02 + this.#random.float() ** 4 * (LATENCY_MS_MAX - 0.1)
+    const latency = this.#latencyMs(this.#random)
     const at = Math.max(this.#arrivesAt, this.#clock.monotonic() + latency)
     this.#arrivesAt = at
     this.#clock.setTimer(at - this.#clock.monotonic(), () => {
@@ -96,4 +101,8 @@ export class ChannelEnd implements WorkerChannel {
       })
     })
   }
+}
+
+function localLatency(random: Random): number {
+  return 0.02 + random.float() ** 4 * (LATENCY_MS_MAX - 0.1)
 }

@@ -22,6 +22,8 @@ export interface VirtualClockOptions {
 }
 
 const delayMsMax = 2 ** 31 - 1
+/** As it was when this was loaded: a test framework may put a fake in its place later. */
+const immediate = setImmediate
 
 interface Event {
   readonly at: number
@@ -118,7 +120,11 @@ export class VirtualClock implements Clock {
    * within `limitMs`, or nothing is waiting any more (the clock then stands at the limit).
    */
   async runUntil(predicate: () => boolean, limitMs: number): Promise<boolean> {
-    const limit = this.#monotonicMs + limitMs
+    return this.runUntilAt(predicate, this.#monotonicMs + limitMs)
+  }
+
+  /** The same, within the monotonic instant `limit`. */
+  async runUntilAt(predicate: () => boolean, limit: number): Promise<boolean> {
     let met = false
     await this.#drive(() => {
       met = predicate()
@@ -172,7 +178,7 @@ export class VirtualClock implements Clock {
 }
 
 function turn(): Promise<void> {
-  return new Promise(resolve => setImmediate(resolve))
+  return new Promise(resolve => immediate(resolve))
 }
 
 /** A binary heap, by instant and then by sequence. */

@@ -244,6 +244,14 @@ export class Engine {
     return this.#mesh
   }
 
+  /**
+   * When the first task in memory is due, epoch ms of this engine's clock; Infinity if none is. What lies beyond the horizon
+   * is not in it.
+   */
+  get nextDueAt(): number {
+    return this.#scheduler.nextDueAt
+  }
+
   get #ownership(): Ownership {
     return this.#mesh?.tasks ?? this.#alone
   }

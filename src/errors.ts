@@ -34,6 +34,7 @@ export type ErrorCode =
   | 'OTHER_VERSION' // a node was not let in: it speaks another version of the mesh's protocol
   | 'TOKEN_REFUSED' // a node was not let in: its join token is used, expired or unknown
   | 'NOT_CONNECTED' // a client has no connection to any node; the message says which addresses were tried, and why each failed
+  | 'STUCK' // carillon/testing: a handler hangs in real time, or what until() waits for does not come
   | 'UNREACHABLE' // no node answers there (the HTTP client, the CLI, a question to the node that acts), or can be found that way
 
 export class CarillonError extends Error {

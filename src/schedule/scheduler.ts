@@ -67,6 +67,11 @@ export class Scheduler<R extends Run> {
     return this.#wheels.reduce((sum, wheel) => sum + wheel.size, 0)
   }
 
+  /** When the first of what is armed is due, epoch ms, or a little before; Infinity if nothing is armed. */
+  get nextDueAt(): number {
+    return this.#wheels.reduce((first, wheel) => Math.min(first, wheel.nextDue()), Number.POSITIVE_INFINITY)
+  }
+
   start(): void {
     this.#stopped = false
     this.#readClock()

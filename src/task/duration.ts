@@ -1,19 +1,19 @@
 /**
- * Durations as one writes them: milliseconds, '1h30m' (units w d h m s ms, each once, large to small) or ISO 8601
- * ('PT10M', 'P1DT2H', 'P2W'). A day is 24 hours, a week seven of them. Months and years have no fixed length and are
+ * Durations as one writes them: milliseconds, '1h30m' or '3 weeks' (units w d h m s ms, or their words, each once, large to
+ * small), or ISO 8601 ('PT10M', 'P1DT2H', 'P2W'). A day is 24 hours, a week seven of them. Months and years have no fixed length and are
  * refused: cron has them. What is written in parts of a millisecond is rounded to whole ones.
  */
 
 import { CarillonError } from '../errors.ts'
 
 const ALLOWED =
-  "a duration is '500ms', '10m', '1h30m', '2d', '1w', ISO 8601 like 'PT10M' or 'P1DT2H', or milliseconds from 0"
+  "a duration is '500ms', '10m', '1h30m', '2d', '3 weeks', ISO 8601 like 'PT10M' or 'P1DT2H', or milliseconds from 0"
 const CALENDAR = 'months and years have no fixed length; use cron'
 
 const TEXT_LENGTH_MAX = 64
 const UNITS_MS = [604_800_000, 86_400_000, 3_600_000, 60_000, 1000, 1]
-const SHORT =
-  /^(?:(\d+(?:\.\d+)?)w)?(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?$/
+const UNITS = ['w|weeks?', 'd|days?', 'h|hours?', 'm|min|minutes?', 's|sec|seconds?', 'ms|milliseconds?']
+const SHORT = new RegExp(`^${UNITS.map(unit => `(?:(\\d+(?:\\.\\d+)?)(?:${unit}))?`).join('')}$`)
 /** A `T` must be followed by something. */
 const ISO = /^P(?:(\d+)W)?(?:(\d+)D)?(?:T(?=\d)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:[.,]\d+)?)S)?)?$/i
 const ISO_CALENDAR = /^P(?:[\d.,]+[WD])*[\d.,]+[YM]/i

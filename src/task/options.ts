@@ -2,7 +2,7 @@
 
 import type { Guarantee, Overlap, Precision } from './policy.ts'
 
-/** `'500ms'`, `'10m'`, `'1h30m'`, ISO 8601 like `'PT10M'`, or milliseconds. */
+/** `'500ms'`, `'10m'`, `'1h30m'`, `'3 weeks'`, ISO 8601 like `'PT10M'`, or milliseconds. */
 export type Duration = string | number
 
 /** A Date, epoch milliseconds, or ISO 8601; without an offset a text needs `tz`. */

@@ -1,11 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { importViolations } from './imports.ts'
+import { importViolations, kitViolations } from './imports.ts'
 import { filesUnder, ROOT } from './source.ts'
 
+const sourcesUnder = (...folders: string[]) =>
+  new Map(
+    folders
+      .flatMap(folder => filesUnder(folder))
+      .map(path => [path, readFileSync(join(ROOT, path), 'utf8')] as const),
+  )
+
 test('imports in src go one way, without cycles, and each dependency is imported in one file', () => {
-  const sources = new Map(filesUnder('src').map(path => [path, readFileSync(join(ROOT, path), 'utf8')]))
+  const sources = sourcesUnder('src')
   const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     dependencies: Record<string, string>
   }
@@ -95,3 +102,32 @@ test('refuses a cycle, also of types, and a file that imports itself', () => {
 function check(sources: Record<string, string>, dependencies: string[] = []): string[] {
   return importViolations(new Map(Object.entries(sources)), dependencies)
 }
+
+test('the kit for tests stands on top of sim and src, and takes nothing that is not packed', () => {
+  const sources = sourcesUnder('src', 'sim', 'testing')
+  expect([...sources.keys()].some(path => path.startsWith('testing/'))).toBe(true)
+  expect(kitViolations(sources)).toEqual([])
+})
+
+test('refuses what the kit must not have', () => {
+  const violations = kitViolations(
+    new Map([
+      [
+        'testing/index.ts',
+        "import './a.ts'\nimport '../src/errors.ts'\nimport 'vitest'\nimport 'node:timers'",
+      ],
+      ['testing/a.ts', "import './index.ts'\nimport '../sim/clock.ts'\nimport '../test/support/x.ts'"],
+      ['sim/clock.ts', "import 'fast-check'\nimport '../testing/a.ts'\nimport '../src/index.ts'"],
+      ['sim/unreached.ts', "import 'fast-check'"],
+      ['src/errors.ts', ''],
+      ['src/index.ts', ''],
+    ]),
+  )
+  expect(violations).toEqual([
+    'testing/index.ts imports vitest: users may not have it',
+    'testing/a.ts imports test/support/x.ts, which is not packed',
+    'sim/clock.ts imports fast-check: users may not have it',
+    'sim/clock.ts imports testing/a.ts: nobody imports testing',
+    'an import cycle: testing/index.ts -> testing/a.ts -> testing/index.ts',
+  ])
+})

@@ -88,6 +88,39 @@ export function importViolations(
   return violations
 }
 
+/**
+ * What the kit for users' tests (`testing/`) does against its rule: it and what it needs of sim/ are packed, so they import
+ * nothing but each other, src and Node; and nobody imports it. What src may do is said above.
+ */
+export function kitViolations(sources: ReadonlyMap<string, string>): string[] {
+  const violations: string[] = []
+  const edges = new Map<string, string[]>()
+  const waiting = [...sources.keys()].filter(path => path.startsWith('testing/'))
+  // Cycles are looked for within testing/ alone: those in sim/network, of hosts and their ends, are older.
+  for (let path = waiting.shift(); path !== undefined; path = waiting.shift()) {
+    if (edges.has(path)) continue
+    const targets: string[] = []
+    edges.set(path, targets)
+    for (const specifier of new Set(importsOf(sources.get(path) ?? '').map(each => each.specifier))) {
+      if (specifier.startsWith('node:')) continue
+      const target = posix.join(posix.dirname(path), specifier)
+      if (!specifier.startsWith('.')) violations.push(`${path} imports ${specifier}: users may not have it`)
+      else if (!sources.has(target)) violations.push(`${path} imports ${target}, which is not packed`)
+      else if (target.startsWith('testing/')) targets.push(target)
+      else if (!inSrc(target)) waiting.push(target)
+    }
+  }
+  for (const [path, source] of sources) {
+    if (path.startsWith('testing/')) continue
+    for (const { specifier } of importsOf(source)) {
+      const target = posix.join(posix.dirname(path), specifier)
+      if (target.startsWith('testing/')) violations.push(`${path} imports ${target}: nobody imports testing`)
+    }
+  }
+  for (const cycle of cyclesOf(edges)) violations.push(`an import cycle: ${cycle.join(' -> ')}`)
+  return violations
+}
+
 function inSrc(path: string): boolean {
   return path.startsWith('src/')
 }

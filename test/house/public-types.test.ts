@@ -15,10 +15,13 @@ test("the package's declarations name no type of a dependency", { timeout: 120_0
   const { stdout, status } = spawnSync(process.execPath, [tsc, ...options], { cwd: ROOT, encoding: 'utf8' })
   expect(status, stdout).toBe(0)
   expect(
-    publicTypeViolations(path => {
-      const file = join(out, path)
-      return existsSync(file) ? readFileSync(file, 'utf8') : undefined
-    }),
+    publicTypeViolations(
+      path => {
+        const file = join(out, path)
+        return existsSync(file) ? readFileSync(file, 'utf8') : undefined
+      },
+      ['src/index.d.ts', 'testing/index.d.ts'],
+    ),
   ).toEqual([])
 })
 
@@ -30,7 +33,7 @@ test('finds what a declaration takes from elsewhere', () => {
     'b.d.ts': "export declare const level: import('classic-level').ClassicLevel\nexport * from './api/a.js'",
     'unreached.d.ts': "import 'typebox'",
   }
-  expect(publicTypeViolations(path => files[path])).toEqual([
+  expect(publicTypeViolations(path => files[path], ['index.d.ts'])).toEqual([
     'index.d.ts imports ./gone.js, which is not there',
     'api/a.d.ts references mocha',
     'b.d.ts imports classic-level',

@@ -6,10 +6,13 @@
 import { posix } from 'node:path'
 import { importsOf } from './source.ts'
 
-/** Goes from index.d.ts to all it reaches; a sentence for each import that is neither our own nor Node's. */
-export function publicTypeViolations(read: (path: string) => string | undefined): string[] {
+/** Goes from the entries to all they reach; a sentence for each import that is neither our own nor Node's. */
+export function publicTypeViolations(
+  read: (path: string) => string | undefined,
+  entries: readonly string[],
+): string[] {
   const violations: string[] = []
-  const waiting = ['index.d.ts']
+  const waiting = [...entries]
   const seen = new Set(waiting)
   for (let path = waiting.shift(); path !== undefined; path = waiting.shift()) {
     const text = read(path)!

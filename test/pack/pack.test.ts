@@ -10,7 +10,16 @@ import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { CHECKED, HANDLERS, OCCURRENCES, PREVIEW, PROGRAMS, type Printed, TSCONFIG } from './programs.ts'
+import {
+  CHECKED,
+  HANDLERS,
+  OCCURRENCES,
+  PREVIEW,
+  PROGRAMS,
+  type Printed,
+  TESTS,
+  TSCONFIG,
+} from './programs.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const OLDEST = '22.12.0'
@@ -44,7 +53,10 @@ describe('the packed package', () => {
     const installed = join(user, 'node_modules', 'carillon')
     const files = await readdir(installed, { recursive: true })
     expect(files).toEqual(expect.arrayContaining(['package.json', 'LICENSE', join('dist', 'index.js')]))
-    expect(files.filter(file => /(?:^|[\\/])(?:src|test|sim|scripts)(?:[\\/]|$)/.test(file))).toEqual([])
+    expect(files.filter(file => /(?:^|[\\/])(?:src|test|scripts)(?:[\\/]|$)/.test(file))).toEqual([])
+    // Of the simulator only what the kit for tests needs: no worlds, no workloads, no judges.
+    expect(files).toContain(join('dist', 'testing', 'index.js'))
+    expect(files).not.toContain(join('dist', 'sim', 'world.js'))
     expect(files.filter(file => /(?<!\.d)\.ts$/.test(file))).toEqual([])
   })
 
@@ -75,6 +87,22 @@ describe('the packed package', () => {
     const second = await runProgram(node, program, dataDir)
     expect(second).toMatchObject({ ...expected, tomorrow: 'scheduled' })
   })
+
+  test.each([
+    [OLDEST, 'kit.test.mjs'],
+    [OLDEST, 'kit.test.cjs'],
+    ['this', 'kit.test.mjs'],
+    ['this', 'kit.test.cjs'],
+  ])(
+    "the kit for tests works in Node's own runner: Node %s, %s",
+    { timeout: 60_000 },
+    async (version, file) => {
+      const node = version === 'this' ? process.execPath : nodeOf(version)
+      const { code, stdout, stderr } = await run(node, ['--test', '--test-reporter=tap', file], { cwd: user })
+      expect(code, `${stdout}\n${stderr}`).toBe(0)
+      expect(stdout).toMatch(/^# pass 1$/m)
+    },
+  )
 
   test('says plainly on an older Node which one it needs', { timeout: 60_000 }, async () => {
     const { code, stderr } = await run(nodeOf(TOO_OLD), ['program.mjs', join(scratch, 'none')], { cwd: user })
@@ -146,7 +174,7 @@ async function makeUser(): Promise<void> {
   await writeJson(join(user, 'package.json'), { name: 'user', private: true, type: 'module' })
   await npm(['install', '--prefer-offline', '--ignore-scripts=false', join(packed, tarball)], user)
   await writeJson(join(user, 'tsconfig.json'), TSCONFIG)
-  for (const [name, text] of Object.entries({ ...PROGRAMS, ...CHECKED, ...HANDLERS }))
+  for (const [name, text] of Object.entries({ ...PROGRAMS, ...CHECKED, ...HANDLERS, ...TESTS }))
     await writeFile(join(user, name), text)
   // The types of Node are the user's own, as with any package; ours serve here. npm would remove them: last.
   await mkdir(join(user, 'node_modules', '@types'), { recursive: true })

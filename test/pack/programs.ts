@@ -64,11 +64,54 @@ const double = async (run: Run<number>): Promise<number> => run.payload * 2
 ${BODY}`,
 }
 
+/** Tests of a user, for Node's own runner: the kit comes with the package, loaded in each way there is. */
+const TESTED = `
+test('a nightly task of three nodes', async () => {
+  const mesh = await createTestMesh({ nodes: 3, handlers: { double: async run => run.payload * 2 } })
+  await mesh.node.schedule({ id: 'n', name: 'double', payload: 21, cron: '0 3 * * *' })
+  await mesh.advance('1 week')
+  assert.equal(mesh.ran('double').length, 7)
+  assert.equal(mesh.runs[0].result, 42)
+  const error = await mesh.node.cancel('').catch(error => error)
+  assert.ok(isCarillonError(error, 'INVALID'), 'the errors are those of carillon itself')
+  await mesh.close()
+})
+`
+
+export const TESTS: Readonly<Record<string, string>> = {
+  'kit.test.mjs': `
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isCarillonError } from 'carillon'
+import { createTestMesh } from 'carillon/testing'
+${TESTED}`,
+
+  'kit.test.cjs': `
+const assert = require('node:assert/strict')
+const { test } = require('node:test')
+const { isCarillonError } = require('carillon')
+const { createTestMesh } = require('carillon/testing')
+${TESTED}`,
+}
+
 /** Only checked: how a CommonJS user of TypeScript sees the types, and what the types must refuse. */
 export const CHECKED: Readonly<Record<string, string>> = {
   'common.cts': `
 import carillon = require('carillon')
 export const create: typeof carillon.createNode = carillon.createNode
+`,
+
+  'testing.ts': `
+import { createTestMesh, type TestMesh, type TestRun } from 'carillon/testing'
+const handlers = { half: async (run: { payload: number }) => run.payload / 2 }
+export async function runs(): Promise<readonly TestRun[]> {
+  const mesh: TestMesh<typeof handlers> = await createTestMesh({ nodes: 3, handlers })
+  const task = await mesh.node.schedule({ name: 'half', payload: 21 })
+  const half: number = await mesh.until(task.result())
+  // @ts-expect-error: that handler takes a number
+  await mesh.node.schedule({ name: 'half', payload: String(half) })
+  return mesh.ran('half')
+}
 `,
 
   'refused.ts': `
