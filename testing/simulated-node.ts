@@ -202,8 +202,6 @@ export class SimulatedNode {
         join,
         expect,
         replicas,
-        // Former lists are waited for as long as it takes: days that are jumped leave no time to be done with them.
-        tasks: { ...mesh.tasks, replication: { ...mesh.tasks.replication, goneRetireMs: AHEAD_MS * 100 } },
       },
     }
   }

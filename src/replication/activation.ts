@@ -158,11 +158,17 @@ export class Activation {
     const replica = this.#replica
     const { self, host, options } = replica.parts
     const isGone = (store: string): boolean => this.#isGone(store)
-    const lists = replica.lists
-      .retire(list => isExchanged(round, list, self, replica.applied, isGone))
-      .forget(host.now() - 2 * options.goneRetireMs)
+    const retired = replica.lists.retire(list => isExchanged(round, list, self, replica.applied, isGone))
+    // Not in one step: who has heard of no end of a list brings it back.
+    const isNews = retired !== replica.lists
+    const lists = isNews ? retired : retired.forget(host.now() - 2 * options.goneRetireMs)
     if (lists === replica.lists) return
     replica.lists = lists
     replica.save()
+    if (!isNews) return
+    // As long as they hold one for open they wait for its members before they let go of what has ended.
+    const view = replica.parts.view()
+    for (const store of replica.list)
+      if (store !== self && view.isLive(store)) replica.outgoing.tell(store, 'tell', 0)
   }
 }

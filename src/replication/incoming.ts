@@ -113,12 +113,13 @@ export class Incoming implements Taker {
   }
 
   #joinLists(others: FormerLists, now: number): void {
-    const lists = this.#replica.lists.join(others)
-    if (lists === this.#replica.lists) return
+    const before = this.#replica.lists
+    const lists = before.join(others)
+    if (lists === before) return
     this.#replica.lists = lists
     if (this.#replica.list.includes(this.#parts.self) || this.#replica.holds) this.#replica.save()
-    // Who was asked before did not know of this list.
-    if (this.#replica.role === 'owner' && lists.open.length > 0)
+    // Who was asked before did not know of this list. One that is over is no reason to ask.
+    if (this.#replica.role === 'owner' && lists.open.some(list => !before.all.includes(list)))
       this.#replica.round = this.#replica.activation.newRound(now)
   }
 
