@@ -227,6 +227,7 @@ export class Engine {
     // Before anything is journaled: peers compare how far the journal was when this boot began.
     await this.#join(started)
     this.#state = 'running'
+    for (const taskId of started.evictedDead) this.#evictDead(taskId)
     await this.#space.look()
     await this.#residency.start()
     const startMs = this.#clock.monotonic() - from

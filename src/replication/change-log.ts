@@ -22,6 +22,9 @@ export interface ChangeLogOptions {
   readonly bytesMax: number
 }
 
+/** So many changes may be parts of larger frames that came: these are held whole for them. */
+const VIEWS_MAX = 64
+
 export class ChangeLog {
   readonly #options: ChangeLogOptions
   #entries: LogEntry[] = []
@@ -36,7 +39,11 @@ export class ChangeLog {
   }
 
   push(entry: LogEntry): void {
-    this.#entries.push(entry)
+    // Mostly all have them at once; with a store of the list away they would hold frames with others' changes for it.
+    const isPart = entry.bytes.byteLength < entry.bytes.buffer.byteLength
+    this.#entries.push(
+      isPart && this.#entries.length >= VIEWS_MAX ? { ...entry, bytes: entry.bytes.slice() } : entry,
+    )
     this.#bytes += entry.bytes.length
     const { changesMax, bytesMax } = this.#options
     let over = 0

@@ -36,9 +36,15 @@ export class Peer {
   /** How long confirmations have taken lately. */
   #latencyMs = 0
 
-  /** It has come into the list: it is asked, and has to say that it is ready, also if that is what it said last. */
+  /**
+   * It has come into the list: it is asked, and has to say what it has, and that it is ready, also if that is what it said
+   * last. It may have let go of all since.
+   */
   isNew(): void {
     this.ready = false
+    this.confirmed = undefined
+    this.said = undefined
+    this.sent = Context.EMPTY
     this.heard = 0
     this.knows = 0
   }

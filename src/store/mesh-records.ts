@@ -12,7 +12,7 @@ import type { RangeState, RecordHead } from '../replication/host.ts'
 import { type Change, changeIdOf, definesTask, readChange, type Update } from '../task/change.ts'
 import { waitingNumber } from '../task/follow-up.ts'
 import { takeRun } from '../task/merge.ts'
-import { Run, type TaskRecord } from '../task/record.ts'
+import { NO_BYTES, Run, type TaskRecord } from '../task/record.ts'
 import type { Actors } from '../task/version.ts'
 import { ENTRY } from './blob.ts'
 import { canonical, decodeCopy, encodeCopy, headOf } from './copies.ts'
@@ -149,7 +149,8 @@ export class MeshRecords<R extends Run> {
       new ByteReader(isDefinition ? bytes.slice() : bytes),
       this.#actors.learning,
     )
-    if (!isDefinition) for (const run of change.runs) if (run.body.length > 0) run.body = run.body.slice()
+    if (!isDefinition)
+      for (const run of change.runs) run.body = run.body.length > 0 ? run.body.slice() : NO_BYTES
     const out = journal.beginOther(range, n, this.#actors.startIdOf(actor))
     out.bytes(bytes)
     journal.endEntry()

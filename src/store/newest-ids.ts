@@ -7,7 +7,7 @@
 import type { Store } from '../ports/store.ts'
 import { taskIdOf, taskKey } from './keys.ts'
 
-/** The first character of a made id, as long as its nine digits of time begin with a zero: until the year 5188. */
+/** The first character of a made id, as long as its nine digits of time begin with a zero: until 2059. Later ones are looked for. */
 const FIRST = '0'
 const BEHIND = '1'
 /** Above every id: it is not known what the index has. */
@@ -43,10 +43,16 @@ export function idOfTime(ms: number): string {
 async function boundOf(store: Store, range: number, nowId: string): Promise<string> {
   const cursor = store.cursor({ gte: taskKey(range, nowId), lt: taskKey(range, BEHIND), values: false })
   try {
-    const page = await cursor.next(FUTURE_MAX)
-    const last = page.at(-1)
-    if (page.length === FUTURE_MAX) return UNKNOWN
-    return last === undefined ? nowId : taskIdOf(last[0])
+    let bound = nowId
+    for (let count = 0; ; ) {
+      // It may give fewer than there are: only nothing is the end.
+      const page = await cursor.next(FUTURE_MAX)
+      const last = page.at(-1)
+      if (last === undefined) return bound
+      bound = taskIdOf(last[0])
+      count += page.length
+      if (count >= FUTURE_MAX) return UNKNOWN
+    }
   } finally {
     await cursor.close()
   }

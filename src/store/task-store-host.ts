@@ -52,4 +52,6 @@ export interface Started {
   readonly states: ReadonlyMap<number, RangeState>
   /** Of a mesh: ranges with records, whether they have a state or not. */
   readonly withRecords: ReadonlySet<number>
+  /** Ids of dead tasks that are kept no longer: of a mesh they may be dropped once it is there. */
+  readonly evictedDead: readonly string[]
 }

@@ -130,14 +130,20 @@ export class TaskStore<R extends Run> extends MeshCalls<R> {
       this.#journal.adopt({ ...replayed, lastSeq: replayed.nextSeq - 1, states })
     }
     this.#prepare(identity)
-    const evicted = this.#evictedEarly ?? []
-    this.#evictedEarly = undefined
-    for (const taskId of evicted) this.#host.evictedDead(taskId)
     const withRecords = replicated ? await this.#reader.rangesWithRecords() : new Set<number>()
     await this.#newest.read(store, withRecords, idOfTime(now))
     for (const [range] of memory.ranges()) withRecords.add(range)
+    const evictedDead = this.#evictedEarly ?? []
+    this.#evictedEarly = undefined
     const { changes: replayedChanges, cut } = replayed
-    return { replayedChanges, cut, fresh: identity.fresh, states: this.#restart.states, withRecords }
+    return {
+      replayedChanges,
+      cut,
+      fresh: identity.fresh,
+      states: this.#restart.states,
+      withRecords,
+      evictedDead,
+    }
   }
 
   /** What was replayed is only in the journal, as far as is known. */

@@ -15,7 +15,8 @@ export interface LazyStartsOptions {
 
 interface Started {
   readonly run: LiveRun
-  readonly attempt: number
+  /** When the run was handed out: it may have come back untouched, and be handed out again. */
+  readonly at: number
 }
 
 /** Longer than this many times what attempts take: it is a long one. */
@@ -46,7 +47,7 @@ export class LazyStarts {
 
   add(run: LiveRun): void {
     run.handedAt = this.#clock.monotonic()
-    this.#started.push({ run, attempt: run.attempt })
+    this.#started.push({ run, at: run.handedAt })
     this.#arm()
   }
 
@@ -63,7 +64,7 @@ export class LazyStarts {
   #arm(): void {
     const [oldest] = this.#started
     if (this.#timer !== undefined || oldest === undefined) return
-    const inMs = oldest.run.handedAt + this.#waitMs - this.#clock.monotonic()
+    const inMs = oldest.at + this.#waitMs - this.#clock.monotonic()
     this.#timer = this.#clock.setTimer(Math.max(1, inMs), () => this.#due())
   }
 
@@ -81,9 +82,9 @@ export class LazyStarts {
 
 /** It was handed out later; one that has ended keeps nobody waiting. */
 function isYounger(started: Started, monotonic: number): boolean {
-  return isOpen(started) && started.run.handedAt > monotonic
+  return isOpen(started) && started.at > monotonic
 }
 
-function isOpen({ run, attempt }: Started): boolean {
-  return run.state === 'running' && run.attempt === attempt && !run.record.gone
+function isOpen({ run, at }: Started): boolean {
+  return run.state === 'running' && run.handedAt === at && !run.record.gone
 }

@@ -141,6 +141,7 @@ export class StoreBed {
     this.tasks = tasks
     await this.run(this.store.open())
     this.started = await this.run(tasks.start())
+    this.evictedDead.push(...this.started.evictedDead)
     if ((options.replicated ?? this.options.replicated) === true) this.#attach(tasks)
     return this.started
   }
