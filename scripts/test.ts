@@ -58,10 +58,10 @@ const steps: readonly Step[] = [
   },
   { name: 'terminal', script: ['test/terminal/main.ts'], limitMinutes: 3, needs: ['tmux'] },
   { name: 'the page of a run', script: ['test/page/main.ts'], limitMinutes: 2, needs: ['chromium'] },
-  { name: 'simulation', script: ['sim/main.ts', '--seed', '1', '--seeds', '30'], limitMinutes: 3.5 },
+  { name: 'simulation', script: ['sim/main.ts', '--seed', '1', '--seeds', '20'], limitMinutes: 3.5 },
   {
     name: 'simulation of meshes',
-    script: ['sim/main.ts', '--mesh', '--seed', '1', '--seeds', '20'],
+    script: ['sim/main.ts', '--mesh', '--seed', '1', '--seeds', '12'],
     limitMinutes: 3.5,
   },
   {

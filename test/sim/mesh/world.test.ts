@@ -54,7 +54,7 @@ describe('a seed', () => {
 })
 
 test.each(Object.keys(MEMBERSHIP_MIXES))('a seed of the mix %s passes', async mix => {
-  const { faults, counters } = await runMesh({ seed: 3, mix, minutes: 1 })
+  const { faults, counters } = await runMesh({ seed: 3, mix, minutes: 1, nodes: 5 })
   expect(faults).toEqual([])
   // Too many that found with each other may have stopped all.
   expect((counters.views ?? 0) + (counters['refused TOO_MANY_FRESH'] ?? 0)).toBeGreaterThan(0)
