@@ -61,15 +61,15 @@ const steps: readonly Step[] = [
   { name: 'simulation', script: ['sim/main.ts', '--seed', '1', '--seeds', '20'], limitMinutes: 3.5 },
   {
     name: 'simulation of meshes',
-    script: ['sim/main.ts', '--mesh', '--seed', '1', '--seeds', '12'],
+    script: ['sim/main.ts', '--mesh', '--seed', '1', '--seeds', '8'],
     limitMinutes: 3.5,
   },
   {
     name: 'simulation of meshes with tasks',
-    script: ['test/soak/main.ts', 'tasks', '--seed', '1', '--seeds', '30'],
+    script: ['test/soak/main.ts', 'tasks', '--seed', '1', '--seeds', '21'],
     limitMinutes: 3.5,
   },
-  { name: 'kill -9', script: ['test/soak/main.ts', 'crash', '--kills', '12'], limitMinutes: 2.5 },
+  { name: 'kill -9', script: ['test/soak/main.ts', 'crash', '--kills', '9'], limitMinutes: 2.5 },
   {
     name: 'a mesh cut into parts',
     script: ['test/soak/main.ts', 'mesh-partitions', '--scenario', 'short'],
