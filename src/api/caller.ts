@@ -7,6 +7,7 @@
 
 import { CarillonError } from '../errors.ts'
 import { type ByteReader, ByteWriter } from '../lib/bytes.ts'
+import { idHeadOf } from '../lib/made-ids.ts'
 import type { Random } from '../ports/random.ts'
 import { CALLER_BYTES, type DefinitionInput, writeDefinition } from '../task/definition.ts'
 import type { CallAnswers, CallRequest, ChangeRequest, EngineEvent } from '../wire/calls.ts'
@@ -97,12 +98,12 @@ export class Caller implements LinkUser {
     const now = this.#now()
     if (now > this.#idMs) {
       this.#idMs = now
-      this.#idHead = now.toString(36).padStart(9, '0')
+      this.#idHead = idHeadOf(now)
       this.#idCount = 0
     }
     if (this.#idCount === ID_COUNTS) {
       this.#idMs++
-      this.#idHead = this.#idMs.toString(36).padStart(9, '0')
+      this.#idHead = idHeadOf(this.#idMs)
       this.#idCount = 0
     }
     const count = this.#idCount++

@@ -252,22 +252,28 @@ export class MeshTasks implements Ownership, ChangeSink {
   }
 
   /** Hands over what this node acts for, so that the next owners go on at once; gives up after a while. */
-  async handOver(limitMs: number): Promise<void> {
-    const { clock } = this.#parts
-    const until = clock.monotonic() + limitMs
-    while (this.#replication?.handOver() === true && clock.monotonic() < until)
-      await new Promise<void>(resolve => clock.setTimer(this.#options.tickMs / 4, resolve))
+  handOver(limitMs: number): Promise<void> {
+    return this.#whileIn(limitMs, () => this.#replication?.handOver() === true)
   }
 
   /**
    * Waits until what was written here is on as many disks as it takes; gives up after a while. Nothing is started here: what
    * could not be handed over is offered again.
    */
-  async keep(limitMs: number): Promise<void> {
+  keep(limitMs: number): Promise<void> {
+    return this.#whileIn(
+      limitMs,
+      () => this.#replication?.isKept === false,
+      () => this.#replication?.handOver(),
+    )
+  }
+
+  /** Asks now and then, until there is nothing more to wait for, or the time is over. */
+  async #whileIn(limitMs: number, isOpen: () => boolean, again?: () => void): Promise<void> {
     const { clock } = this.#parts
     const until = clock.monotonic() + limitMs
-    while (this.#replication?.isKept === false && clock.monotonic() < until) {
-      this.#replication.handOver()
+    while (isOpen() && clock.monotonic() < until) {
+      again?.()
       await new Promise<void>(resolve => clock.setTimer(this.#options.tickMs / 4, resolve))
     }
   }

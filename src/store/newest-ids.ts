@@ -35,11 +35,6 @@ export class NewestIds {
   }
 }
 
-/** An id below all that are made at that time or later, epoch ms. */
-export function idOfTime(ms: number): string {
-  return Math.floor(ms).toString(36).padStart(9, FIRST)
-}
-
 async function boundOf(store: Store, range: number, nowId: string): Promise<string> {
   const cursor = store.cursor({ gte: taskKey(range, nowId), lt: taskKey(range, BEHIND), values: false })
   try {

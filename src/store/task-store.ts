@@ -11,6 +11,7 @@
  */
 
 import { invariant } from '../invariant.ts'
+import { idHeadOf } from '../lib/made-ids.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Random } from '../ports/random.ts'
 import type { Store, StoreCursor, StoreOp } from '../ports/store.ts'
@@ -27,7 +28,7 @@ import { MeshCalls } from './mesh-calls.ts'
 import { MeshRecords } from './mesh-records.ts'
 import { MeshRequests } from './mesh-requests.ts'
 import { actorOps, type Identity, startIdentity } from './meta.ts'
-import { idOfTime, NewestIds } from './newest-ids.ts'
+import { NewestIds } from './newest-ids.ts'
 import { AloneChanges, type ChangeSink, MeshChanges, type OwnChanges } from './own-changes.ts'
 import { PatientStore, type SharedStore } from './patient-store.ts'
 import { RangeClearing } from './range-clearing.ts'
@@ -131,7 +132,7 @@ export class TaskStore<R extends Run> extends MeshCalls<R> {
     }
     this.#prepare(identity)
     const withRecords = replicated ? await this.#reader.rangesWithRecords() : new Set<number>()
-    await this.#newest.read(store, withRecords, idOfTime(now))
+    await this.#newest.read(store, withRecords, idHeadOf(now))
     for (const [range] of memory.ranges()) withRecords.add(range)
     const evictedDead = this.#evictedEarly ?? []
     this.#evictedEarly = undefined

@@ -2,12 +2,13 @@
 
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { idHeadOf } from '../../src/lib/made-ids.ts'
 import type { Store, StoreCursor } from '../../src/ports/store.ts'
 import { taskKey } from '../../src/store/keys.ts'
-import { idOfTime, NewestIds } from '../../src/store/newest-ids.ts'
+import { NewestIds } from '../../src/store/newest-ids.ts'
 
 const NOW = Date.UTC(2026, 10, 28)
-const made = (ms: number): string => `${idOfTime(ms)}00abcdefg`
+const made = (ms: number): string => `${idHeadOf(ms)}00abcdefg`
 const id = fc.oneof(
   fc.integer({ min: -5, max: 5 }).map(s => made(NOW + s * 1000)),
   fc.constantFrom('0', '00', '0zz', '1', 'nightly', 'Z', '0mzzzzzzzzzzzzzzzz'),
@@ -34,7 +35,7 @@ test('what is in the index, before a start or since, is never said to be above i
       fc.array(id, { maxLength: 6 }),
       async (before, since) => {
         const newest = new NewestIds()
-        await newest.read(indexOf(before), before.length > 0 ? [3] : [], idOfTime(NOW))
+        await newest.read(indexOf(before), before.length > 0 ? [3] : [], idHeadOf(NOW))
         for (const each of since) newest.note(3, each)
         for (const each of [...before, ...since]) expect(newest.isAbove(3, each)).toBe(false)
       },
@@ -45,7 +46,7 @@ test('what is in the index, before a start or since, is never said to be above i
 
 test('ids that are made now are above it, range by range', async () => {
   const newest = new NewestIds()
-  await newest.read(indexOf([made(NOW - 5000), 'nightly']), [3], idOfTime(NOW))
+  await newest.read(indexOf([made(NOW - 5000), 'nightly']), [3], idHeadOf(NOW))
   expect(newest.isAbove(3, made(NOW))).toBe(true)
   expect(newest.isAbove(3, made(NOW - 1))).toBe(false)
   newest.note(3, made(NOW + 10))
@@ -58,6 +59,6 @@ test('ids that are made now are above it, range by range', async () => {
 test('with too many ids of the future nothing is above them', async () => {
   const newest = new NewestIds()
   const future = Array.from({ length: 1000 }, (_, i) => made(NOW + i))
-  await newest.read(indexOf(future), [3], idOfTime(NOW))
+  await newest.read(indexOf(future), [3], idHeadOf(NOW))
   expect(newest.isAbove(3, made(NOW + 3_600_000))).toBe(false)
 })

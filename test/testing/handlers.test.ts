@@ -2,23 +2,12 @@
 
 import { readFile } from 'node:fs/promises'
 import { setTimeout as realSleep } from 'node:timers/promises'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Run } from '../../src/api/run.ts'
-import { createTestMesh, type TestMesh } from '../../testing/index.ts'
+import { meshOf } from './meshes.ts'
 
-const open: TestMesh[] = []
 const HOUR = 3_600_000
 const BEGAN = Date.UTC(2026, 0, 1)
-
-async function meshOf(...args: Parameters<typeof createTestMesh>): Promise<TestMesh> {
-  const mesh = await createTestMesh(...args)
-  open.push(mesh)
-  return mesh
-}
-
-afterEach(async () => {
-  for (const mesh of open.splice(0)) await mesh.close()
-})
 
 test('virtual time stands still while a handler does real work', async () => {
   const mesh = await meshOf({

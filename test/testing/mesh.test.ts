@@ -1,23 +1,13 @@
 /** Crashes, partitions and skewed clocks of a test mesh; and that a seed replays. */
 
 import { setTimeout as realSleep } from 'node:timers/promises'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Run } from '../../src/api/run.ts'
-import { createTestMesh, type TestMesh, type TestRun } from '../../testing/index.ts'
+import type { TestRun } from '../../testing/index.ts'
+import { meshOf } from './meshes.ts'
 
-const open: TestMesh[] = []
 const SECOND = 1000
 const BEGAN = Date.UTC(2026, 0, 1)
-
-async function meshOf(...args: Parameters<typeof createTestMesh>): Promise<TestMesh> {
-  const mesh = await createTestMesh(...args)
-  open.push(mesh)
-  return mesh
-}
-
-afterEach(async () => {
-  for (const mesh of open.splice(0)) await mesh.close()
-})
 
 test('another node goes on when one crashes, and it comes back', async () => {
   const mesh = await meshOf({ nodes: 3, handlers: { tick: () => 1 } })

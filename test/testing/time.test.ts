@@ -2,22 +2,16 @@ import { setTimeout as realSleep } from 'node:timers/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Run } from '../../src/api/run.ts'
 import { isCarillonError } from '../../src/errors.ts'
-import { createTestMesh, type TestMesh, type TestRun } from '../../testing/index.ts'
+import { createTestMesh, type TestRun } from '../../testing/index.ts'
+import { meshOf } from './meshes.ts'
 
-const open: TestMesh[] = []
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 const BEGAN = Date.UTC(2026, 0, 1)
 
-async function meshOf(...args: Parameters<typeof createTestMesh>): Promise<TestMesh> {
-  const mesh = await createTestMesh(...args)
-  open.push(mesh)
-  return mesh
-}
-
-afterEach(async () => {
+// Before the mesh is closed: the last that was registered goes first.
+afterEach(() => {
   vi.useRealTimers()
-  for (const mesh of open.splice(0)) await mesh.close()
 })
 
 const instants = (runs: readonly TestRun[]): string[] => runs.map(({ at }) => new Date(at).toISOString())
