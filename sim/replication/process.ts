@@ -66,7 +66,8 @@ export class Process implements ReplicaHost, ReplicaEvents {
       firstNumber: world.random.uint32(),
       states: statesOf(disk.entries),
       withRecords: this.records.withRecords(),
-      isFounder,
+      // As in the product: who has anything on its disk has started before.
+      isFounder: isFounder && disk.entries.length === 0,
       durable: !world.isMemoryOnly(disk.store),
     })
   }

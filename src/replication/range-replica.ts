@@ -43,6 +43,7 @@ export class RangeReplica implements Replica {
   applied: Context
   synced: Context
   lists: FormerLists
+  knowsLists = false
   role: Role = 'none'
   /** This store has joined a copy since it came into the list. */
   ready: boolean
@@ -213,6 +214,7 @@ export class RangeReplica implements Replica {
     this.handingOver.take()
     if (this.role === 'activating') this.activation.check(now)
     if (this.role === 'owner' && this.round !== undefined) this.activation.checkExchanged(now)
+    if (this.role === 'replica' && this.ready && this.knowsLists) this.round = undefined
     if (this.role === 'replica' && !this.ready && this.round !== undefined) {
       for (const [store, answer] of this.round.answers) {
         if (answer.active && this.round.isHeard(store, self, this.applied)) {
@@ -372,7 +374,7 @@ export class RangeReplica implements Replica {
     if (now < this.quietUntil) return Math.min(this.quietUntil, this.outgoing.nextSweepAt)
     const wantsRound =
       this.role === 'outside' ||
-      (this.role === 'replica' && !this.ready && !this.released) ||
+      (this.role === 'replica' && !(this.ready && this.knowsLists) && !this.released) ||
       (this.role === 'owner' && (this.unsure || this.lists.open.length > 0))
     if (wantsRound && this.round === undefined) this.round = this.activation.newRound(now)
     const everyMs = this.activation.askEveryMs
@@ -461,6 +463,7 @@ export class RangeReplica implements Replica {
       this.#stability.clear()
       this.hasRecords = false
       this.ready = false
+      this.knowsLists = false
       this.round = undefined
       this.role = 'none'
       // It may have come into the list again meanwhile.

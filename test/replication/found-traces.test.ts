@@ -214,6 +214,45 @@ test('trace 52: who waits for the word of one that acts asks again those who did
   expect(listed().filter(({ ready }) => !ready)).toEqual([])
 })
 
+test('trace 62: two that were away at once do not know of the list that acknowledged meanwhile, and are not sure', () => {
+  const bed = new Bed({ stores: 4 })
+  const [a, b, c] = [...bed.list()] as [string, string, string]
+  const spare = spareOf(bed)
+  for (const store of [b, c]) bed.crash(store)
+  bed.pass(2000)
+  expect(bed.list()).toEqual([a, b, c, spare])
+  expect(bed.answered(bed.world.clients.call('create', 'task', a)).outcome).toBe('done')
+  bed.pass(500)
+  expect(bed.starts('task')).toEqual([a])
+  for (const store of [a, spare]) bed.crash(store)
+  for (const store of [b, c]) bed.restart(store)
+  bed.pass(2000)
+  // A majority of the one list that they know of, and no store of the other that was a majority.
+  expect(bed.armed()).toEqual([b])
+  expect([replicaOf(bed, b).unsure, bed.world.history.unsure]).toEqual([true, 1])
+  // With one of them at most could be something that nobody else has.
+  bed.restart(spare)
+  bed.pass(3000)
+  expect(bed.armed().map(store => replicaOf(bed, store).unsure)).toEqual([false])
+})
+
+test('who restarts is told of the lists by who was there, and is sure without the rest of the roster', () => {
+  const bed = new Bed({ stores: 6 })
+  const [a, b, c, ...others] = [...bed.list(), ...bed.world.upSites().map(({ disk }) => disk.store)]
+  const spares = others.filter(store => ![a, b, c].includes(store))
+  for (const store of [b, c] as string[]) {
+    bed.crash(store)
+    bed.restart(store)
+    bed.pass(1500)
+    expect(replicaOf(bed, store).knowsLists).toBe(true)
+  }
+  expect(bed.armed()).toEqual([a])
+  for (const store of [a, ...spares] as string[]) bed.crash(store)
+  bed.pass(3000)
+  expect(bed.armed()).toEqual([b])
+  expect(bed.world.history.unsure).toBe(0)
+})
+
 test('what comes in while records are read waits, in order, and is bounded', () => {
   const bed = new Bed()
   const [a, b] = [...bed.list()] as [string, string]
