@@ -253,6 +253,27 @@ test('who restarts is told of the lists by who was there, and is sure without th
   expect(bed.world.history.unsure).toBe(0)
 })
 
+test('trace 63: a copy brings nothing that a crash of its source undoes', () => {
+  const bed = new Bed({ seed: 3, stores: 4 })
+  const [a] = bed.list() as [string]
+  const spare = spareOf(bed)
+  bed.answered(bed.world.clients.call('create', 't0', a, { at: bed.inMs(60_000) }))
+  bed.pass(500)
+  bed.site(a).slowUntil = Number.POSITIVE_INFINITY
+  bed.world.clients.call('create', 't1', a, { at: bed.inMs(60_000) })
+  bed.pass(5)
+  const source = bed.site(a).process
+  const copied = bed.site(spare).process
+  if (source === undefined || copied === undefined) throw new Error('both are up')
+  expect([...source.records.of(0).keys()]).toEqual(['t0', 't1'])
+  expect(bed.site(a).disk.synced).toBeLessThan(bed.site(a).disk.entries.length)
+  copied.receive(a, { type: 'copy-offer', range: 0 })
+  bed.pass(30)
+  expect([...copied.records.of(0).keys()]).toEqual([])
+  bed.pass(800)
+  expect([...copied.records.of(0).keys()]).toEqual(['t0', 't1'])
+})
+
 test('what comes in while records are read waits, in order, and is bounded', () => {
   const bed = new Bed()
   const [a, b] = [...bed.list()] as [string, string]
