@@ -2,7 +2,7 @@
 
 import { hasEnded } from '../../src/task/merge.ts'
 import type { Completion, Op, Start } from './history.ts'
-import type { World } from './world.ts'
+import type { Mix, World } from './world.ts'
 
 export function check(world: World, when: 'healed' | 'end'): string[] {
   if (when === 'healed') return oneOwner(world)
@@ -81,6 +81,11 @@ function opsOf(world: World): Map<string, Op[]> {
   return byId
 }
 
+/** In a cut each side may have acknowledged one, and neither has heard of the other's: they are at the same time. */
+function isOfOtherSide({ options }: World, op: Op, last: Op): boolean {
+  return mayBeCut(options.mix) && op.outcome === 'done' && op.list !== last.list
+}
+
 /** What was acknowledged and not undone runs to completion. */
 function durable(world: World): string[] {
   const found: string[] = []
@@ -94,7 +99,10 @@ function durable(world: World): string[] {
       op =>
         op !== last &&
         op.kind !== 'trigger' &&
-        (Number.isNaN(op.answeredAt) || op.answeredAt >= last.invokedAt || op.kind === 'pause'),
+        (Number.isNaN(op.answeredAt) ||
+          op.answeredAt >= last.invokedAt ||
+          op.kind === 'pause' ||
+          isOfOtherSide(world, op, last)),
     )
     // With others at the same time, or after it, nobody can say which of them counts.
     if (others.length > 0) continue
@@ -123,8 +131,11 @@ function followedUp(world: World): string[] {
  */
 function knew(world: World, start: Start, ackedAt: number, list: string): boolean {
   if (start.unsure || !(start.actingSince > ackedAt)) return false
-  const { mix } = world.options
-  return (mix !== 'cuts' && mix !== 'storm') || start.lists.includes(list)
+  return !mayBeCut(world.options.mix) || start.lists.includes(list)
+}
+
+function mayBeCut(mix: Mix): boolean {
+  return mix === 'cuts' || mix === 'storm'
 }
 
 function cancelled(world: World): string[] {
@@ -153,8 +164,7 @@ function isCalm(world: World): boolean {
 
 /** Who says that there is no such task must know: it may have been acknowledged. */
 function absent(world: World): string[] {
-  const { mix } = world.options
-  if (mix === 'cuts' || mix === 'storm' || world.history.unsure > 0) return []
+  if (mayBeCut(world.options.mix) || world.history.unsure > 0) return []
   const found: string[] = []
   for (const [id, ops] of opsOf(world)) {
     const [create, ...creates] = ops.filter(op => op.kind === 'create')
