@@ -103,6 +103,13 @@ export class Context {
     return new Context(actors, ns, [...holes, { actor, n }], life)
   }
 
+  /** With a change that is known without those before it: what lacks of these are holes. */
+  withAlone(actor: number, n: number): Context {
+    let context: Context = this
+    while (context.of(actor) < n - 1) context = context.withHole(actor, context.of(actor) + 1)
+    return context.advance(actor, n)
+  }
+
   withLife(life: number): Context {
     return life <= this.life ? this : new Context(this.actors, this.ns, this.holes, life)
   }

@@ -168,9 +168,9 @@ function readFields(
       const number = reader.varuint()
       const viewId = readHex(reader, VIEW_ID_BYTES)
       const flags = readFlags(reader, READY | ACTIVE | MEMORY_ONLY | KNOWS)
-      const knows = (flags & KNOWS) !== 0
+      const state = { ...stateOf(flags), knows: (flags & KNOWS) !== 0 }
       const context = readContext(reader, names)
-      return { type, range, kind, number, viewId, ...stateOf(flags), context, lists: readLists(reader), knows }
+      return { type, range, kind, number, viewId, ...state, context, lists: readLists(reader) }
     }
     case 'digest': {
       const flags = readFlags(reader, READY | ACTIVE | ASKS | MEMORY_ONLY)

@@ -274,6 +274,45 @@ test('trace 63: a copy brings nothing that a crash of its source undoes', () => 
   expect([...copied.records.of(0).keys()]).toEqual(['t0', 't1'])
 })
 
+test('trace 64: what only a copied record tells of, as its source has lost its disk, gets its copies', () => {
+  const bed = new Bed({ seed: 3, stores: 4 })
+  const [a, , c] = [...bed.list()] as [string, string, string]
+  const spare = spareOf(bed)
+  for (let i = 0; i < 6; i++) bed.world.clients.call('create', `t${i}`, a, { at: bed.inMs(60_000) })
+  bed.pass(500)
+  const send = bed.world.network.send.bind(bed.world.network)
+  const held: Array<() => void> = []
+  bed.world.network.send = (from, to, message: Message) => {
+    if (message.type === 'append' || message.type === 'copy-offer') return
+    if (message.type !== 'copy-chunk') send(from, to, message)
+    else if (message.chunk === 0) held.push(() => send(from, to, message))
+  }
+  bed.crash(c)
+  for (let i = 0; i < 300 && !bed.list().includes(spare); i++) bed.pass(20)
+  bed.world.clients.retryMs = 9000
+  const op = bed.world.clients.call('create', 'a0', a, { at: bed.inMs(600) })
+  bed.pass(30)
+  bed.site(spare).process?.receive(a, { type: 'copy-offer', range: 0 })
+  bed.pass(20)
+  for (const give of held) give()
+  bed.pass(20)
+  const { process } = bed.site(spare)
+  if (process === undefined) throw new Error('it is up')
+  expect([...process.records.of(0).keys()]).toEqual(['a0', 't0'])
+  // It does not come back.
+  bed.crash(a)
+  bed.world.network.send = send
+  bed.restart(c)
+  bed.pass(4000)
+  const [owner] = bed.armed() as [string]
+  const dots = bed.site(owner).process?.records.get(0, 'a0')?.dots ?? []
+  expect(replicaOf(bed, owner).applied.coversAll(dots)).toBe(false)
+  expect(op.answeredAt).toBeNaN()
+  expect(bed.answered(op, 12_000).outcome).toBe('done')
+  expect(bed.starts('a0')).toEqual([owner])
+  expect(replicaOf(bed, owner).applied.coversAll(dots)).toBe(true)
+})
+
 test('what comes in while records are read waits, in order, and is bounded', () => {
   const bed = new Bed()
   const [a, b] = [...bed.list()] as [string, string]
