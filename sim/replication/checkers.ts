@@ -1,5 +1,6 @@
 /** The judges: they know the clients' history, what handlers did, and the final states; nothing of how it came to be. */
 
+import { parseRunId } from '../../src/task/ids.ts'
 import { hasEnded } from '../../src/task/merge.ts'
 import type { Completion, Op, Start } from './history.ts'
 import type { Mix, World } from './world.ts'
@@ -131,7 +132,7 @@ function followedUp(world: World): string[] {
  */
 function knew(world: World, start: Start, ackedAt: number, list: string): boolean {
   if (start.unsure || !(start.actingSince > ackedAt)) return false
-  return !mayBeCut(world.options.mix) || start.lists.includes(list)
+  return !mayBeCut(world.options.mix) || (start.lists.get(list) ?? Number.NEGATIVE_INFINITY) >= ackedAt
 }
 
 function mayBeCut(mix: Mix): boolean {
@@ -212,9 +213,19 @@ function ranOnce(world: World): string[] {
 }
 
 /** Who acts unsure may not remember a request that comes again, and make its task anew when it is done and gone. */
-function madeTwice({ history }: World, id: string): boolean {
+function madeTwice(world: World, id: string): boolean {
+  const { history } = world
   if (history.unsure === 0) return false
+  if (isOfTwoRuns(world, id)) return true
   return history.ops.some(op => op.id === id && op.kind === 'create' && !(op.answeredAt < op.invokedAt + 450))
+}
+
+/** A follow-up of a run that two stores began, neither of which need have heard of the other: each asks for it. */
+function isOfTwoRuns({ history }: World, id: string): boolean {
+  const run = parseRunId(id.slice(0, id.lastIndexOf('/')))
+  if (run === undefined) return false
+  const starts = history.starts.filter(each => each.id === run.taskId && each.instant === run.instant)
+  return starts.some(each => each.unsure) && new Set(starts.map(({ store }) => store)).size > 1
 }
 
 /** One request makes one task: an id that was created once has one life. */
