@@ -158,6 +158,17 @@ export class Context {
       yield { actor: this.actors[i] as number, n: this.ns[i] as number }
   }
 
+  /**
+   * Actor by actor, up to where there is no hole. A change beyond one is no cause of others: who has the same holes could
+   * not tell that it has what is asked for. Who lacks it is sent no changes, but a copy.
+   */
+  *cleanDots(): Generator<Dot> {
+    for (const actor of this.actors) {
+      const n = this.cleanOf(actor)
+      if (n > 0) yield { actor, n }
+    }
+  }
+
   /** The same for equal contexts on every store: a sum, so that the order of the actors is of no matter. */
   hash(nameOf: (actor: number) => string): string {
     if (this.#hash !== undefined) return this.#hash

@@ -99,7 +99,7 @@ export class RangeReplica implements Replica {
     this.gossip = new Gossip(this)
     this.handingOver = new HandingOver(this)
     this.activation = new Activation(this)
-    this.#own.sawAll(this.applied.dots(), Context.EMPTY)
+    this.#own.sawAll(this.applied.cleanDots(), Context.EMPTY)
   }
 
   get isActing(): boolean {
@@ -365,7 +365,7 @@ export class RangeReplica implements Replica {
       this.save()
       events.hole(this.range, actor, n)
     }
-    this.#own.saw(actor, n)
+    if (this.applied.cleanOf(actor) === n) this.#own.saw(actor, n)
     this.hasRecords = true
   }
 
@@ -430,7 +430,7 @@ export class RangeReplica implements Replica {
   joined(context: Context, now: number): void {
     const before = this.applied
     this.applied = before.join(context)
-    this.#own.sawAll(context.dots(), before)
+    this.#own.sawAll(context.cleanDots(), before)
     this.save()
     this.settle(now)
   }

@@ -313,6 +313,27 @@ test('trace 64: what only a copied record tells of, as its source has lost its d
   expect(replicaOf(bed, owner).applied.coversAll(dots)).toBe(true)
 })
 
+test('changes follow on one that is known alone, with holes before it', () => {
+  const bed = new Bed({ seed: 3 })
+  const [a, b, c] = [...bed.list()] as [string, string, string]
+  bed.answered(bed.world.clients.call('create', 't0', a, { at: bed.inMs(60_000) }))
+  const replica = replicaOf(bed, a)
+  const actor = bed.world.actors.learn(Uint8Array.of(9, 9, 9, 9, 9, 9, 9, 9))
+  replica.joined(replica.applied.withAlone(actor, 4), bed.world.agenda.now)
+  bed.pass(1000)
+  for (const store of [a, b, c]) expect(replicaOf(bed, store).applied.covers(actor, 4)).toBe(true)
+  const create = (id: string) => bed.world.clients.call('create', id, undefined, { at: bed.inMs(60_000) })
+  expect(bed.answered(create('t1'), 1200).outcome).toBe('done')
+  // One that starts with them, and one that has them by a copy.
+  bed.crash(a)
+  bed.restart(a)
+  bed.pass(1500)
+  expect(bed.answered(create('t2'), 1200).outcome).toBe('done')
+  bed.crash(a)
+  bed.pass(2000)
+  expect(bed.answered(create('t3'), 1200).outcome).toBe('done')
+})
+
 test('what comes in while records are read waits, in order, and is bounded', () => {
   const bed = new Bed()
   const [a, b] = [...bed.list()] as [string, string]
