@@ -1,8 +1,9 @@
 /** The judges: they know the clients' history, what handlers did, and the final states; nothing of how it came to be. */
 
+import { parseRunId } from '../../src/task/ids.ts'
 import { hasEnded } from '../../src/task/merge.ts'
 import type { Completion, Op, Start } from './history.ts'
-import type { World } from './world.ts'
+import type { Mix, World } from './world.ts'
 
 export function check(world: World, when: 'healed' | 'end'): string[] {
   if (when === 'healed') return oneOwner(world)
@@ -81,6 +82,11 @@ function opsOf(world: World): Map<string, Op[]> {
   return byId
 }
 
+/** In a cut each side may have acknowledged one, and neither has heard of the other's: they are at the same time. */
+function isOfOtherSide({ options }: World, op: Op, last: Op): boolean {
+  return mayBeCut(options.mix) && op.outcome === 'done' && op.list !== last.list
+}
+
 /** What was acknowledged and not undone runs to completion. */
 function durable(world: World): string[] {
   const found: string[] = []
@@ -94,7 +100,10 @@ function durable(world: World): string[] {
       op =>
         op !== last &&
         op.kind !== 'trigger' &&
-        (Number.isNaN(op.answeredAt) || op.answeredAt >= last.invokedAt || op.kind === 'pause'),
+        (Number.isNaN(op.answeredAt) ||
+          op.answeredAt >= last.invokedAt ||
+          op.kind === 'pause' ||
+          isOfOtherSide(world, op, last)),
     )
     // With others at the same time, or after it, nobody can say which of them counts.
     if (others.length > 0) continue
@@ -123,8 +132,11 @@ function followedUp(world: World): string[] {
  */
 function knew(world: World, start: Start, ackedAt: number, list: string): boolean {
   if (start.unsure || !(start.actingSince > ackedAt)) return false
-  const { mix } = world.options
-  return (mix !== 'cuts' && mix !== 'storm') || start.lists.includes(list)
+  return !mayBeCut(world.options.mix) || (start.lists.get(list) ?? Number.NEGATIVE_INFINITY) >= ackedAt
+}
+
+function mayBeCut(mix: Mix): boolean {
+  return mix === 'cuts' || mix === 'storm'
 }
 
 function cancelled(world: World): string[] {
@@ -153,8 +165,7 @@ function isCalm(world: World): boolean {
 
 /** Who says that there is no such task must know: it may have been acknowledged. */
 function absent(world: World): string[] {
-  const { mix } = world.options
-  if (mix === 'cuts' || mix === 'storm' || world.history.unsure > 0) return []
+  if (mayBeCut(world.options.mix) || world.history.unsure > 0) return []
   const found: string[] = []
   for (const [id, ops] of opsOf(world)) {
     const [create, ...creates] = ops.filter(op => op.kind === 'create')
@@ -202,9 +213,19 @@ function ranOnce(world: World): string[] {
 }
 
 /** Who acts unsure may not remember a request that comes again, and make its task anew when it is done and gone. */
-function madeTwice({ history }: World, id: string): boolean {
+function madeTwice(world: World, id: string): boolean {
+  const { history } = world
   if (history.unsure === 0) return false
+  if (isOfTwoRuns(world, id)) return true
   return history.ops.some(op => op.id === id && op.kind === 'create' && !(op.answeredAt < op.invokedAt + 450))
+}
+
+/** A follow-up of a run that two stores began, neither of which need have heard of the other: each asks for it. */
+function isOfTwoRuns({ history }: World, id: string): boolean {
+  const run = parseRunId(id.slice(0, id.lastIndexOf('/')))
+  if (run === undefined) return false
+  const starts = history.starts.filter(each => each.id === run.taskId && each.instant === run.instant)
+  return starts.some(each => each.unsure) && new Set(starts.map(({ store }) => store)).size > 1
 }
 
 /** One request makes one task: an id that was created once has one life. */

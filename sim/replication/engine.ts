@@ -15,11 +15,13 @@ import { hasEnded } from '../../src/task/merge.ts'
 import { NEVER, Run, TaskRecord } from '../../src/task/record.ts'
 import { isRunEnd } from '../../src/task/task.ts'
 import type { Completion, Op } from './history.ts'
-import type { Process } from './process.ts'
+import type { Acting, Process } from './process.ts'
 import { requestKey } from './records.ts'
 
 /** A running attempt of another store goes on for so long before it counts as lost. */
 const ORPHAN_MS = 400
+
+const NOT_ACTING: Acting = { since: Number.NaN, unsure: true, lists: new Map() }
 
 const out = new ByteWriter(4096)
 
@@ -122,7 +124,7 @@ export class Engine {
     const { id, life } = draft
     const { instant, manual } = run
     const acting = this.#process.acting.get(range)
-    const { since: actingSince, unsure, lists } = acting ?? { since: Number.NaN, unsure: true, lists: [] }
+    const { since: actingSince, unsure, lists } = acting ?? NOT_ACTING
     const at = this.#process.monotonic()
     world.history.starts.push({
       ...{ id, life, instant, manual, store, at, actingSince, unsure, lists },

@@ -32,8 +32,8 @@ export interface Start {
   readonly actingSince: number
   readonly unsure: boolean
   readonly fenced: boolean
-  /** The lists that it asked before it acted. */
-  readonly lists: readonly string[]
+  /** The lists that it knew of before it acted, each with until when (process.ts). */
+  readonly lists: ReadonlyMap<string, number>
 }
 
 export interface Completion {

@@ -24,8 +24,8 @@ export interface Acting {
   /** When it began to ask: what was acknowledged before then it must know. */
   readonly since: number
   readonly unsure: boolean
-  /** The lists that it knew of. */
-  readonly lists: readonly string[]
+  /** The lists that it knew of, each with until when: what was acknowledged under it later it need not know. */
+  readonly lists: ReadonlyMap<string, number>
 }
 
 export function listText(members: readonly string[]): string {
@@ -66,7 +66,8 @@ export class Process implements ReplicaHost, ReplicaEvents {
       firstNumber: world.random.uint32(),
       states: statesOf(disk.entries),
       withRecords: this.records.withRecords(),
-      isFounder,
+      // As in the product: who has anything on its disk has started before.
+      isFounder: isFounder && disk.entries.length === 0,
       durable: !world.isMemoryOnly(disk.store),
     })
   }
@@ -252,8 +253,12 @@ export class Process implements ReplicaHost, ReplicaEvents {
   arm(range: number, unsure: boolean): void {
     const replica = this.replication.replica(range)
     const since = replica?.round?.startedAt ?? this.world.agenda.now
-    const former = replica?.lists.all.map(({ members }) => members) ?? []
-    const lists = [replica?.list ?? [], ...former].map(listText)
+    const lists = new Map([[this.listOf(range), Number.POSITIVE_INFINITY]])
+    for (const { members, formerAt, retiredAt } of replica?.lists.all ?? []) {
+      // One that is over may have been the list again since, for others.
+      const isOver = retiredAt >= formerAt
+      lists.set(listText(members), isOver ? this.world.agendaAt(retiredAt) : Number.POSITIVE_INFINITY)
+    }
     this.acting.set(range, { since, unsure, lists })
   }
 

@@ -100,6 +100,10 @@ export class SimView implements ReplicationView {
     return this.#byStore.get(store)?.state === 'live'
   }
 
+  roster(): string[] {
+    return this.stores.map(({ store }) => store)
+  }
+
   live(): string[] {
     return this.stores.flatMap(({ store, state }) => (state === 'live' ? store : []))
   }

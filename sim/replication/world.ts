@@ -35,6 +35,8 @@ export const MIXES = ['calm', 'crashes', 'cuts', 'moves', 'storm'] as const
 export type Mix = (typeof MIXES)[number]
 
 const WALL = 1_700_000_000_000
+/** Of the clocks of stores, at most. */
+const SKEW_MS = 200
 const TICK_MS = 60
 const PROBE_MS = 150
 const AWAY_MS = 900
@@ -101,6 +103,11 @@ export class World {
 
   get wall(): number {
     return WALL + this.agenda.now
+  }
+
+  /** Of an instant of some store's clock: by then it has passed. */
+  agendaAt(wall: number): number {
+    return wall - WALL - SKEW_MS
   }
 
   isMemoryOnly(store: string): boolean {
@@ -174,7 +181,7 @@ export class World {
     const site: Site = {
       disk: new Disk(store, entries),
       table,
-      skewMs: this.int(400) - 200,
+      skewMs: this.int(2 * SKEW_MS) - SKEW_MS,
       isFounder,
       process: undefined,
       heardAt: new Map(),

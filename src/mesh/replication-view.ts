@@ -42,6 +42,7 @@ export function replicationView(
 ): ReplicationView {
   const live = new Set<string>()
   for (const { store, state } of view.stores) if (state === 'live') live.add(store)
+  const roster = view.stores.map(({ store }) => store)
   // Placement gives the same list object for ranges that share one.
   const lists = new Map<unknown, readonly string[]>()
   return {
@@ -56,6 +57,7 @@ export function replicationView(
       }
       return names
     },
+    roster: () => roster,
     isLive: store => live.has(store),
     live: () => live,
     goneSince: store => gone.of(store),

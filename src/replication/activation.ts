@@ -27,11 +27,13 @@ export class Activation {
    * answered under another view, which it is about to leave.
    */
   get askEveryMs(): number {
-    const { role, parts, round } = this.#replica
-    const { askMs, resendMs, unsureAfterMs } = parts.options
+    const { role, parts, round, ready } = this.#replica
+    const { askMs, resendMs, unsureAfterMs, digestIdleMs } = parts.options
+    const isOfOtherView = [...(round?.answers.values() ?? [])].some(({ viewId }) => viewId !== round?.viewId)
+    // Who only has to be told of the lists is in no hurry: whoever gets to know them tells it, too.
+    if (role === 'replica' && ready) return isOfOtherView ? resendMs : digestIdleMs
     if (role !== 'activating' || parts.awakeMs() - this.#since >= unsureAfterMs) return resendMs
-    const answers = [...(round?.answers.values() ?? [])]
-    return answers.some(({ viewId }) => viewId !== round?.viewId) ? askMs / 4 : askMs
+    return isOfOtherView ? askMs / 4 : askMs
   }
 
   begin(now: number): void {
@@ -55,7 +57,38 @@ export class Activation {
   isSure(round: Round): boolean {
     const { list, quorum, lists, parts, applied } = this.#replica
     const all = [{ members: list, quorum }, ...lists.open]
-    return isSure(round, all, parts.self, applied, store => this.#isGone(store))
+    const isGone = (store: string): boolean => this.#isGone(store)
+    return this.#knowsLists(round) && isSure(round, all, parts.self, applied, isGone)
+  }
+
+  /**
+   * It was told of every list that the range has had; or fewer stores are left than it takes to acknowledge something under
+   * a list of which those that have answered know nothing.
+   */
+  #knowsLists(round: Round): boolean {
+    const { knowsLists, parts, applied } = this.#replica
+    if (knowsLists) return true
+    const view = parts.view()
+    let unheard = 0
+    for (const store of view.roster()) {
+      const isHeard = store === parts.self || round.answers.get(store)?.viewId === round.viewId
+      if (!(isHeard && round.isHeard(store, parts.self, applied)) && !this.#isGone(store)) unheard++
+    }
+    return unheard < view.quorum
+  }
+
+  /** Who was not told of the lists yet hears of them from here. */
+  #toldLists(): void {
+    const replica = this.#replica
+    if (replica.knowsLists) return
+    replica.knowsLists = true
+    this.#tellList()
+  }
+
+  #tellList(): void {
+    const { parts, list, outgoing } = this.#replica
+    const view = parts.view()
+    for (const store of list) if (store !== parts.self && view.isLive(store)) outgoing.tell(store, 'tell', 0)
   }
 
   /** While it activates: whether it may act now. */
@@ -77,6 +110,7 @@ export class Activation {
     if (!replica.ready) replica.becomeReady(now)
     host.arm(range, replica.unsure)
     replica.gossip.tellAll()
+    if (sure) this.#toldLists()
     this.checkExchanged(now)
   }
 
@@ -88,6 +122,7 @@ export class Activation {
     if (replica.unsure && this.isSure(round)) {
       replica.unsure = false
       if (!replica.handingOver.isSealed) parts.host.arm(range, false)
+      this.#toldLists()
     }
     if (!replica.unsure) this.#retire(round)
     if (!replica.unsure && replica.lists.open.length === 0) replica.round = undefined
@@ -113,7 +148,8 @@ export class Activation {
 
   /**
    * Whom it has to hear: the list, and former ones. As long as it has nothing, and has heard nobody that is ready, all that
-   * live: those of the list may all be as new, and know of no other that kept the range.
+   * live: those of the list may all be as new, and know of no other that kept the range. The same as long as it may not know
+   * of all lists.
    */
   asked(round: Round): Set<string> {
     const { list, lists, ready, parts, applied } = this.#replica
@@ -121,7 +157,8 @@ export class Activation {
     const knowsAny = [...round.answers].some(
       ([store, answer]) => answer.ready && round.isHeard(store, parts.self, applied),
     )
-    if (!ready && !knowsAny) for (const store of parts.view().live()) stores.add(store)
+    if ((!ready && !knowsAny) || !this.#knowsLists(round))
+      for (const store of parts.view().live()) stores.add(store)
     return stores
   }
 
@@ -167,8 +204,6 @@ export class Activation {
     replica.save()
     if (!isNews) return
     // As long as they hold one for open they wait for its members before they let go of what has ended.
-    const view = replica.parts.view()
-    for (const store of replica.list)
-      if (store !== self && view.isLive(store)) replica.outgoing.tell(store, 'tell', 0)
+    this.#tellList()
   }
 }

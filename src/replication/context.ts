@@ -103,6 +103,13 @@ export class Context {
     return new Context(actors, ns, [...holes, { actor, n }], life)
   }
 
+  /** With a change that is known without those before it: what lacks of these are holes. */
+  withAlone(actor: number, n: number): Context {
+    let context: Context = this
+    while (context.of(actor) < n - 1) context = context.withHole(actor, context.of(actor) + 1)
+    return context.advance(actor, n)
+  }
+
   withLife(life: number): Context {
     return life <= this.life ? this : new Context(this.actors, this.ns, this.holes, life)
   }
@@ -149,6 +156,17 @@ export class Context {
   *dots(): Generator<Dot> {
     for (let i = 0; i < this.actors.length; i++)
       yield { actor: this.actors[i] as number, n: this.ns[i] as number }
+  }
+
+  /**
+   * Actor by actor, up to where there is no hole. A change beyond one is no cause of others: who has the same holes could
+   * not tell that it has what is asked for. Who lacks it is sent no changes, but a copy.
+   */
+  *cleanDots(): Generator<Dot> {
+    for (const actor of this.actors) {
+      const n = this.cleanOf(actor)
+      if (n > 0) yield { actor, n }
+    }
   }
 
   /** The same for equal contexts on every store: a sum, so that the order of the actors is of no matter. */

@@ -90,10 +90,23 @@ export class Copying {
     }
     const end: CopyEnd = { type: 'copy-end', range, copy: message.copy }
     if (sender?.copy !== message.copy) return host.send(from, end)
+    let isLate = false
     sender.chunk(message.chunk, host, options.copy, now, chunk => {
-      // The range may have been let go while the chunk was read.
-      if (this.#out.get(from) === sender) host.send(from, chunk ?? end)
+      // The range may be let go while the chunk is read, or what is in it synced: it may have a change that a crash undoes.
+      const give = (): void => {
+        if (this.#out.get(from) === sender) host.send(from, chunk ?? end)
+      }
+      if (this.#isSynced) return give()
+      this.#replica.owed.push(give)
+      parts.touch(this.#replica)
+      if (isLate) parts.endTurn()
     })
+    isLate = true
+  }
+
+  get #isSynced(): boolean {
+    const { synced, applied } = this.#replica
+    return this.#in === undefined && synced.contains(applied)
   }
 
   /** Takes a chunk, if it is the one that is waited for; calls back when it is taken, or refused. */

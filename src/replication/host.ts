@@ -20,6 +20,8 @@ export interface ReplicationView {
   /** The preference list of a range, with its stand-ins. */
   list(range: number): readonly string[]
   isLive(store: string): boolean
+  /** All stores that were admitted and not removed, whatever their state. */
+  roster(): Iterable<string>
   /** All stores that are live. */
   live(): Iterable<string>
   /** When a store was found gone, epoch ms; undefined: it is not. */

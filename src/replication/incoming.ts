@@ -92,13 +92,16 @@ export class Incoming implements Taker {
 
   #tail(from: string, message: Tail, now: number): void {
     const { number, viewId, context, ready, active, durable } = message
+    const isSameView = viewId === this.#parts.view().id
     const peer = this.#replica.peer(from)
     peer.durable = durable
     peer.says(context, now)
-    if (viewId !== this.#parts.view().id) this.#parts.host.exchangeViews(from)
+    if (!isSameView) this.#parts.host.exchangeViews(from)
     this.#hears(from, ready, active, now)
     if (message.kind === 'ask' && number > 0) this.#yields(from, now)
     this.#joinLists(message.lists, now)
+    // Of another view its list may be one that is not known here.
+    if (message.knows && isSameView) this.#replica.knowsLists = true
     if (message.kind === 'tell') this.#replica.activation.told(from)
     if (message.kind === 'answer')
       this.#replica.round?.answered(from, number, { viewId, context, ready, active, durable })

@@ -80,6 +80,10 @@ export class FormerLists {
   }
 }
 
+export function sameMembers(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every(store => b.includes(store))
+}
+
 function isOpen(list: FormerList): boolean {
   return list.retiredAt < list.formerAt
 }

@@ -59,6 +59,7 @@ const READY = 1
 const ACTIVE = 2
 const ASKS = 4
 const MEMORY_ONLY = 8
+const KNOWS = 16
 
 export function writeMessage(out: ByteWriter, message: Message, names: ActorNames): void {
   out.u8(TYPES.indexOf(message.type))
@@ -166,7 +167,8 @@ function readFields(
       if (kind === undefined) throw new CorruptBytes('unknown kind of a tail')
       const number = reader.varuint()
       const viewId = readHex(reader, VIEW_ID_BYTES)
-      const state = stateOf(readFlags(reader, READY | ACTIVE | MEMORY_ONLY))
+      const flags = readFlags(reader, READY | ACTIVE | MEMORY_ONLY | KNOWS)
+      const state = { ...stateOf(flags), knows: (flags & KNOWS) !== 0 }
       const context = readContext(reader, names)
       return { type, range, kind, number, viewId, ...state, context, lists: readLists(reader) }
     }
@@ -246,8 +248,10 @@ function readChunk(reader: ByteReader, range: number, names: ActorNames): Messag
 }
 
 function flagsOf(message: Have | Tail | Digest): number {
-  const { ready, active, asks, durable } = { ready: false, active: false, asks: false, ...message }
-  return (ready ? READY : 0) | (active ? ACTIVE : 0) | (asks ? ASKS : 0) | (durable ? 0 : MEMORY_ONLY)
+  const none = { ready: false, active: false, asks: false, knows: false }
+  const { ready, active, asks, knows, durable } = { ...none, ...message }
+  const said = (ready ? READY : 0) | (active ? ACTIVE : 0) | (asks ? ASKS : 0) | (knows ? KNOWS : 0)
+  return said | (durable ? 0 : MEMORY_ONLY)
 }
 
 function stateOf(flags: number): { ready: boolean; active: boolean; durable: boolean } {

@@ -50,6 +50,8 @@ export interface Tail {
   readonly viewId: string
   readonly context: Context
   readonly lists: FormerLists
+  /** With the list of its view these are all that the range has had: none may be missing (activation.ts). */
+  readonly knows: boolean
   readonly ready: boolean
   /** The sender acts for the range. */
   readonly active: boolean

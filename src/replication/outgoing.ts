@@ -65,7 +65,7 @@ export class Outgoing {
   }
 
   tell(to: string, kind: Tail['kind'], number: number): void {
-    const { range, synced: context, lists } = this.#replica
+    const { range, synced: context, lists, knowsLists: knows } = this.#replica
     const viewId = this.#parts.view().id
     const [ready, active] = [this.#replica.isReady, this.#replica.isOpen]
     this.#parts.host.send(to, {
@@ -76,6 +76,7 @@ export class Outgoing {
       viewId,
       context,
       lists,
+      knows,
       ready,
       active,
       durable: this.#parts.durable,
@@ -89,11 +90,9 @@ export class Outgoing {
     const { self } = this.#parts
     const view = this.#parts.view()
     const isActivating = this.#replica.role === 'activating'
-    const stores = isActivating ? this.#replica.activation.asked(round) : new Set(this.#replica.list)
     // Who acts has to know what former lists had; who lets go needs the word of those that keep the range, and no more.
-    if (this.#replica.role === 'owner') {
-      for (const { members } of this.#replica.lists.open) for (const store of members) stores.add(store)
-    }
+    const isOwner = isActivating || this.#replica.role === 'owner'
+    const stores = isOwner ? this.#replica.activation.asked(round) : new Set(this.#replica.list)
     // Who acts needs what a store has once. Who lets go, or waits until somebody acts who has nothing more, asks anew: the word
     // of before may say that he does not act yet.
     for (const store of stores) {

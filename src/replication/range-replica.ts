@@ -27,8 +27,9 @@ import { HandingOver } from './handover.ts'
 import type { RangeState } from './host.ts'
 import { Inbox } from './inbox.ts'
 import { Incoming } from './incoming.ts'
-import { FormerLists } from './lists.ts'
+import { FormerLists, sameMembers } from './lists.ts'
 import type { Message } from './messages.ts'
+import { Orphans } from './orphans.ts'
 import { Outgoing } from './outgoing.ts'
 import { OwnChanges } from './own-changes.ts'
 import { Peer } from './peer.ts'
@@ -43,6 +44,7 @@ export class RangeReplica implements Replica {
   applied: Context
   synced: Context
   lists: FormerLists
+  knowsLists = false
   role: Role = 'none'
   /** This store has joined a copy since it came into the list. */
   ready: boolean
@@ -63,6 +65,7 @@ export class RangeReplica implements Replica {
   readonly #own = new OwnChanges()
   readonly #saved: SavedState
   readonly #stability = new Stability(this)
+  readonly #orphans = new Orphans(this)
   round: Round | undefined
   /** It has handed the range over in this view. */
   released = false
@@ -96,7 +99,7 @@ export class RangeReplica implements Replica {
     this.gossip = new Gossip(this)
     this.handingOver = new HandingOver(this)
     this.activation = new Activation(this)
-    this.#own.sawAll(this.applied.dots(), Context.EMPTY)
+    this.#own.sawAll(this.applied.cleanDots(), Context.EMPTY)
   }
 
   get isActing(): boolean {
@@ -144,13 +147,12 @@ export class RangeReplica implements Replica {
     // Also of the same members in another order: who is first acts.
     this.list = [...list]
     if (!sameMembers(before, list) || this.quorum !== view.quorum) {
-      if (before.length > 0) this.lists = this.lists.add(before, this.quorum, host.now())
-      this.quorum = view.quorum
-      const isFirst = before.length === 0
-      if (!isFirst) {
+      if (before.length > 0) {
+        this.lists = this.lists.add(before, this.quorum, host.now())
         for (const store of list) if (!before.includes(store) && store !== self) this.peer(store).isNew()
         if (list.includes(self) && !before.includes(self)) this.ready = false
       }
+      this.quorum = view.quorum
       this.#forgetPeers()
       // While it lets go its context must not come back to the disk: the records are about to go.
       if (this.role !== 'deleting' && (list.includes(self) || this.holds)) this.save()
@@ -213,6 +215,7 @@ export class RangeReplica implements Replica {
     this.handingOver.take()
     if (this.role === 'activating') this.activation.check(now)
     if (this.role === 'owner' && this.round !== undefined) this.activation.checkExchanged(now)
+    if (this.role === 'replica' && this.ready && this.knowsLists) this.round = undefined
     if (this.role === 'replica' && !this.ready && this.round !== undefined) {
       for (const [store, answer] of this.round.answers) {
         if (answer.active && this.round.isHeard(store, self, this.applied)) {
@@ -269,6 +272,7 @@ export class RangeReplica implements Replica {
   /** Calls back when a change has its copies. Returns how to give up waiting for them. */
   acknowledge(dot: Dot, copies: Copies, done: Acknowledged): () => void {
     const giveUp = this.acks.wait(dot, copies, done)
+    this.#orphans.wants(dot)
     this.parts.touch(this)
     return giveUp
   }
@@ -361,7 +365,7 @@ export class RangeReplica implements Replica {
       this.save()
       events.hole(this.range, actor, n)
     }
-    this.#own.saw(actor, n)
+    if (this.applied.cleanOf(actor) === n) this.#own.saw(actor, n)
     this.hasRecords = true
   }
 
@@ -372,13 +376,14 @@ export class RangeReplica implements Replica {
     if (now < this.quietUntil) return Math.min(this.quietUntil, this.outgoing.nextSweepAt)
     const wantsRound =
       this.role === 'outside' ||
-      (this.role === 'replica' && !this.ready && !this.released) ||
+      (this.role === 'replica' && !(this.ready && this.knowsLists) && !this.released) ||
       (this.role === 'owner' && (this.unsure || this.lists.open.length > 0))
     if (wantsRound && this.round === undefined) this.round = this.activation.newRound(now)
     const everyMs = this.activation.askEveryMs
     if (this.round !== undefined && now - this.round.askedAt >= everyMs) this.outgoing.ask(now)
     this.handingOver.tick(now)
     this.#stability.tick(now)
+    this.#orphans.tick(now)
     this.copying.tick(now)
     this.outgoing.tickPeers(now)
     if (this.role !== 'none' && this.role !== 'outside') this.gossip.tick(now)
@@ -391,7 +396,8 @@ export class RangeReplica implements Replica {
   /** Nothing is under way here: until its next time only what comes from elsewhere changes anything. */
   get #isQuiet(): boolean {
     const acts = this.role === 'owner' || this.role === 'replica'
-    const isUnderWay = this.round !== undefined || this.handingOver.isSealed || this.copying.isBusy
+    const isAsked = this.round !== undefined || this.#orphans.isBusy
+    const isUnderWay = isAsked || this.handingOver.isSealed || this.copying.isBusy
     return acts && !isUnderWay && this.outgoing.isThrough
   }
 
@@ -424,7 +430,7 @@ export class RangeReplica implements Replica {
   joined(context: Context, now: number): void {
     const before = this.applied
     this.applied = before.join(context)
-    this.#own.sawAll(context.dots(), before)
+    this.#own.sawAll(context.cleanDots(), before)
     this.save()
     this.settle(now)
   }
@@ -458,9 +464,11 @@ export class RangeReplica implements Replica {
       this.acks.clear()
       this.peers.clear()
       this.#own.clear()
+      this.#orphans.clear()
       this.#stability.clear()
       this.hasRecords = false
       this.ready = false
+      this.knowsLists = false
       this.round = undefined
       this.role = 'none'
       // It may have come into the list again meanwhile.
@@ -489,8 +497,4 @@ export class RangeReplica implements Replica {
     for (const { members } of this.lists.open) for (const store of members) known.add(store)
     for (const store of this.peers.keys()) if (!known.has(store)) this.peers.delete(store)
   }
-}
-
-function sameMembers(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every(store => b.includes(store))
 }

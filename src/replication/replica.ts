@@ -64,6 +64,8 @@ export interface Replica {
   readonly synced: Context
   readonly applied: Context
   lists: FormerLists
+  /** This process has been told of every list that the range has had. */
+  knowsLists: boolean
   role: Role
   unsure: boolean
   round: Round | undefined

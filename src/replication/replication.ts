@@ -122,7 +122,10 @@ export class Replication {
         const isHeld = isFirst && (states.has(range) || withRecords.has(range))
         if (!isListed && !isHeld) continue
         replica = this.#make(range, isFirst, before)
-        if (isFirst && isFounder && !states.has(range)) replica.ready = true
+        if (isFirst && isFounder && !states.has(range)) {
+          replica.ready = true
+          replica.knowsLists = true
+        }
       }
       replica.viewChanged(now)
     }

@@ -48,7 +48,7 @@ const message: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ type: of('stable'), range, viewId: hex(8), context, upTo: context }),
   fc.record({
     ...{ type: of('tail'), range, kind: fc.constantFrom('ask', 'answer', 'tell'), number, viewId: hex(8) },
-    ...{ context, lists, ...flags },
+    ...{ context, lists, ...flags, knows: fc.boolean() },
   }),
   fc.record({
     type: of('digest'),

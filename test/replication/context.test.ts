@@ -82,3 +82,14 @@ test('a log has no gaps', () => {
   expect(one.advance(4, 2).of(4)).toBe(2)
   expect(one.withHole(4, 2).cleanOf(4)).toBe(1)
 })
+
+test('a change that is known alone is covered, and nothing that is missing before it', () => {
+  fc.assert(
+    fc.property(context, fc.nat(ACTORS - 1), fc.integer({ min: 1, max: N_MAX }), (each, actor, n) => {
+      if (each.of(actor) >= n) return
+      const before = setOf(each)
+      expect(new Set(setOf(each.withAlone(actor, n)))).toEqual(new Set([...before, `${actor} ${n}`]))
+    }),
+    runs(500),
+  )
+})

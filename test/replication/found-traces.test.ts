@@ -214,6 +214,126 @@ test('trace 52: who waits for the word of one that acts asks again those who did
   expect(listed().filter(({ ready }) => !ready)).toEqual([])
 })
 
+test('trace 62: two that were away at once do not know of the list that acknowledged meanwhile, and are not sure', () => {
+  const bed = new Bed({ stores: 4 })
+  const [a, b, c] = [...bed.list()] as [string, string, string]
+  const spare = spareOf(bed)
+  for (const store of [b, c]) bed.crash(store)
+  bed.pass(2000)
+  expect(bed.list()).toEqual([a, b, c, spare])
+  expect(bed.answered(bed.world.clients.call('create', 'task', a)).outcome).toBe('done')
+  bed.pass(500)
+  expect(bed.starts('task')).toEqual([a])
+  for (const store of [a, spare]) bed.crash(store)
+  for (const store of [b, c]) bed.restart(store)
+  bed.pass(2000)
+  // A majority of the one list that they know of, and no store of the other that was a majority.
+  expect(bed.armed()).toEqual([b])
+  expect([replicaOf(bed, b).unsure, bed.world.history.unsure]).toEqual([true, 1])
+  // With one of them at most could be something that nobody else has.
+  bed.restart(spare)
+  bed.pass(3000)
+  expect(bed.armed().map(store => replicaOf(bed, store).unsure)).toEqual([false])
+})
+
+test('who restarts is told of the lists by who was there, and is sure without the rest of the roster', () => {
+  const bed = new Bed({ stores: 6 })
+  const [a, b, c, ...others] = [...bed.list(), ...bed.world.upSites().map(({ disk }) => disk.store)]
+  const spares = others.filter(store => ![a, b, c].includes(store))
+  for (const store of [b, c] as string[]) {
+    bed.crash(store)
+    bed.restart(store)
+    bed.pass(1500)
+    expect(replicaOf(bed, store).knowsLists).toBe(true)
+  }
+  expect(bed.armed()).toEqual([a])
+  for (const store of [a, ...spares] as string[]) bed.crash(store)
+  bed.pass(3000)
+  expect(bed.armed()).toEqual([b])
+  expect(bed.world.history.unsure).toBe(0)
+})
+
+test('trace 63: a copy brings nothing that a crash of its source undoes', () => {
+  const bed = new Bed({ seed: 3, stores: 4 })
+  const [a] = bed.list() as [string]
+  const spare = spareOf(bed)
+  bed.answered(bed.world.clients.call('create', 't0', a, { at: bed.inMs(60_000) }))
+  bed.pass(500)
+  bed.site(a).slowUntil = Number.POSITIVE_INFINITY
+  bed.world.clients.call('create', 't1', a, { at: bed.inMs(60_000) })
+  bed.pass(5)
+  const source = bed.site(a).process
+  const copied = bed.site(spare).process
+  if (source === undefined || copied === undefined) throw new Error('both are up')
+  expect([...source.records.of(0).keys()]).toEqual(['t0', 't1'])
+  expect(bed.site(a).disk.synced).toBeLessThan(bed.site(a).disk.entries.length)
+  copied.receive(a, { type: 'copy-offer', range: 0 })
+  bed.pass(30)
+  expect([...copied.records.of(0).keys()]).toEqual([])
+  bed.pass(800)
+  expect([...copied.records.of(0).keys()]).toEqual(['t0', 't1'])
+})
+
+test('trace 64: what only a copied record tells of, as its source has lost its disk, gets its copies', () => {
+  const bed = new Bed({ seed: 3, stores: 4 })
+  const [a, , c] = [...bed.list()] as [string, string, string]
+  const spare = spareOf(bed)
+  for (let i = 0; i < 6; i++) bed.world.clients.call('create', `t${i}`, a, { at: bed.inMs(60_000) })
+  bed.pass(500)
+  const send = bed.world.network.send.bind(bed.world.network)
+  const held: Array<() => void> = []
+  bed.world.network.send = (from, to, message: Message) => {
+    if (message.type === 'append' || message.type === 'copy-offer') return
+    if (message.type !== 'copy-chunk') send(from, to, message)
+    else if (message.chunk === 0) held.push(() => send(from, to, message))
+  }
+  bed.crash(c)
+  for (let i = 0; i < 300 && !bed.list().includes(spare); i++) bed.pass(20)
+  bed.world.clients.retryMs = 9000
+  const op = bed.world.clients.call('create', 'a0', a, { at: bed.inMs(600) })
+  bed.pass(30)
+  bed.site(spare).process?.receive(a, { type: 'copy-offer', range: 0 })
+  bed.pass(20)
+  for (const give of held) give()
+  bed.pass(20)
+  const { process } = bed.site(spare)
+  if (process === undefined) throw new Error('it is up')
+  expect([...process.records.of(0).keys()]).toEqual(['a0', 't0'])
+  // It does not come back.
+  bed.crash(a)
+  bed.world.network.send = send
+  bed.restart(c)
+  bed.pass(4000)
+  const [owner] = bed.armed() as [string]
+  const dots = bed.site(owner).process?.records.get(0, 'a0')?.dots ?? []
+  expect(replicaOf(bed, owner).applied.coversAll(dots)).toBe(false)
+  expect(op.answeredAt).toBeNaN()
+  expect(bed.answered(op, 12_000).outcome).toBe('done')
+  expect(bed.starts('a0')).toEqual([owner])
+  expect(replicaOf(bed, owner).applied.coversAll(dots)).toBe(true)
+})
+
+test('changes follow on one that is known alone, with holes before it', () => {
+  const bed = new Bed({ seed: 3 })
+  const [a, b, c] = [...bed.list()] as [string, string, string]
+  bed.answered(bed.world.clients.call('create', 't0', a, { at: bed.inMs(60_000) }))
+  const replica = replicaOf(bed, a)
+  const actor = bed.world.actors.learn(Uint8Array.of(9, 9, 9, 9, 9, 9, 9, 9))
+  replica.joined(replica.applied.withAlone(actor, 4), bed.world.agenda.now)
+  bed.pass(1000)
+  for (const store of [a, b, c]) expect(replicaOf(bed, store).applied.covers(actor, 4)).toBe(true)
+  const create = (id: string) => bed.world.clients.call('create', id, undefined, { at: bed.inMs(60_000) })
+  expect(bed.answered(create('t1'), 1200).outcome).toBe('done')
+  // One that starts with them, and one that has them by a copy.
+  bed.crash(a)
+  bed.restart(a)
+  bed.pass(1500)
+  expect(bed.answered(create('t2'), 1200).outcome).toBe('done')
+  bed.crash(a)
+  bed.pass(2000)
+  expect(bed.answered(create('t3'), 1200).outcome).toBe('done')
+})
+
 test('what comes in while records are read waits, in order, and is bounded', () => {
   const bed = new Bed()
   const [a, b] = [...bed.list()] as [string, string]

@@ -153,6 +153,7 @@ test('trace 56: a newcomer does not begin with half of a copy', () => {
     list: () => list,
     isLive,
     live: () => [],
+    roster: () => list,
     goneSince: () => undefined,
   })
   expect([replica.role, replica.copying.isComing]).toEqual(['activating', true])

@@ -463,6 +463,7 @@ test('trace 42: the same stores in another order have another owner, by every vi
       list: range => [...view.list(range)].reverse(),
       isLive: store => view.isLive(store),
       live: () => view.live(),
+      roster: () => view.roster(),
       goneSince: store => view.goneSince(store),
     })
     expect(process.replication.owner(0)).toBe(before.at(-1))
@@ -499,7 +500,7 @@ test('trace 44: who keeps nothing of a range is answered, and sent nothing of it
   const viewId = process?.replication.view.id ?? ''
   process?.receive(other, {
     ...{ type: 'tail', range: 0, kind: 'ask', number: 1, viewId, context: Context.EMPTY },
-    ...{ lists: FormerLists.NONE, ready: false, active: false, durable: true },
+    ...{ lists: FormerLists.NONE, knows: false, ready: false, active: false, durable: true },
   })
   bed.pass(1000)
   // It would have to let go of it again, and ask others that once kept the range, who would then hold it in turn.
@@ -528,6 +529,7 @@ test('trace 45: who was told of no list in between hears of it from those that i
         ...{ id: id.padStart(16, '0'), quorum: 2, list: () => list },
         ...{ isLive: store => !away.includes(store), goneSince: () => undefined },
         live: () => [a, b, c, d, e, f].filter(store => !away.includes(store)),
+        roster: () => [a, b, c, d, e, f],
       })
     }
   }
