@@ -32,7 +32,10 @@ export interface GuestsOptions {
 
 /** What guests ask of the dispatcher. */
 export type GuestDesk = Desk<GuestRun> &
-  Pick<Dispatcher<GuestRun>, 'nearVersion' | 'loadVersion' | 'nearRoom' | 'nearLoads' | 'runsNear' | 'waiting'>
+  Pick<
+    Dispatcher<GuestRun>,
+    'nearVersion' | 'loadVersion' | 'nearRoom' | 'nearLoads' | 'runsNear' | 'waiting'
+  >
 
 export interface GuestsParts {
   readonly clock: Pick<Clock, 'monotonic' | 'setTimer'>
