@@ -52,6 +52,8 @@ export async function runSeeds(
     const faults = [...result.faults]
     if (determinism || seed === first) {
       const again = await runner.run(seed, true)
+      virtualMs += again.virtualMs
+      events += again.events
       if (again.hash !== result.hash) faults.push(`not deterministic: ${result.hash}, then ${again.hash}`)
     }
     for (const [name, count] of Object.entries(result.counters)) {

@@ -15,11 +15,20 @@ export interface TraceNote {
   readonly text: string
 }
 
+interface Line extends TraceNote {
+  readonly wall: number
+}
+
+/** As text only for who reads it: most of what is noted nobody does. */
+function shown({ at, wall, text }: Line): string {
+  return `${at.toFixed(3).padStart(12)} ${new Date(wall).toISOString()} ${text}`
+}
+
 export class Trace {
   readonly #clock: VirtualClock
   #low = 0x811c9dc5
   #high = 0x01000193
-  #lines: string[] = []
+  #latest: Line[] = []
   readonly #file: number | undefined
   readonly verbose: boolean
   readonly #keepsNotes: boolean
@@ -58,15 +67,15 @@ export class Trace {
   note(text: string): void {
     this.mark(1, text.length)
     for (let i = 0; i < text.length; i++) this.#mixByte(text.charCodeAt(i))
-    const line = `${this.#clock.monotonic().toFixed(3).padStart(12)} ${new Date(this.#clock.now()).toISOString()} ${text}`
-    if (this.#keepsNotes) this.notes.push({ at: this.#clock.monotonic(), text })
-    if (this.#lines.push(line) > LINES_MAX * 2) this.#lines = this.#lines.slice(-LINES_MAX)
-    if (this.#file !== undefined) writeSync(this.#file, `${line}\n`)
-    if (this.verbose) process.stdout.write(`${line}\n`)
+    const line = { at: this.#clock.monotonic(), wall: this.#clock.now(), text }
+    if (this.#keepsNotes) this.notes.push({ at: line.at, text })
+    if (this.#latest.push(line) > LINES_MAX * 2) this.#latest = this.#latest.slice(-LINES_MAX)
+    if (this.#file !== undefined) writeSync(this.#file, `${shown(line)}\n`)
+    if (this.verbose) process.stdout.write(`${shown(line)}\n`)
   }
 
   get latest(): readonly string[] {
-    return this.#lines.slice(-LINES_MAX)
+    return this.#latest.slice(-LINES_MAX).map(shown)
   }
 
   get hash(): string {

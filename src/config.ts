@@ -80,7 +80,6 @@ export const DEFAULT_OPTIONS: EngineOptions = {
       replication: REPLICATION_DEFAULTS,
       patienceMs: 5000,
       firmMs: 500,
-      tickMs: 50,
       orphanMs: 5000,
       /** With these a connection that is stuck is cut within 5 s of when the liveness plane works. */
       stall: { quietMs: 2000, askMs: 1000, stallMs: 2500, againMs: 15_000 },

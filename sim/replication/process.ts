@@ -72,6 +72,9 @@ export class Process implements ReplicaHost, ReplicaEvents {
     })
   }
 
+  /** It ticks all the time. */
+  awake(): void {}
+
   get store(): string {
     return this.disk.store
   }

@@ -81,7 +81,7 @@ export class World {
   readonly actors = new Actors([])
   readonly history = new History()
   readonly network: LossyNetwork
-  readonly protocol: ReplicationOptions = PROTOCOL
+  readonly protocol: ReplicationOptions = { ...PROTOCOL }
   readonly sites = new Map<string, Site>()
   readonly clients: Clients
   readonly #dots = new Map<string, Uint8Array>()

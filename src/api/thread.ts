@@ -62,6 +62,12 @@ export function abortError(signal: AbortSignal): CarillonError {
   return new CarillonError('ABORTED', 'the start was aborted by its signal', { cause: signal.reason })
 }
 
+/**
+ * Of a thread's heap, what is new lies in this much at most, MB. More: it is cleared up less often under load, and what was taken
+ * once is kept when there is nothing to do.
+ */
+const YOUNG_MB = 16
+
 function newThread(file: string, workerData: object, port: MessagePort): Thread {
   const entry = new URL(`../adapters/${file}${extname(import.meta.url)}`, import.meta.url)
   // A thread inherits this process's flags, and can't be started from a file with the flag of a text (`node -e`).
@@ -70,6 +76,7 @@ function newThread(file: string, workerData: object, port: MessagePort): Thread 
     workerData,
     transferList: [port],
     name: 'carillon',
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
     ...(isText ? { execArgv: [] } : {}),
   })
 }

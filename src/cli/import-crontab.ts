@@ -14,7 +14,8 @@ import type { TaskOptions } from '../task/options.ts'
 import { DEFAULT_POLICY, type Policy } from '../task/policy.ts'
 import { recurrenceOf } from '../task/recurrence.ts'
 import type { Schedule } from '../task/schedule.ts'
-import { defineTask, hashText } from '../task/validate.ts'
+import { hashText } from '../task/text-hash.ts'
+import { defineTask } from '../task/validate.ts'
 import type { TaskView } from '../task/views.ts'
 
 const NAME_LENGTH_MAX = 60

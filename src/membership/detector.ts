@@ -180,7 +180,17 @@ export class Detector {
     this.#actions.ping(store, own)
   }
 
-  /** To be called every `beatMs`; `lateMs`: how much later than that it comes. */
+  /** An answer, or the end of a trial, is waited for. */
+  get isWaiting(): boolean {
+    return this.#probes.size > 0 || this.#trials.size > 0 || this.#relays.size > 0
+  }
+
+  /** When the next member is asked. */
+  get nextProbeAt(): number {
+    return this.#nextProbeAt
+  }
+
+  /** To be called every `beatMs` while something is waited for, else when a probe is due; `lateMs`: how much later it comes. */
   beat(now: number, lateMs: number): void {
     const { timings } = this.#options
     if (lateMs > timings.lateMsMax) {

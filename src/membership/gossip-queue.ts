@@ -11,12 +11,15 @@ interface Item {
 
 export class GossipQueue {
   readonly #itemsMax: number
+  readonly #came: () => void
   /** By how often it was sent, each in the order of coming. */
   readonly #rounds: Map<string, Item>[] = []
   readonly #places = new Map<string, number>()
 
-  constructor(itemsMax: number) {
+  /** `came`: is told of each piece. */
+  constructor(itemsMax: number, came: () => void = () => {}) {
     this.#itemsMax = itemsMax
+    this.#came = came
   }
 
   get size(): number {
@@ -28,6 +31,7 @@ export class GossipQueue {
     if (this.#places.size >= this.#itemsMax) this.#dropOne()
     this.#round(0).set(key, { bytes, sent: 0 })
     this.#places.set(key, 0)
+    this.#came()
   }
 
   delete(key: string): void {

@@ -31,6 +31,8 @@ export interface MembersActions
   now(): number
   /** The view may look different now. */
   changed(): void
+  /** There is something to pass on. */
+  newsCame(): void
   suspected(store: StoreId): void
   refuted(store: StoreId): void
   rolledBack(line: string): void
@@ -72,7 +74,7 @@ export class Members {
     this.#changedAt = now
     this.roster = new Roster(options.limits)
     this.crash = new CrashEvidence(self.store, timings.crashVoteMs)
-    this.#news = new GossipQueue(options.limits.newsMax)
+    this.#news = new GossipQueue(options.limits.newsMax, () => actions.newsCame())
     this.detector = new Detector(
       deps,
       { self: self.store, timings, relaysMax: options.limits.relaysMax },

@@ -9,13 +9,13 @@
 
 import { CarillonError } from '../errors.ts'
 import { invariant } from '../invariant.ts'
-import type { Timer } from '../ports/clock.ts'
 import type { NetworkEvents } from '../ports/network.ts'
 import { forgetStore, leaveMesh, removedLine } from './departure.ts'
 import { Exchange, type ExchangeContext } from './exchange.ts'
 import { Founder } from './founder.ts'
 import type { FoundingState, FoundingValue } from './founding.ts'
 import { Handshake, type HandshakeContext } from './handshake.ts'
+import { Heartbeat } from './heartbeat.ts'
 import { HostCalls } from './host-calls.ts'
 import { foundedAlone, LoneFounder } from './lone-founder.ts'
 import { Lookout } from './lookout.ts'
@@ -57,8 +57,7 @@ export class Membership {
   #admitted = false
   #shutOut: 'REMOVED' | 'STORE_ROLLED_BACK' | undefined
   #state: 'new' | 'running' | 'stopped' = 'new'
-  #timer: Timer | undefined
-  #beatAt = 0
+  readonly #heartbeat: Heartbeat
   #newsAt = 0
   #slowAt = 0
   #flushAt = 0
@@ -83,6 +82,11 @@ export class Membership {
     this.#disk = new MembershipDisk(ports.store, error => this.#fail(error))
     this.#peers = new Peers(ports.network)
     this.#exchange = new Exchange(this.#context())
+    this.#heartbeat = new Heartbeat(ports.clock, this.#timings.beatMs, {
+      isBusy: () => this.#isBusy,
+      nextAt: () => Math.min(this.#slowAt, this.#the().detector.nextProbeAt),
+      beat: (now, late) => this.#guard(() => this.#beat(now, late)),
+    })
   }
 
   /** For the network; what comes before `start` is kept (who is connected) or dropped (frames). */
@@ -118,12 +122,11 @@ export class Membership {
     this.#handshake = new Handshake(this.#context(), starts)
     this.#state = 'running'
     this.#makeFounder(kept.founding, this.#now())
-    this.#beatAt = this.#now()
-    this.#slowBeat(this.#beatAt)
-    for (const peer of this.#peers.all) this.#handshake.greet(peer, this.#beatAt)
+    this.#slowBeat(this.#now())
+    for (const peer of this.#peers.all) this.#handshake.greet(peer, this.#now())
     if (this.#admitted) this.#announce()
     else if (this.#shutOut !== undefined) this.#calls.refused(this.#shutOut, removedLine(this.#self.store))
-    this.#arm()
+    this.#heartbeat.start()
   }
 
   /** Says farewell, so that nobody has to find out, and writes what is left. */
@@ -131,7 +134,7 @@ export class Membership {
     const ran = this.#state === 'running'
     if (ran && this.#admitted) this.#exchange.urgent(this.#the().farewell(), FAREWELLS)
     this.#state = 'stopped'
-    this.#timer?.cancel()
+    this.#heartbeat.stop()
     if (ran) this.#members?.flush()
     await this.#disk.close()
     this.#calls.end()
@@ -258,9 +261,14 @@ export class Membership {
     this.#the().dialRefused(address, node => this.#peers.get(node) !== undefined, this.#now())
   }
 
-  #beat(): void {
-    const now = this.#now()
-    const late = Math.max(0, now - this.#beatAt)
+  /** Something of this moment is waited for: a founding, a hello, an answer, or news that somebody could be told. */
+  get #isBusy(): boolean {
+    if (!this.#admitted || this.#founder !== undefined || this.#loneFounder !== undefined) return true
+    const { detector, newsWaiting } = this.#the()
+    return detector.isWaiting || (newsWaiting && this.#peers.hasAny) || this.#peers.hasUnmet
+  }
+
+  #beat(now: number, late: number): void {
     const handshake = this.#handshake as Handshake
     handshake.beat(now)
     this.#founder?.beat(now)
@@ -274,7 +282,6 @@ export class Membership {
       }
     }
     if (now >= this.#slowAt) this.#slowBeat(now)
-    this.#arm()
   }
 
   #slowBeat(now: number): void {
@@ -308,13 +315,6 @@ export class Membership {
     )
   }
 
-  #arm(): void {
-    if (this.#state !== 'running') return
-    const { beatMs } = this.#timings
-    this.#beatAt = this.#now() + beatMs
-    this.#timer = this.#ports.clock.setTimer(beatMs, () => this.#guard(() => this.#beat()))
-  }
-
   #makeMembers(now: number): Members {
     const { random, network } = this.#ports
     const own = ownRecord(this.#self, this.#options, network.addresses.slice(0, ADDRESSES_MAX))
@@ -330,6 +330,7 @@ export class Membership {
     return new Members(deps, own, {
       now: () => this.#now(),
       changed: () => this.#changed(),
+      newsCame: () => this.#heartbeat.hurry(),
       suspected: store => this.#calls.later(host => host.suspected(store)),
       refuted: store => this.#calls.later(host => host.refuted(store)),
       rolledBack: line => this.#shut('STORE_ROLLED_BACK', line),
@@ -469,6 +470,7 @@ export class Membership {
   #guard(act: () => void): void {
     try {
       act()
+      this.#heartbeat.hurry()
     } catch (error) {
       this.#fail(error)
     }
@@ -477,7 +479,7 @@ export class Membership {
   #fail(error: unknown): void {
     if (this.#state === 'stopped') return
     this.#state = 'stopped'
-    this.#timer?.cancel()
+    this.#heartbeat.stop()
     this.#admitted = false
     this.#calls.end(error)
   }

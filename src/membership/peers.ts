@@ -63,6 +63,17 @@ export class Peers {
     return this.#unmet
   }
 
+  /** With somebody the hellos are not through yet. */
+  get hasUnmet(): boolean {
+    for (const _ of this.unmet) return true
+    return false
+  }
+
+  /** Somebody is connected. */
+  get hasAny(): boolean {
+    return this.#byNode.size > 0
+  }
+
   connected(node: string, address: string | undefined, now: number): Peer {
     this.disconnected(node, now)
     const peer: Peer = {

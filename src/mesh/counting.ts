@@ -53,6 +53,17 @@ export class Counting {
     return this.#calls.size + this.#firm.size
   }
 
+  /** When the first patience ends; Infinity: nobody waits. */
+  get nextAt(): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const among of [this.#calls, this.#firm])
+      for (const { until } of among) {
+        next = Math.min(next, until)
+        break
+      }
+    return next
+  }
+
   acknowledge(written: Written, counted: Counted): void {
     this.#wait(this.#calls, written, this.#parts.copies(), this.#options.patienceMs, (inTime, copies) => {
       if (inTime) return counted(undefined, copies)

@@ -114,6 +114,29 @@ export class StallWatch {
     return { replication: tally(ways.replication), bulk: tally(ways.bulk) }
   }
 
+  /** When there may be somebody to ask, as things are; Infinity: nobody. */
+  get nextAt(): number {
+    const { quietMs, askMs, againMs } = this.#options
+    let next = Number.POSITIVE_INFINITY
+    for (const peer of this.#watched) {
+      const { ways, askedAt, number } = this.#peers.get(peer) as Watched
+      let owedAt = Number.POSITIVE_INFINITY
+      for (const plane of ORDERED) {
+        const way = ways[plane]
+        if (isStuck(way)) owedAt = Number.NEGATIVE_INFINITY
+        else if (way.owedSince !== undefined) owedAt = Math.min(owedAt, way.owedSince + quietMs)
+      }
+      const askAt = Math.max(
+        askedAt + askMs,
+        owedAt,
+        (this.#cutAt.get(peer) ?? Number.NEGATIVE_INFINITY) + againMs,
+      )
+      // What was asked and has no answer is forgiven then.
+      next = Math.min(next, number === undefined ? askAt : Math.min(askAt, askedAt + askMs))
+    }
+    return next
+  }
+
   /** Whom to ask now. */
   questions(now: number): readonly Question[] {
     if (this.#watched.size === 0) return NONE

@@ -6,8 +6,9 @@
 
 import { CarillonError } from '../errors.ts'
 import { invariant } from '../invariant.ts'
+import { Wake } from '../lib/wake.ts'
 import type { View } from '../membership/view.ts'
-import type { Clock, Timer } from '../ports/clock.ts'
+import type { Clock } from '../ports/clock.ts'
 import type { Network } from '../ports/network.ts'
 import type { Random } from '../ports/random.ts'
 import { defaultCopies } from '../replication/acknowledgements.ts'
@@ -31,8 +32,6 @@ import { Transport, type TransportHost } from './transport.ts'
 
 export interface TasksOptions extends CountingOptions {
   readonly replication: ReplicationOptions
-  /** How often what is late is looked for, ms. */
-  readonly tickMs: number
   /** How long an attempt is waited for whose node nobody knows, from when this node began to act, ms. */
   readonly orphanMs: number
   readonly stall: StallOptions
@@ -89,8 +88,9 @@ export class MeshTasks implements Ownership, ChangeSink {
   #counting: Counting | undefined
   #view: View | undefined
   #gathered: Map<number, Dot[]> | undefined
-  #timer: Timer | undefined
+  readonly #wake: Wake
   #sweptAt = 0
+  #isStopped = false
   /** Ranges that this node began to act for without having heard enough others. */
   unsureCount = 0
   holes = 0
@@ -116,6 +116,7 @@ export class MeshTasks implements Ownership, ChangeSink {
       monotonic: () => parts.clock.monotonic(),
     }
     this.#transport = new Transport(network, store.actors, host, options.stall)
+    this.#wake = new Wake(parts.clock, () => this.#tick())
     store.sink = this
   }
 
@@ -165,6 +166,7 @@ export class MeshTasks implements Ownership, ChangeSink {
         hole: () => {
           this.holes++
         },
+        awake: () => this.#arm(),
       },
       {
         self: store.identity.meta.store,
@@ -234,8 +236,21 @@ export class MeshTasks implements Ownership, ChangeSink {
     this.#parts.acting(range, acts)
   }
 
+  /** The next look is when something is due, and each second. */
   #arm(): void {
-    this.#timer = this.#parts.clock.setTimer(this.#options.tickMs, () => this.#tick())
+    if (this.#isStopped) return
+    const { clock, duty } = this.#parts
+    const now = clock.monotonic()
+    const { tickMs } = this.#options.replication
+    const dueAt = Math.min(
+      now + SWEEP_MS,
+      this.#replication?.nextTickAt ?? Number.POSITIVE_INFINITY,
+      this.#counting?.nextAt ?? Number.POSITIVE_INFINITY,
+      this.#transport.nextAt,
+      // Attempts of others, of which nobody tells that they are lost.
+      duty.watched > 0 ? now + tickMs : Number.POSITIVE_INFINITY,
+    )
+    this.#wake.by(Math.max(now, dueAt))
   }
 
   #tick(): void {
@@ -274,13 +289,14 @@ export class MeshTasks implements Ownership, ChangeSink {
     const until = clock.monotonic() + limitMs
     while (isOpen() && clock.monotonic() < until) {
       again?.()
-      await new Promise<void>(resolve => clock.setTimer(this.#options.tickMs / 4, resolve))
+      await new Promise<void>(resolve => clock.setTimer(this.#options.replication.tickMs / 4, resolve))
     }
   }
 
   stop(): void {
     this.#replicaHost?.stop()
-    this.#timer?.cancel()
+    this.#isStopped = true
+    this.#wake.cancel()
   }
 
   // --- Ownership
@@ -376,6 +392,8 @@ export class MeshTasks implements Ownership, ChangeSink {
   confirm(written: Written, done: (firm: boolean, copies: number) => void): void {
     if (this.#counting === undefined || written.size === 0) return done(false, 0)
     this.#counting.confirm(written, done)
+    // Its patience may be shorter than what is left until the next look.
+    this.#arm()
   }
 
   // --- ChangeSink

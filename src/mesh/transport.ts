@@ -155,6 +155,11 @@ export class Transport {
     this.#network.disconnect(node)
   }
 
+  /** When somebody may have to be asked whether what was sent arrives; what is sent from now on is asked for no sooner than `quietMs` later. */
+  get nextAt(): number {
+    return this.#stall.nextAt
+  }
+
   /** Looks whether what was sent arrives. */
   tick(): void {
     for (const { peer, number } of this.#stall.questions(this.#host.monotonic()))

@@ -132,11 +132,19 @@ export function ackViewOf(replica: Replica): AckView {
   }
 }
 
-/** A change is on as many disks as it takes, or too few of the list live for that. */
+/**
+ * A change is on as many disks as it takes, or too few of the list live for that; and who acts by now has it. That one asks
+ * nobody any more, and would begin again what ended here as soon as this store is gone.
+ */
 export function isKept(replica: Replica, acks: Acknowledgements, { actor, n }: Dot): boolean {
-  if (n === 0 || acks.copiesOf({ actor, n, copies: 'majority' }, ackViewOf(replica)) !== undefined)
-    return true
+  if (n === 0) return true
   const view = replica.parts.view()
+  const isLacking = (store: string): boolean =>
+    replica.peers.get(store)?.active === true &&
+    view.isLive(store) &&
+    !replica.confirmed(store).covers(actor, n)
+  if (acks.copiesOf({ actor, n, copies: 'majority' }, ackViewOf(replica)) !== undefined)
+    return !replica.list.some(isLacking)
   return replica.list.filter(store => view.isLive(store)).length < view.quorum
 }
 

@@ -12,7 +12,7 @@ import type { Message } from './messages.ts'
 
 const MAGIC_C = 0x43
 const MAGIC_R = 0x52
-const VERSION = 2
+const VERSION = 3
 const WHOLE = 0
 const PART = 1
 const MESH_BYTES = 16

@@ -1,8 +1,8 @@
 /**
  * Digests of one range to the other stores of its list (PROTOCOLS B8). Each says what its sender is at, and what it last
- * heard from the receiver. Two stores are in step when each is at the same context and knows that the other knows; then a
- * digest goes only now and then, the ranges spread over that time. One that is not in step is told each digestMs, and asked
- * to answer; so what was lost is said again, whoever lost it.
+ * heard from the receiver. Two stores are in step when each is at the same context and knows that the other knows; then none
+ * goes (in-step.ts has what does). One that is not in step is told each digestMs, and asked to answer; so what was lost is said
+ * again, whoever lost it.
  */
 
 import { hash32 } from '../lib/hash.ts'
@@ -24,7 +24,7 @@ export class Gossip {
   }
 
   /** What this store is at, as a number that is another one with every change of it. */
-  #now(): number {
+  now(): number {
     const { synced, isReady, isOpen } = this.#replica
     if (this.#context !== synced || this.#ready !== isReady || this.#active !== isOpen) {
       this.#context = synced
@@ -39,15 +39,20 @@ export class Gossip {
     return this.#replica.synced.hash(actor => this.#parts.host.nameOf(actor))
   }
 
-  #isInStep(store: string): boolean {
+  isInStep(store: string): boolean {
     const peer = this.#replica.peers.get(store)
-    return peer !== undefined && peer.knows === this.#now() && peer.hash === this.#hash()
+    return peer !== undefined && peer.knows === this.now() && peer.hash === this.#hash()
+  }
+
+  /** What it is at, as it said last; 0: it has not. */
+  heardFrom(store: string): number {
+    return this.#replica.peers.get(store)?.heard ?? 0
   }
 
   tell(to: string): void {
     const peer = this.#replica.peer(to)
     const [ready, active] = [this.#replica.isReady, this.#replica.isOpen]
-    const asks = !this.#isInStep(to)
+    const asks = !this.isInStep(to)
     peer.digestAt = this.#parts.host.monotonic()
     this.#parts.host.send(to, {
       ...{ type: 'digest', range: this.#replica.range, hash: this.#hash() },
@@ -65,7 +70,7 @@ export class Gossip {
     if (peer === undefined || digest.asks || peer.knows !== digest.seen) return false
     if (this.#replica.sweep.isDisowned) return false
     if (peer.heard !== numberOf(digest.hash, digest.ready, digest.active)) return false
-    return peer.said === this.#replica.synced && this.#isInStep(from)
+    return peer.said === this.#replica.synced && this.isInStep(from)
   }
 
   /** True if the sender is at the same context. */
@@ -91,10 +96,11 @@ export class Gossip {
   }
 
   #dueAt(store: string): number {
-    const { digestMs, digestIdleMs } = this.#parts.options
+    const { digestMs } = this.#parts.options
     const at = this.#replica.peers.get(store)?.digestAt ?? Number.NEGATIVE_INFINITY
-    if (at === Number.NEGATIVE_INFINITY || !this.#isInStep(store)) return at + digestMs
-    return slotAfter(at, digestIdleMs, this.#replica.range)
+    // Who has never been told may hold this store for another than it is.
+    if (at === Number.NEGATIVE_INFINITY || !this.isInStep(store)) return at + digestMs
+    return Number.POSITIVE_INFINITY
   }
 
   tick(now: number): void {

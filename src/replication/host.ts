@@ -133,6 +133,8 @@ export interface FollowUp {
 
 /** What goes on, for counters and tests. */
 export interface ReplicaEvents {
+  /** The next tick is wanted sooner than was said. */
+  awake(): void
   unsure(range: number): void
   hole(range: number, actor: number, n: number): void
 }

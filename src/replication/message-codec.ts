@@ -44,6 +44,7 @@ const TYPES = [
   'relay',
   'relayed',
   'stable',
+  'in-step',
 ] as const satisfies readonly Message['type'][]
 
 const KINDS: readonly Tail['kind'][] = ['ask', 'answer', 'tell']
@@ -91,6 +92,9 @@ export function writeMessage(out: ByteWriter, message: Message, names: ActorName
       out.u8(flagsOf(message))
       out.u32le(message.seen)
       return writeHex(out, message.hash, HASH_BYTES)
+    case 'in-step':
+      out.varuint(message.count)
+      return out.u32le(message.sum)
     case 'copy-offer':
       return
     case 'copy-want':
@@ -178,6 +182,9 @@ function readFields(
       const seen = reader.u32le()
       return { type, range, ...stateOf(flags), asks, seen, hash: readHex(reader, HASH_BYTES) }
     }
+    case 'in-step':
+      if (range !== 0) throw new CorruptBytes('a word on all ranges that names one')
+      return { type, range, count: reader.varuint(), sum: reader.u32le() }
     case 'copy-offer':
       return { type, range }
     case 'copy-want':

@@ -74,6 +74,15 @@ export interface Digest {
   readonly asks: boolean
 }
 
+/** Of the ranges in which the sender holds the receiver for in step (in-step.ts): how many, and what both are at in each. */
+export interface InStep {
+  readonly type: 'in-step'
+  /** Of no meaning. */
+  readonly range: 0
+  readonly count: number
+  readonly sum: number
+}
+
 /** The sender no longer holds the changes that the receiver lacks: it should copy the records. */
 export interface CopyOffer {
   readonly type: 'copy-offer'
@@ -176,6 +185,7 @@ export type Message =
   | Stable
   | Tail
   | Digest
+  | InStep
   | CopyOffer
   | CopyWant
   | CopyChunk

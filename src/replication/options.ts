@@ -5,6 +5,8 @@ import type { CopyOptions } from './copy.ts'
 import type { InboxOptions } from './inbox.ts'
 
 export interface ReplicationOptions {
+  /** What is under way is looked at this often, and what has come up as much later at most. Shorter: more wake-ups. */
+  readonly tickMs: number
   readonly log: ChangeLogOptions
   readonly copy: CopyOptions
   readonly inbox: InboxOptions
@@ -29,7 +31,7 @@ export interface ReplicationOptions {
   readonly resendMs: number
   /** Between two digests of a range to a peer that is not in step. Shorter: faster convergence, more gossip. */
   readonly digestMs: number
-  /** The same to a peer that is. Shorter: what no protocol explains is seen sooner, more gossip of idle ranges. */
+  /** Between two words on all ranges to a peer that is. Shorter: what no protocol explains is seen sooner. */
   readonly digestIdleMs: number
   /**
    * Between two comparisons of a range's records at equal contexts. They find what no protocol explains. Shorter: sooner,
@@ -49,6 +51,7 @@ export interface ReplicationOptions {
 }
 
 export const REPLICATION_DEFAULTS: ReplicationOptions = {
+  tickMs: 50,
   log: { changesMax: 4096, bytesMax: 4 * 1024 * 1024 },
   copy: { chunkRecordsMax: 1000, chunkBytesMax: 128 * 1024, retryMs: 500, patienceMs: 10_000 },
   inbox: { messagesMax: 64, bytesMax: 1024 * 1024 },

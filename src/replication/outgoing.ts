@@ -1,6 +1,5 @@
 /** What goes out for one range: what others lack, tails, digests, questions; and what is sent again in time. */
 
-import { slotAfter } from './gossip.ts'
 import type { Tail } from './messages.ts'
 import type { Parts, Replica } from './replica.ts'
 
@@ -138,17 +137,9 @@ export class Outgoing {
     }
   }
 
-  /** Infinity: there is nothing that could be late. */
-  get nextSweepAt(): number {
-    const { role, holds, sweep } = this.#replica
-    return role === 'replica' && holds ? sweep.nextAt : Number.POSITIVE_INFINITY
-  }
-
-  tickSweep(now: number): void {
+  /** Asks who acts for what is overdue, if anything is. */
+  sweep(): void {
     const { self, host, options } = this.#parts
-    const { sweep, range, holds } = this.#replica
-    if (!holds || now < sweep.nextAt) return
-    sweep.nextAt = slotAfter(now, options.overdueMs / 2, range)
     const id = host.overdue(this.#replica.range, options.overdueMs)
     const owner = id === undefined ? undefined : this.#replica.owner()
     if (id === undefined || owner === undefined || owner === self) return

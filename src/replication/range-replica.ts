@@ -372,8 +372,7 @@ export class RangeReplica implements Replica {
   /** Does whatever is late; returns when it is to be called again, if nothing happens before. */
   tick(now: number): number {
     if (this.role === 'deleting') return Number.NEGATIVE_INFINITY
-    if (this.role === 'replica') this.outgoing.tickSweep(now)
-    if (now < this.quietUntil) return Math.min(this.quietUntil, this.outgoing.nextSweepAt)
+    if (now < this.quietUntil) return this.quietUntil
     const wantsRound =
       this.role === 'outside' ||
       (this.role === 'replica' && !(this.ready && this.knowsLists) && !this.released) ||
@@ -390,7 +389,7 @@ export class RangeReplica implements Replica {
     this.#check(now)
     if (!this.#isQuiet) return Number.NEGATIVE_INFINITY
     this.quietUntil = Math.min(this.gossip.nextAt, this.copying.nextAt)
-    return Math.min(this.quietUntil, this.outgoing.nextSweepAt)
+    return this.quietUntil
   }
 
   /** Nothing is under way here: until its next time only what comes from elsewhere changes anything. */

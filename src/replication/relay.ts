@@ -17,6 +17,7 @@ export class Relays {
   readonly #retryMs: number
   readonly #replicaOf: (range: number) => Replica | undefined
   #sentAt = Number.NEGATIVE_INFINITY
+  #hasAny = true
 
   constructor(
     host: ReplicaHost,
@@ -33,10 +34,19 @@ export class Relays {
   tick(replicas: Iterable<Replica>, now: number): void {
     if (now - this.#sentAt < this.#retryMs) return
     this.#sentAt = now
+    this.#hasAny = false
     for (const replica of replicas) {
-      if (replica.isOpen && replica.holds)
-        for (const followUp of this.#host.outbox(replica.range)) this.send(followUp, replica)
+      if (!replica.isOpen || !replica.holds) continue
+      for (const followUp of this.#host.outbox(replica.range)) {
+        this.#hasAny = true
+        this.send(followUp, replica)
+      }
     }
+  }
+
+  /** When something may have to be sent again. What has come up since is sent by who brought it, and found at any later tick. */
+  get nextAt(): number {
+    return this.#hasAny ? this.#sentAt + this.#retryMs : Number.POSITIVE_INFINITY
   }
 
   send(followUp: FollowUp, source: Replica): void {

@@ -8,6 +8,7 @@ import { invariant } from '../invariant.ts'
 import { type Acknowledged, type Copies, isKept } from './acknowledgements.ts'
 import type { Dot } from './context.ts'
 import type { FollowUp, RangeState, ReplicaEvents, ReplicaHost, ReplicationView } from './host.ts'
+import { InStepWords } from './in-step.ts'
 import type { Message } from './messages.ts'
 import type { ReplicationOptions } from './options.ts'
 import { RangeReplica } from './range-replica.ts'
@@ -29,8 +30,8 @@ export interface ReplicationStart {
   readonly isFounder: boolean
 }
 
-/** Ticks that are further apart were late: the process was not awake in between. */
-const LATE_TICK_MS = 250
+/** A tick that comes so much later than it was wanted is late: the process was not awake in between. */
+const LATE_TICK_MS = 200
 
 export class Replication {
   readonly #host: ReplicaHost
@@ -43,7 +44,9 @@ export class Replication {
   #view: ReplicationView | undefined
   #number: number
   #isLeaving = false
-  #tickedAt: number
+  readonly #inStep: InStepWords
+  #sweptAt = Number.NEGATIVE_INFINITY
+  #nextTickAt: number
   /** How long ticks were late, beyond what is nothing. */
   #lateMs = 0
 
@@ -56,7 +59,7 @@ export class Replication {
     this.#host = host
     this.#start = start
     this.#number = start.firstNumber
-    this.#tickedAt = host.monotonic()
+    this.#nextTickAt = host.monotonic()
     this.#parts = {
       self: start.self,
       host,
@@ -64,7 +67,7 @@ export class Replication {
       events,
       durable: start.durable,
       startedAt: host.monotonic(),
-      awakeMs: () => Math.min(host.monotonic(), this.#tickedAt + LATE_TICK_MS) - this.#lateMs,
+      awakeMs: () => Math.min(host.monotonic(), this.#nextTickAt + LATE_TICK_MS) - this.#lateMs,
       isLeaving: () => this.#isLeaving,
       view: () => {
         invariant(this.#view !== undefined, 'a view comes before everything else')
@@ -78,6 +81,7 @@ export class Replication {
       wake: replica => this.#wake(replica),
       endTurn: () => this.flush(),
     }
+    this.#inStep = new InStepWords(this.#parts, () => this.#replicas.values())
     this.#relays = new Relays(host, start.self, options.resendMs, range => this.replica(range))
   }
 
@@ -149,6 +153,7 @@ export class Replication {
     const { range } = message
     if (!(range < this.#start.ranges)) return
     if (message.type === 'relay' || message.type === 'relayed') return this.#relays.receive(message)
+    if (message.type === 'in-step') return this.#inStep.heard(from, message)
     let replica = this.#replicas.get(range)
     if (replica === undefined) {
       // Changes and copies are taken from any member; whoever asks gets an answer, also that there is nothing.
@@ -219,24 +224,42 @@ export class Replication {
     return open
   }
 
-  /** To be called several times in a {@link LATE_TICK_MS}. */
+  /** When `tick` is to be called, monotonic ms; the host is told (`awake`) when that becomes sooner. */
+  get nextTickAt(): number {
+    return this.#nextTickAt
+  }
+
+  /** Does what is due. To be called then, or sooner; what comes late was the process's own sleep. */
   tick(): void {
     const now = this.#host.monotonic()
-    this.#lateMs += Math.max(0, now - this.#tickedAt - LATE_TICK_MS)
-    this.#tickedAt = now
+    const { tickMs, overdueMs } = this.#parts.options
+    this.#lateMs += Math.max(0, now - this.#nextTickAt - LATE_TICK_MS)
+    this.#nextTickAt = now + tickMs
     if (this.#view === undefined) return
     this.#schedule.tick(now, replica => {
       const nextAt = replica.tick(now)
       this.#forget(replica)
       return nextAt
     })
+    if (now - this.#sweptAt >= overdueMs / 2) {
+      this.#sweptAt = now
+      for (const replica of this.#replicas.values())
+        if (replica.role === 'replica' && replica.holds) replica.outgoing.sweep()
+    }
     this.#relays.tick(this.#replicas.values(), now)
+    this.#inStep.tick(now)
     this.flush()
+    const dueAt = Math.min(this.#schedule.nextAt, this.#relays.nextAt, this.#inStep.nextAt)
+    this.#nextTickAt = Math.max(now + tickMs, Math.min(dueAt, this.#sweptAt + overdueMs / 2))
   }
 
   #wake(replica: Replica): void {
     replica.quietUntil = Number.NEGATIVE_INFINITY
     this.#schedule.wake(replica)
+    const at = this.#host.monotonic() + this.#parts.options.tickMs
+    if (at >= this.#nextTickAt) return
+    this.#nextTickAt = at
+    this.#parts.events.awake()
   }
 
   /** Nothing is held of the range, and nothing of it is under way. */

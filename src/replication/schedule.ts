@@ -10,6 +10,8 @@ export class Schedule<T> {
   readonly #awake = new Set<T>()
   readonly #later = new Map<number, Set<T>>()
   #passed = Number.NaN
+  /** No slot that is later comes before this. */
+  #first = Number.POSITIVE_INFINITY
 
   wake(each: T): void {
     this.#awake.add(each)
@@ -17,6 +19,11 @@ export class Schedule<T> {
 
   delete(each: T): void {
     this.#awake.delete(each)
+  }
+
+  /** When something is to be looked at; -Infinity: something goes on. It may be for nothing. */
+  get nextAt(): number {
+    return this.#awake.size > 0 ? Number.NEGATIVE_INFINITY : this.#first * GRAIN_MS
   }
 
   /** `look` says when it is to be looked at again. */
@@ -32,12 +39,20 @@ export class Schedule<T> {
     this.#awake.delete(each)
     if (at === Number.POSITIVE_INFINITY) return
     const slot = Math.ceil(at / GRAIN_MS)
+    this.#first = Math.min(this.#first, slot)
     const others = this.#later.get(slot)
     if (others === undefined) this.#later.set(slot, new Set([each]))
     else others.add(each)
   }
 
   #wakeUntil(slot: number): void {
+    this.#wakeSlots(slot)
+    if (this.#first > slot) return
+    this.#first = Number.POSITIVE_INFINITY
+    for (const each of this.#later.keys()) this.#first = Math.min(this.#first, each)
+  }
+
+  #wakeSlots(slot: number): void {
     const count = slot - this.#passed
     this.#passed = slot
     // After a long sleep most steps would be empty.

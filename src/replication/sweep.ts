@@ -7,7 +7,6 @@
 export class Sweep {
   #viewId = ''
   #disownedAt = Number.NaN
-  nextAt = Number.NEGATIVE_INFINITY
 
   /** The owner of this store's view says that it is not. True if the replica is to act. */
   disowned(viewId: string, now: number, patienceMs: number): boolean {

@@ -29,7 +29,7 @@ import {
   words,
 } from './crontab-line.ts'
 import { invalid } from './schema.ts'
-import { hashText } from './validate.ts'
+import { hashText } from './text-hash.ts'
 import { checkZone } from './zone.ts'
 
 /** A longer line is refused, characters. The daemons stop at about 1,000. */

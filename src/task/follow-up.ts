@@ -5,7 +5,7 @@
 
 import { hash32 } from '../lib/hash.ts'
 import { CALLER_BYTES } from './definition.ts'
-import { hashText } from './validate.ts'
+import { hashText } from './text-hash.ts'
 
 /** Follow-ups of follow-ups have ever longer ids: what is longer than this is told apart by its hash. */
 const RUN_ID_MAX = 180

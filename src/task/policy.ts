@@ -46,3 +46,11 @@ export const DEFAULT_POLICY: Policy = Object.freeze({
 
 /** How late a fire may be, ms, when batching makes it cheaper. */
 export const PRECISION_MS: Readonly<Record<Precision, number>> = { high: 100, normal: 1000, low: 10_000 }
+
+/** JSON of what differs from the default, '' if nothing does. */
+export function policyText(policy: Partial<Policy>): string {
+  const differing = Object.entries(policy).filter(
+    ([field, value]) => JSON.stringify(value) !== JSON.stringify(DEFAULT_POLICY[field as keyof Policy]),
+  )
+  return differing.length === 0 ? '' : JSON.stringify(Object.fromEntries(differing))
+}

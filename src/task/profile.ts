@@ -1,7 +1,6 @@
 /** Profiles: what a task has that its user did not choose. */
 
-import type { Policy } from './policy.ts'
-import { policyText } from './validate.ts'
+import { type Policy, policyText } from './policy.ts'
 
 export type Profile = 'performance' | 'balanced' | 'economy'
 

@@ -6,18 +6,18 @@
  * sure of goes the long way.
  */
 
-import { createHash } from 'node:crypto'
 import { CarillonError } from '../errors.ts'
 import { parseCron } from './cron.ts'
 import { type DefinitionInput, PAYLOAD_BYTES_MAX } from './definition.ts'
 import { parseDuration } from './duration.ts'
 import { jsonText } from './json-value.ts'
 import type { CommandOptions, Instant, TaskOptions } from './options.ts'
-import { DEFAULT_POLICY, type MisfirePolicy, type Policy } from './policy.ts'
+import { DEFAULT_POLICY, type MisfirePolicy, type Policy, policyText } from './policy.ts'
 import { recurrenceOf } from './recurrence.ts'
 import type { RetryPolicy } from './retry.ts'
 import type { Recurring, Schedule } from './schedule.ts'
 import { checkTaskShape, invalid, NAME_PATTERN, NAME_TEXT } from './schema.ts'
+import { hashText } from './text-hash.ts'
 import { checkZone, instantOfLocal } from './zone.ts'
 
 /** What a node adds to what the user left out. */
@@ -142,19 +142,6 @@ function carefully(
 /** The id of a keyed task: any node makes the same of the same name and key. */
 export function idOfKey(name: string, key: string): string {
   return `key-${hashText(`${name}\0${key}`)}`
-}
-
-/** 160 bits of SHA-256, as 40 hex digits: two texts with one hash are not to be feared. */
-export function hashText(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 40)
-}
-
-/** JSON of what differs from the default, '' if nothing does. */
-export function policyText(policy: Partial<Policy>): string {
-  const differing = Object.entries(policy).filter(
-    ([field, value]) => JSON.stringify(value) !== JSON.stringify(DEFAULT_POLICY[field as keyof Policy]),
-  )
-  return differing.length === 0 ? '' : JSON.stringify(Object.fromEntries(differing))
 }
 
 const KINDS = ['after', 'at', 'every', 'cron'] as const

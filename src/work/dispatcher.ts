@@ -45,6 +45,7 @@ export class Dispatcher<R extends DueRun> implements ConnectionHost<R> {
   readonly #turns = new Deque<RunQueue<R>>()
   readonly #workers: Workers<R>
   #nearVersion = 0
+  #loadVersion = 0
   #queuedCount = 0
   #claimingCount = 0
   #sentCount = 0
@@ -98,6 +99,7 @@ export class Dispatcher<R extends DueRun> implements ConnectionHost<R> {
     this.#letGo(run)
     if (queue === undefined) return true
     this.#queuedCount--
+    this.#loadVersion++
     this.#claimed.delete(run)
     queue.withdraw(run)
     if (queue.waiting === 0 && queue.told) this.#queues.delete(queue.name)
@@ -172,6 +174,11 @@ export class Dispatcher<R extends DueRun> implements ConnectionHost<R> {
     return this.#nearVersion
   }
 
+  /** Grows whenever workers have more or less, or something more or less waits: only then can windows be others. */
+  get loadVersion(): number {
+    return this.#loadVersion
+  }
+
   /** How many more attempts near workers take, all handlers together. */
   get nearRoom(): number {
     return this.#workers.nearRoom
@@ -191,6 +198,10 @@ export class Dispatcher<R extends DueRun> implements ConnectionHost<R> {
   }
 
   // --- ConnectionHost
+
+  loaded(): void {
+    this.#loadVersion++
+  }
 
   announced(connection: WorkerConnection<R>): void {
     if (!connection.isFar) this.#nearVersion++
@@ -254,6 +265,7 @@ export class Dispatcher<R extends DueRun> implements ConnectionHost<R> {
     run.place = 'queued'
     run.queue = queue
     this.#queuedCount++
+    this.#loadVersion++
     if (!queue.told) this.#joinTurns(queue)
     return queue
   }

@@ -32,7 +32,10 @@ export interface GuestsOptions {
 
 /** What guests ask of the dispatcher. */
 export type GuestDesk = Desk<GuestRun> &
-  Pick<Dispatcher<GuestRun>, 'nearVersion' | 'nearRoom' | 'nearLoads' | 'runsNear' | 'waiting'>
+  Pick<
+    Dispatcher<GuestRun>,
+    'nearVersion' | 'loadVersion' | 'nearRoom' | 'nearLoads' | 'runsNear' | 'waiting'
+  >
 
 export interface GuestsParts {
   readonly clock: Pick<Clock, 'monotonic' | 'setTimer'>
@@ -50,8 +53,9 @@ export class Guests implements Omit<DispatcherHost<GuestRun>, 'noWorker'>, Guest
   #closing = false
   /** The near workers as they were when guests without one were given back. */
   #settledVersion = 0
-  /** The same, when windows were looked at. */
+  /** The same, and what they had, when windows were looked at. */
   #lookedVersion = 0
+  #lookedLoad = 0
   #lookedAt = Number.NEGATIVE_INFINITY
   #isUrgent = false
   #timer: Timer | undefined
@@ -185,10 +189,12 @@ export class Guests implements Omit<DispatcherHost<GuestRun>, 'noWorker'>, Guest
 
   #look(): void {
     const { clock, dispatcher, stir } = this.#parts
-    const { nearVersion } = dispatcher()
+    const { nearVersion, loadVersion } = dispatcher()
+    const isPressing = this.#isUrgent || this.#lookedVersion !== nearVersion
+    if (!isPressing && this.#lookedLoad === loadVersion) return
     const now = clock.monotonic()
     const waitMs = this.#lookedAt + this.#options.announceMs - now
-    if (waitMs > 0 && !this.#isUrgent && this.#lookedVersion === nearVersion) {
+    if (waitMs > 0 && !isPressing) {
       this.#timer ??= clock.setTimer(waitMs, () => {
         this.#timer = undefined
         stir()
@@ -198,6 +204,7 @@ export class Guests implements Omit<DispatcherHost<GuestRun>, 'noWorker'>, Guest
     this.stop()
     this.#isUrgent = false
     this.#lookedVersion = nearVersion
+    this.#lookedLoad = loadVersion
     this.#lookedAt = now
     this.#announce()
   }

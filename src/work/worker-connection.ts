@@ -70,6 +70,8 @@ export class Attempt<R extends DueRun> {
 }
 
 export interface ConnectionHost<R extends DueRun> {
+  /** It has more than before, or less. */
+  loaded(): void
   /** Handlers or windows have changed. */
   announced(connection: WorkerConnection<R>): void
   started(attempt: Attempt<R>, at: number): void
@@ -157,6 +159,7 @@ export class WorkerConnection<R extends DueRun> {
     credit.used++
     this.#reserved++
     this.#inFlightBytes += payloadBytes
+    this.#host.loaded()
   }
 
   /** Gives back what was held for a run that does not come. */
@@ -286,6 +289,7 @@ export class WorkerConnection<R extends DueRun> {
   #free(credit: Credit<R>, payloadBytes: number): void {
     credit.used--
     this.#inFlightBytes -= payloadBytes
+    this.#host.loaded()
   }
 }
 

@@ -2,15 +2,17 @@
 
 import type { Op } from '../../sim/replication/history.ts'
 import { type Site, World, type WorldOptions } from '../../sim/replication/world.ts'
+import type { ReplicationOptions } from '../../src/replication/options.ts'
 
 export class Bed {
   readonly world: World
 
-  constructor(options: Partial<WorldOptions> = {}) {
+  constructor(options: Partial<WorldOptions> = {}, protocol: Partial<ReplicationOptions> = {}) {
     this.world = new World({
       ...{ seed: 1, stores: 3, replicas: 3, ranges: 1, mix: 'calm', stormMs: 0, healMs: 0 },
       ...options,
     })
+    Object.assign(this.world.protocol, protocol)
     this.world.clients.lostOf = 0
     this.world.begin()
     this.pass(300)

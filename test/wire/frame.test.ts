@@ -82,6 +82,7 @@ class Ear {
     }
     const nothing = (): void => undefined
     this.#connection = new WorkerConnection<LiveRun>({
+      loaded: nothing,
       announced: nothing,
       started: nothing,
       ended: nothing,

@@ -6,6 +6,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { OUTCOMES, type OutcomeKind } from '../../src/wire/work.ts'
+import { guestWindow } from '../../src/work/guest-windows.ts'
 import { GuestsWorld } from './guests-world.ts'
 import { type FakeWorker, TestRun } from './test-bed.ts'
 
@@ -260,6 +261,7 @@ function drain(ledger: Ledger): void {
     world.settle()
   }
   expect(world.unanswered.size).toBe(0)
+  checkWindows(world)
   const connections = [world.connection!, ...[...ownerWorkers, ...helperWorkers].map(each => each.connection)]
   for (const connection of connections) {
     expect(connection.attempts.size).toBe(0)
@@ -274,3 +276,36 @@ function drain(ledger: Ledger): void {
   world.owner.clock.advance(1000)
   expect([owner.clock.pending, helper.clock.pending]).toEqual([0, 0])
 }
+
+/** What was announced last is what a look now would say. */
+function checkWindows({ helper, connection, windows }: GuestsWorld): void {
+  for (const [name, { window, used }] of helper.dispatcher.nearLoads()) {
+    const held = connection?.credits.get(name)?.used ?? 0
+    const load = { window, used, waiting: helper.dispatcher.waiting(name), held }
+    const announced = windows[name]
+    // Who closes takes nothing.
+    if (announced !== 0)
+      expect(announced).toBe(guestWindow({ ...load, queueRoom: helper.dispatcher.roomFor(name) }, 6))
+  }
+}
+
+test('an engine whose windows stay as they are wakes up for nothing', () => {
+  const world = new GuestsWorld()
+  const worker = world.helperWorker({ a: 10 })
+  world.open()
+  world.settle()
+  world.advance(1000)
+  expect(world.windows).toEqual({ a: 10 })
+  for (let turn = 0; turn < 10; turn++) {
+    world.helperTurn()
+    expect(world.helper.clock.pending, 'no timer is set').toBe(0)
+    world.helper.clock.advance(7)
+  }
+  world.helper.offer(4, 'a')
+  world.settle()
+  expect(world.windows, 'what has changed is said').toEqual({ a: 6 })
+  worker.answer()
+  world.settle()
+  world.advance(50)
+  expect(world.windows).toEqual({ a: 10 })
+})
