@@ -228,7 +228,6 @@ export class RangeReplica implements Replica {
       if (mayLetGo(this.round, { viewId, list, quorum, applied, synced, isBusy, durable }, self)) this.letGo()
     }
     if (this.acks.length > 0) this.acks.settle(ackViewOf(this))
-    if (this.role !== 'deleting' && this.list.includes(self)) this.#stability.check()
   }
 
   becomeReady(now: number): void {
@@ -378,7 +377,10 @@ export class RangeReplica implements Replica {
     const everyMs = this.activation.askEveryMs
     if (this.round !== undefined && now - this.round.askedAt >= everyMs) this.outgoing.ask(now)
     this.handingOver.tick(now)
+    // Not with each message and each sync: in a busy range each has some news.
+    if (this.list.includes(this.parts.self)) this.#stability.check()
     this.#stability.tick(now)
+    this.log.tick(now)
     this.copying.tick(now)
     this.outgoing.tickPeers(now)
     if (this.role !== 'none' && this.role !== 'outside') this.gossip.tick(now)
