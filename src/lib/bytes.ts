@@ -29,6 +29,28 @@ interface NativeStrings {
 }
 const native = Buffer.prototype as unknown as NativeStrings
 
+/** How many bytes of copies share a buffer. */
+const SHARED_BYTES = 32 * 1024
+
+/** Copies of what was written that live about equally long: they share buffers, as one for each costs more than the copy. */
+export class Copies {
+  #bytes = Buffer.allocUnsafeSlow(0)
+  #position = 0
+
+  /** What was written from `start` on. */
+  of(out: ByteWriter, start: number): Uint8Array {
+    const length = out.position - start
+    if (length > SHARED_BYTES / 8) return out.view().slice(start)
+    if (length > this.#bytes.length - this.#position) {
+      this.#bytes = Buffer.allocUnsafeSlow(SHARED_BYTES)
+      this.#position = 0
+    }
+    const at = this.#position
+    this.#position = at + out.copyTo(this.#bytes, at, start)
+    return new Uint8Array(this.#bytes.buffer, at, length)
+  }
+}
+
 /** Appends to a buffer that grows by doubling and is used again after {@link reset}. */
 export class ByteWriter {
   readonly #initialBytes: number
@@ -64,6 +86,11 @@ export class ByteWriter {
   /** What was written, without a copy: valid until the next write or reset. */
   view(): Uint8Array {
     return new Uint8Array(this.#bytes.buffer, 0, this.#position)
+  }
+
+  /** Copies what was written from `start` on to another buffer, and returns how many bytes that is. */
+  copyTo(target: Uint8Array, at: number, start: number): number {
+    return this.#bytes.copy(target, at, start, this.#position)
   }
 
   /** What was written, as a copy with an ArrayBuffer of its own (so that it can be transferred). */
@@ -317,6 +344,17 @@ export class ByteReader {
     if (length === 18) return textOf18(source, start)
     if (length <= 12) return textOfShort(source, start, length)
     return native.latin1Slice.call(source, start, start + length)
+  }
+
+  /** The same; a text that equals `known` is that very string. */
+  asciiLike(known: string): string {
+    const { length } = known
+    const start = this.#position
+    if (this.source[start] !== length || this.end - start <= length) return this.ascii()
+    for (let i = 0; i < length; i++)
+      if (this.source[start + 1 + i] !== known.charCodeAt(i)) return this.ascii()
+    this.#position = start + 1 + length
+    return known
   }
 
   /** Counterpart of {@link ByteWriter.utf8}; bytes that are not UTF-8 are corrupt, as is more than `maxLength`. */
