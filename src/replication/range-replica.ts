@@ -228,6 +228,7 @@ export class RangeReplica implements Replica {
       if (mayLetGo(this.round, { viewId, list, quorum, applied, synced, isBusy, durable }, self)) this.letGo()
     }
     if (this.acks.length > 0) this.acks.settle(ackViewOf(this))
+    if (this.role !== 'deleting' && this.list.includes(self)) this.#stability.check()
   }
 
   becomeReady(now: number): void {
@@ -375,8 +376,6 @@ export class RangeReplica implements Replica {
     const everyMs = this.activation.askEveryMs
     if (this.round !== undefined && now - this.round.askedAt >= everyMs) this.outgoing.ask(now)
     this.handingOver.tick(now)
-    // Not with each message and each sync: in a busy range each has some news.
-    if (this.list.includes(this.parts.self)) this.#stability.check()
     this.#stability.tick(now)
     this.log.tick(now)
     this.copying.tick(now)
