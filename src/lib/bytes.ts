@@ -29,24 +29,29 @@ interface NativeStrings {
 }
 const native = Buffer.prototype as unknown as NativeStrings
 
-/** How many bytes of copies share a buffer. */
-const SHARED_BYTES = 32 * 1024
-
-/** Copies of what was written that live about equally long: they share buffers, as one for each costs more than the copy. */
+/**
+ * Copies of small things, which share buffers of some size: one for each costs more than the copy. Who keeps one holds its
+ * buffer. Larger: fewer buffers, more memory where few are kept for long.
+ */
 export class Copies {
+  readonly #sharedBytes: number
   #bytes = Buffer.allocUnsafeSlow(0)
   #position = 0
 
-  /** What was written from `start` on. */
-  of(out: ByteWriter, start: number): Uint8Array {
-    const length = out.position - start
-    if (length > SHARED_BYTES / 8) return out.view().slice(start)
+  constructor(sharedBytes: number) {
+    this.#sharedBytes = sharedBytes
+  }
+
+  of(bytes: Uint8Array): Uint8Array {
+    const { length } = bytes
+    if (length > this.#sharedBytes / 8) return new Uint8Array(bytes)
     if (length > this.#bytes.length - this.#position) {
-      this.#bytes = Buffer.allocUnsafeSlow(SHARED_BYTES)
+      this.#bytes = Buffer.allocUnsafeSlow(this.#sharedBytes)
       this.#position = 0
     }
     const at = this.#position
-    this.#position = at + out.copyTo(this.#bytes, at, start)
+    this.#position += length
+    this.#bytes.set(bytes, at)
     return new Uint8Array(this.#bytes.buffer, at, length)
   }
 }
@@ -83,14 +88,9 @@ export class ByteWriter {
     this.#position = position
   }
 
-  /** What was written, without a copy: valid until the next write or reset. */
-  view(): Uint8Array {
-    return new Uint8Array(this.#bytes.buffer, 0, this.#position)
-  }
-
-  /** Copies what was written from `start` on to another buffer, and returns how many bytes that is. */
-  copyTo(target: Uint8Array, at: number, start: number): number {
-    return this.#bytes.copy(target, at, start, this.#position)
+  /** What was written from `start` on, without a copy: valid until the next write or reset. */
+  view(start = 0): Uint8Array {
+    return new Uint8Array(this.#bytes.buffer, start, this.#position - start)
   }
 
   /** What was written, as a copy with an ArrayBuffer of its own (so that it can be transferred). */

@@ -67,7 +67,7 @@ export class MeshChanges implements OwnChanges {
   #out: ByteWriter | undefined
   #bodyAt = 0
   /** Of the bytes of changes, which replication keeps for a while. */
-  readonly #copies = new Copies()
+  readonly #copies = new Copies(32 * 1024)
 
   constructor(journal: Journal, identity: Identity, random: Random) {
     this.#journal = journal
@@ -113,7 +113,7 @@ export class MeshChanges implements OwnChanges {
   end(record: TaskRecord): void {
     const out = this.#out
     invariant(out !== undefined, 'what is ended was begun')
-    const bytes = this.#copies.of(out, this.#bodyAt)
+    const bytes = this.#copies.of(out.view(this.#bodyAt))
     this.#out = undefined
     this.#journal.endEntry()
     record.include(this.#dot.actor, this.#dot.n)
