@@ -48,6 +48,7 @@ export const DEFAULT_OPTIONS: EngineOptions = {
       fullPatienceMs: 5000,
       idleMs: 5000,
       idleChangesMin: 1000,
+      restMs: 1000,
     },
     history: {
       completedMax: 1000,

@@ -29,6 +29,33 @@ interface NativeStrings {
 }
 const native = Buffer.prototype as unknown as NativeStrings
 
+/**
+ * Copies of small things, which share buffers of some size: one for each costs more than the copy. Who keeps one holds its
+ * buffer. Larger: fewer buffers, more memory where few are kept for long.
+ */
+export class Copies {
+  readonly #sharedBytes: number
+  #bytes = Buffer.allocUnsafeSlow(0)
+  #position = 0
+
+  constructor(sharedBytes: number) {
+    this.#sharedBytes = sharedBytes
+  }
+
+  of(bytes: Uint8Array): Uint8Array {
+    const { length } = bytes
+    if (length > this.#sharedBytes / 8) return new Uint8Array(bytes)
+    if (length > this.#bytes.length - this.#position) {
+      this.#bytes = Buffer.allocUnsafeSlow(this.#sharedBytes)
+      this.#position = 0
+    }
+    const at = this.#position
+    this.#position += length
+    this.#bytes.set(bytes, at)
+    return new Uint8Array(this.#bytes.buffer, at, length)
+  }
+}
+
 /** Appends to a buffer that grows by doubling and is used again after {@link reset}. */
 export class ByteWriter {
   readonly #initialBytes: number
@@ -61,9 +88,9 @@ export class ByteWriter {
     this.#position = position
   }
 
-  /** What was written, without a copy: valid until the next write or reset. */
-  view(): Uint8Array {
-    return new Uint8Array(this.#bytes.buffer, 0, this.#position)
+  /** What was written from `start` on, without a copy: valid until the next write or reset. */
+  view(start = 0): Uint8Array {
+    return new Uint8Array(this.#bytes.buffer, start, this.#position - start)
   }
 
   /** What was written, as a copy with an ArrayBuffer of its own (so that it can be transferred). */
@@ -317,6 +344,17 @@ export class ByteReader {
     if (length === 18) return textOf18(source, start)
     if (length <= 12) return textOfShort(source, start, length)
     return native.latin1Slice.call(source, start, start + length)
+  }
+
+  /** The same; a text that equals `known` is that very string. */
+  asciiLike(known: string): string {
+    const { length } = known
+    const start = this.#position
+    if (this.source[start] !== length || this.end - start <= length) return this.ascii()
+    for (let i = 0; i < length; i++)
+      if (this.source[start + 1 + i] !== known.charCodeAt(i)) return this.ascii()
+    this.#position = start + 1 + length
+    return known
   }
 
   /** Counterpart of {@link ByteWriter.utf8}; bytes that are not UTF-8 are corrupt, as is more than `maxLength`. */

@@ -22,13 +22,17 @@ export interface ChangeLogOptions {
   readonly bytesMax: number
 }
 
-/** So many changes may be parts of larger frames that came: these are held whole for them. */
-const VIEWS_MAX = 64
+/** Changes that are parts of larger frames hold these whole; most go within this time, ms, and what stays is copied out. */
+const VIEWS_MS = 2000
 
 export class ChangeLog {
   readonly #options: ChangeLogOptions
   #entries: LogEntry[] = []
   #bytes = 0
+  /** When it was looked for parts of frames, how many changes there were then, and how many of these hold none. */
+  #lookedAt = Number.NEGATIVE_INFINITY
+  #looked = 0
+  #own = 0
 
   constructor(options: ChangeLogOptions) {
     this.#options = options
@@ -39,11 +43,7 @@ export class ChangeLog {
   }
 
   push(entry: LogEntry): void {
-    // Mostly all have them at once; with a store of the list away they would hold frames with others' changes for it.
-    const isPart = entry.bytes.byteLength < entry.bytes.buffer.byteLength
-    this.#entries.push(
-      isPart && this.#entries.length >= VIEWS_MAX ? { ...entry, bytes: entry.bytes.slice() } : entry,
-    )
+    this.#entries.push(entry)
     this.#bytes += entry.bytes.length
     const { changesMax, bytesMax } = this.#options
     let over = 0
@@ -56,6 +56,19 @@ export class ChangeLog {
       }
       this.#drop(over)
     }
+  }
+
+  /** Now and then: changes that stay, as a store of the list is away, hold no frames with others' changes for it. */
+  tick(now: number): void {
+    if (now - this.#lookedAt < VIEWS_MS) return
+    this.#lookedAt = now
+    for (; this.#own < this.#looked; this.#own++) {
+      const entry = this.#entries[this.#own] as LogEntry
+      const { bytes } = entry
+      if (bytes.byteLength < bytes.buffer.byteLength)
+        this.#entries[this.#own] = { ...entry, bytes: bytes.slice() }
+    }
+    this.#looked = this.#entries.length
   }
 
   /** Lets go of what all have. */
@@ -83,24 +96,28 @@ export class ChangeLog {
       if (from < (applied.ns[i] as number)) wanted.set(actor, from + 1)
     }
     for (const { actor, n } of has.holes) if (applied.covers(actor, n)) return undefined
+    // Mostly it lacks the last few of many.
+    let at = this.#entries.length
+    for (let left = wanted.size; left > 0; ) {
+      const entry = this.#entries[--at]
+      if (entry === undefined) return undefined
+      if (wanted.get(entry.actor) === entry.n) left--
+    }
     const entries: LogEntry[] = []
-    let bytes = 0
-    const seen = new Set<number>()
-    for (const entry of this.#entries) {
+    for (let bytes = 0; at < this.#entries.length && bytes < bytesMax; at++) {
+      const entry = this.#entries[at] as LogEntry
       const from = wanted.get(entry.actor)
       if (from === undefined || entry.n < from) continue
-      if (!seen.has(entry.actor)) {
-        if (entry.n !== from) return undefined
-        seen.add(entry.actor)
-      }
-      if (bytes < bytesMax) entries.push(entry)
+      entries.push(entry)
       bytes += entry.bytes.length
     }
-    return seen.size < wanted.size ? undefined : entries
+    return entries
   }
 
   #drop(count: number): void {
     for (let i = 0; i < count; i++) this.#bytes -= (this.#entries[i] as LogEntry).bytes.length
     this.#entries = this.#entries.slice(count)
+    this.#looked = Math.max(0, this.#looked - count)
+    this.#own = Math.max(0, this.#own - count)
   }
 }

@@ -105,8 +105,18 @@ export class Gossip {
 
   tick(now: number): void {
     const view = this.#parts.view()
-    for (const store of this.#replica.list)
-      if (store !== this.#parts.self && view.isLive(store) && now >= this.#dueAt(store)) this.tell(store)
+    for (const store of this.#replica.list) {
+      if (store === this.#parts.self || !view.isLive(store) || now < this.#soonestAt(store)) continue
+      if (now >= this.#dueAt(store)) this.tell(store)
+    }
+  }
+
+  /** Not before that, in step or not: which of it is dear to know in a busy range. */
+  #soonestAt(store: string): number {
+    const { digestMs, digestIdleMs } = this.#parts.options
+    const at = this.#replica.peers.get(store)?.digestAt ?? Number.NEGATIVE_INFINITY
+    if (at === Number.NEGATIVE_INFINITY) return at
+    return Math.min(at + digestMs, slotAfter(at, digestIdleMs, this.#replica.range))
   }
 }
 

@@ -2,6 +2,8 @@
 
 import type { Context, Dot } from './context.ts'
 
+const NONE: readonly Dot[] = Object.freeze([])
+
 export class OwnChanges {
   #actor: number | undefined
   /** What was applied of others since the own change before. */
@@ -23,7 +25,8 @@ export class OwnChanges {
   }
 
   /** The causes of a change that is written now; the next one needs only what comes from here on. */
-  takeCauses(): Dot[] {
+  takeCauses(): readonly Dot[] {
+    if (this.#after.size === 0) return NONE
     const causes = [...this.#after].map(([actor, n]) => ({ actor, n }))
     this.#after.clear()
     return causes

@@ -258,10 +258,8 @@ export class RangeReplica implements Replica {
   wrote(bytes: Uint8Array, dots: readonly Dot[]): Dot {
     invariant(this.role !== 'deleting', 'nothing is written to a range that is let go')
     const dot = this.next()
-    this.#own.sawAll(
-      dots.filter(({ actor }) => actor !== dot.actor),
-      this.applied,
-    )
+    for (const { actor, n } of dots)
+      if (actor !== dot.actor && this.applied.of(actor) < n) this.#own.saw(actor, n)
     const after = this.#own.takeCauses()
     this.applied = this.applied.advance(dot.actor, dot.n)
     this.log.push({ ...dot, after, bytes })
@@ -383,6 +381,7 @@ export class RangeReplica implements Replica {
     this.handingOver.tick(now)
     this.#stability.tick(now)
     this.#orphans.tick(now)
+    this.log.tick(now)
     this.copying.tick(now)
     this.outgoing.tickPeers(now)
     if (this.role !== 'none' && this.role !== 'outside') this.gossip.tick(now)

@@ -138,13 +138,14 @@ export class Fold<R extends Run> {
     return record === base ? undefined : base
   }
 
-  #settle(record: TaskRecord<R>, over: ReadonlySet<R> | undefined): R[] {
+  #settle(record: TaskRecord<R>, over: ReadonlySet<R> | undefined): readonly R[] {
     const { memory, history } = this.#parts
     if (record.gone && record.kept.length > 0) {
       history.removeRecurring(record)
       record.kept = []
     }
-    const ended = record.runs.filter(run => isRunEnd(run.state) && over?.has(run) !== true)
+    const isEnded = (run: R): boolean => isRunEnd(run.state) && over?.has(run) !== true
+    const ended = record.runs.length === 0 ? NONE : record.runs.filter(isEnded)
     record.pruneOldest(ENDED_RUNS_MAX)
     memory.prunes(record)
     return ended

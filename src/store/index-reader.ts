@@ -78,9 +78,8 @@ export class IndexReader<R extends Run> {
 
   /** Brings records of a range into memory, ended ones and those of the outbox too; undefined: they are there. */
   loadIn(range: number, ids: readonly string[]): Promise<void> | undefined {
-    const places = ids.map(id => ({ range, id }))
-    if (!places.some(place => this.#isUnknown(place))) return undefined
-    return this.#loadHeld(places)
+    if (!ids.some(id => this.#isUnknown(range, id))) return undefined
+    return this.#loadHeld(ids.map(id => ({ range, id })))
   }
 
   /** The due index of a range from an instant (or position) on, as of now: a snapshot. */
@@ -93,7 +92,7 @@ export class IndexReader<R extends Run> {
   async loadDue(keys: readonly Uint8Array[]): Promise<DueEntry<R>[]> {
     const { memory } = this.#parts
     const places = keys.map(key => ({ range: rangeOfKey(key), id: dueIdOf(key) }))
-    if (places.some(place => this.#isUnknown(place))) await this.#loadPlaces(places)
+    if (places.some(({ range, id }) => this.#isUnknown(range, id))) await this.#loadPlaces(places)
     return places.map(({ range, id }) => {
       const record = memory.find(range, id)
       return { id, record: record?.gone === true ? undefined : record }
@@ -186,7 +185,7 @@ export class IndexReader<R extends Run> {
     const end = read.isLast || !isRead || lastKey === undefined ? undefined : taskIdOf(lastKey)
     for (const [key, value] of isRead ? read.entries : []) {
       const id = taskIdOf(key)
-      if (this.#isUnknown({ range, id })) this.#take({ range, id }, value)
+      if (this.#isUnknown(range, id)) this.#take({ range, id }, value)
     }
     const records = memory.range(range)
     const ids: string[] = []
@@ -236,7 +235,7 @@ export class IndexReader<R extends Run> {
     this.#parts.history.adopt(entries)
   }
 
-  #isUnknown({ range, id }: Place): boolean {
+  #isUnknown(range: number, id: string): boolean {
     const { memory, clearing, newest } = this.#parts
     if (memory.find(range, id) !== undefined) return false
     if (memory.replicated && newest.isAbove(range, id)) return false
@@ -265,7 +264,7 @@ export class IndexReader<R extends Run> {
     const spiller = this.#parts.spiller()
     for (;;) {
       const spills = spiller.count
-      const missing = places.filter(place => this.#isUnknown(place))
+      const missing = places.filter(({ range, id }) => this.#isUnknown(range, id))
       if (missing.length === 0) return
       const values = await store.getMany(missing.map(({ range, id }) => taskKey(range, id)))
       // Meanwhile a record may have been spilled, and what was read may be older than that.
@@ -275,7 +274,7 @@ export class IndexReader<R extends Run> {
       }
       for (const [i, value] of values.entries()) {
         const place = missing[i] as Place
-        if (value !== undefined && this.#isUnknown(place)) this.#take(place, value)
+        if (value !== undefined && this.#isUnknown(place.range, place.id)) this.#take(place, value)
       }
       return
     }

@@ -33,6 +33,11 @@ export interface JournalOptions {
   /** A segment of at least idleChangesMin changes is closed when nothing came for idleMs: memory and the next start gain. */
   readonly idleMs: number
   readonly idleChangesMin: number
+  /**
+   * A closed segment is moved to the index after so long, ms, or when another is closed: what ends meanwhile is never written
+   * there. More: fewer writes of tasks that are about to end, more memory and a longer start.
+   */
+  readonly restMs: number
   /** How long callers wait on a full disk before they are told, ms. */
   readonly fullPatienceMs: number
 }
@@ -51,6 +56,8 @@ export interface Segment {
   readonly number: number
   readonly firstSeq: number
   lastSeq: number
+  /** Monotonic ms; of earlier boots long ago. */
+  closedAt: number
   bytes: number
   changes: number
   /** Per range, the last n of this actor in this segment or before; set when the segment is closed. */
@@ -140,8 +147,11 @@ export class Journal {
     return this.#closed.length
   }
 
-  get oldestClosed(): Segment | undefined {
-    return this.#closed[0]
+  /** The oldest closed segment, once it has rested. */
+  get oldestRested(): Segment | undefined {
+    const [oldest, next] = this.#closed
+    if (oldest === undefined || next !== undefined) return oldest
+    return this.#clock.monotonic() - oldest.closedAt >= this.#options.restMs ? oldest : undefined
   }
 
   /** The disk is full, or has space again: callers wait, but not for ever. */
@@ -264,7 +274,8 @@ export class Journal {
 
   /** Blobs of earlier boots, which replay found: they are spilled and dropped like any segment. */
   adopt(segment: AdoptedSegment): void {
-    this.#closed.unshift({ ...segment, number: ADOPTED_SEGMENT, context: new Float64Array(this.#n.length) })
+    const context = new Float64Array(this.#n.length)
+    this.#closed.unshift({ ...segment, number: ADOPTED_SEGMENT, context, closedAt: Number.NEGATIVE_INFINITY })
   }
 
   /** Stops the timers; what is under way goes on. */
@@ -289,6 +300,7 @@ export class Journal {
   #rotate(): void {
     this.#segment.context = this.#n.slice()
     this.#segment.states = this.#states?.()
+    this.#segment.closedAt = this.#clock.monotonic()
     this.#closed.push(this.#segment)
     this.#segment = newSegment(this.#segment.number + 1, this.#seq)
   }
@@ -372,6 +384,7 @@ function newSegment(number: number, firstSeq: number): Segment {
     number,
     firstSeq,
     lastSeq: firstSeq - 1,
+    closedAt: Number.POSITIVE_INFINITY,
     bytes: 0,
     changes: 0,
     context: new Float64Array(0),

@@ -116,7 +116,7 @@ export class Memory<R extends Run> {
       this.#noteEnded(record, isRead)
       return
     }
-    if (records.ended.get(record.id) === record) this.#takeOut(records, record)
+    if (record.gone) this.#takeOut(records, record)
     record.gone = false
     records.live.set(record.id, record)
     if (isRead) this.prunes(record)
@@ -175,22 +175,22 @@ export class Memory<R extends Run> {
     return records
   }
 
+  /** What is in memory says itself where: if it is `gone`, with the ended. */
   #takeOut(records: RangeRecords<R>, record: TaskRecord<R>): void {
     const { id } = record
-    if (records.live.get(id) === record) {
-      records.live.delete(id)
-      records.toPrune.delete(record)
-      if (records.outbox.get(id) === record) {
-        records.outbox.delete(id)
-        this.#outboxCount--
-      }
-      if (this.live.get(id) === record) this.live.delete(id)
+    const place = record.gone ? records.ended : records.live
+    if (place.get(id) !== record) return
+    place.delete(id)
+    if (record.gone) {
+      this.endedBytes -= this.#ended.get(record)?.bytes ?? 0
+      this.#ended.delete(record)
+      return
     }
-    if (records.ended.get(id) === record) records.ended.delete(id)
-    const entry = this.#ended.get(record)
-    if (entry === undefined) return
-    this.#ended.delete(record)
-    this.endedBytes -= entry.bytes
+    if (records.toPrune.size > 0) records.toPrune.delete(record)
+    if (record.outbox) {
+      records.outbox.delete(id)
+      this.#outboxCount--
+    } else this.live.delete(id)
   }
 
   #noteEnded(record: TaskRecord<R>, isRead: boolean): void {

@@ -4,7 +4,7 @@
  */
 
 import { invariant } from '../invariant.ts'
-import { ByteReader, ByteWriter } from '../lib/bytes.ts'
+import { ByteReader, ByteWriter, Copies } from '../lib/bytes.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Context } from '../replication/context.ts'
 import { encodeState } from '../replication/context-codec.ts'
@@ -62,6 +62,8 @@ export class MeshRecords<R extends Run> {
   readonly #actors: Actors
   readonly #makeRun: (record: TaskRecord<R>, instant: number, manual: boolean) => R
   readonly #out = new ByteWriter(256)
+  /** Of definitions. Records that are kept for long leave memory, and are read again with bytes of their own. */
+  readonly #copies = new Copies(4 * 1024)
   #sweptAt = Number.NEGATIVE_INFINITY
   /** Ended records that went before all had the end. */
   endedDroppedEarly = 0
@@ -146,7 +148,7 @@ export class MeshRecords<R extends Run> {
     // A record points into the bytes of its definition and of its results: these must not be a part of a whole frame.
     const isDefinition = definesTask(bytes)
     const change: Change = readChange(
-      new ByteReader(isDefinition ? bytes.slice() : bytes),
+      new ByteReader(isDefinition ? this.#copies.of(bytes) : bytes),
       this.#actors.learning,
     )
     if (!isDefinition)

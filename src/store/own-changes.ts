@@ -5,7 +5,7 @@
  */
 
 import { invariant } from '../invariant.ts'
-import type { ByteWriter } from '../lib/bytes.ts'
+import { type ByteWriter, Copies } from '../lib/bytes.ts'
 import type { Random } from '../ports/random.ts'
 import type { Dot } from '../replication/context.ts'
 import type { ChangeWriter } from '../task/change.ts'
@@ -66,6 +66,8 @@ export class MeshChanges implements OwnChanges {
   #dot: Dot = { actor: -1, n: 0 }
   #out: ByteWriter | undefined
   #bodyAt = 0
+  /** Of the bytes of changes, which replication keeps for a while. */
+  readonly #copies = new Copies(32 * 1024)
 
   constructor(journal: Journal, identity: Identity, random: Random) {
     this.#journal = journal
@@ -111,7 +113,7 @@ export class MeshChanges implements OwnChanges {
   end(record: TaskRecord): void {
     const out = this.#out
     invariant(out !== undefined, 'what is ended was begun')
-    const bytes = out.view().slice(this.#bodyAt)
+    const bytes = this.#copies.of(out.view(this.#bodyAt))
     this.#out = undefined
     this.#journal.endEntry()
     record.include(this.#dot.actor, this.#dot.n)

@@ -68,11 +68,11 @@ export class Spiller<R extends Run> {
     return this.#writing.has(record)
   }
 
-  /** Starts if there is a closed segment and nothing is under way. */
+  /** Starts if a closed segment has rested and nothing is under way. */
   start(): void {
     const { journal, clearing } = this.#parts
     if (this.#running !== undefined || this.#stopped) return
-    if (journal.oldestClosed === undefined && !clearing.isDue) return
+    if (journal.oldestRested === undefined && !clearing.isDue) return
     this.#running = this.#run()
       .catch((error: unknown) => {
         if (this.#stopped && isCarillonError(error, 'STORE_FULL')) return
@@ -102,7 +102,7 @@ export class Spiller<R extends Run> {
   async #run(): Promise<void> {
     const { journal, dirty } = this.#parts
     await this.#clear()
-    const segment = journal.oldestClosed
+    const segment = journal.oldestRested
     if (segment === undefined || this.#stopped) return
     await this.#drained()
     const records = dirty.listOf(segment.number)

@@ -26,7 +26,7 @@
 
 import { invariant } from '../invariant.ts'
 import { type ByteReader, type ByteWriter, CorruptBytes, hexOf } from '../lib/bytes.ts'
-import { CALLER_BYTES, DEFINITION_BYTES_MAX, Definition } from './definition.ts'
+import { CALLER_BYTES, DEFINITION_BYTES_MAX, Definition, definitionIdOf } from './definition.ts'
 import { Run, type TaskRecord } from './record.ts'
 import { isRunEnd, RUN_STATES, type RunState } from './task.ts'
 import { type ActorCodec, readHlc, readVersion, type Version, WRITER, writeVersion } from './version.ts'
@@ -229,7 +229,8 @@ export function changeIdOf(reader: ByteReader): string {
   reader.u8()
   reader.varuint()
   reader.f64()
-  return readDefinition(reader, reader.varuint()).id
+  reader.varuint()
+  return definitionIdOf(reader)
 }
 
 /** A definition of that many bytes. */

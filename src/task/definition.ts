@@ -76,6 +76,9 @@ export function writeDefinition(
   if (input.payload !== undefined) out.rawUtf8(input.payload)
 }
 
+/** Those that follow each other mostly have one handler: they share its name. */
+let lastName = ''
+
 /** A decoded definition. It points into `source`, which must not change; it copies nothing. */
 export class Definition {
   readonly source: Uint8Array
@@ -105,7 +108,8 @@ export class Definition {
     reader.skip(CALLER_BYTES)
     this.requestNumber = reader.varuint()
     this.id = reader.ascii()
-    this.name = reader.ascii()
+    lastName = reader.asciiLike(lastName)
+    this.name = lastName
     if ((this.flags & RECURRING) === 0) {
       this.at = reader.f64()
       this.scheduleText = ''
@@ -145,8 +149,7 @@ export class Definition {
 
   /** The caller's half of the requestId, as text. */
   get caller(): string {
-    const at = this.start + 10
-    return hexOf(this.source.subarray(at, at + CALLER_BYTES))
+    return callerAt(this.source, this.start + 10)
   }
 
   /** The payload as it came, JSON in UTF-8; empty if there is none. A view, not a copy. */
@@ -155,9 +158,29 @@ export class Definition {
   }
 }
 
+/** The id alone of the definition that begins here; throws CorruptBytes. */
+export function definitionIdOf(reader: ByteReader): string {
+  reader.skip(1 + 1 + 8 + CALLER_BYTES)
+  reader.varuint()
+  return reader.ascii()
+}
+
 /** Longest schedule or policy text. */
 const TEXT_MAX = 8 * 1024
 const TEXTS_MAX = 4096
+
+/** Those that follow each other are mostly of one caller. */
+let lastCaller = { bytes: new Uint8Array(CALLER_BYTES), text: '0'.repeat(2 * CALLER_BYTES) }
+
+function callerAt(source: Uint8Array, at: number): string {
+  for (let i = 0; i < CALLER_BYTES; i++) {
+    if (source[at + i] === lastCaller.bytes[i]) continue
+    const bytes = source.slice(at, at + CALLER_BYTES)
+    lastCaller = { bytes, text: hexOf(bytes) }
+    break
+  }
+  return lastCaller.text
+}
 
 const policies = new Map<string, Policy>()
 const schedules = new Map<string, Schedule>()

@@ -38,7 +38,7 @@ export class Duty {
   /** Ranges whose records are to be adopted at the end of the turn. */
   readonly #begun = new Set<number>()
   /** Records that others have changed in this turn; true: runs of it have ended. */
-  readonly #changed = new Map<LiveRecord, boolean>()
+  #changed = new Map<LiveRecord, boolean>()
   /** Attempts of others that may still run. */
   readonly #elsewhere = new Set<LiveRun>()
   /** By range: a record that should have been started, by whom this node holds for the owner. */
@@ -91,8 +91,8 @@ export class Duty {
   takeUp(): void {
     if (this.#begun.size === 0 && this.#changed.size === 0) return
     const { store, lifecycle } = this.#parts
-    const changed = [...this.#changed]
-    this.#changed.clear()
+    const changed = this.#changed
+    this.#changed = new Map()
     for (const [record, hasEnds] of changed) this.#settle(record, hasEnds)
     const ranges = [...this.#begun]
     this.#begun.clear()

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ByteReader, ByteWriter, CorruptBytes, utf8Of } from '../../src/lib/bytes.ts'
+import { ByteReader, ByteWriter, Copies, CorruptBytes, utf8Of } from '../../src/lib/bytes.ts'
 
 const ascii = (maxLength: number) =>
   fc.string({ unit: fc.integer({ min: 0, max: 127 }).map(code => String.fromCharCode(code)), maxLength })
@@ -113,6 +113,33 @@ describe('ByteWriter and ByteReader', () => {
     }
     const out = new ByteWriter()
     for (const value of [-1, 0.5, 2 ** 53, Number.NaN]) expect(() => out.varuint(value)).toThrow(RangeError)
+  })
+
+  test('a text that is known comes as that very string, any other as it is', () => {
+    for (const known of ['', 'abc', 'abcd'.repeat(20)]) {
+      for (const text of ['', 'abc', 'abd', 'ab', 'abcd', 'abcd'.repeat(20)]) {
+        const out = new ByteWriter()
+        out.ascii(text)
+        out.u8(7)
+        const reader = new ByteReader(out.take())
+        expect([reader.asciiLike(known), reader.u8(), reader.remaining]).toEqual([text, 7, 0])
+      }
+    }
+    expect(() => new ByteReader(Uint8Array.of(3, 97, 98)).asciiLike('abc')).toThrow(CorruptBytes)
+    expect(() => new ByteReader(new Uint8Array(0)).asciiLike('')).toThrow(CorruptBytes)
+  })
+
+  test('copies that share buffers stay as they were, also long ones', () => {
+    const copies = new Copies(1024)
+    const out = new ByteWriter()
+    const made: Array<[Uint8Array, Uint8Array]> = []
+    for (let i = 0; i < 3000; i++) {
+      out.reset()
+      out.rawUtf8(String(i).repeat(i % 50 === 0 ? 2000 : 10))
+      const start = i % 3
+      made.push([copies.of(out.view(start)), out.take().slice(start)])
+    }
+    for (const [copy, expected] of made) expect(Buffer.compare(copy, expected)).toBe(0)
   })
 
   test('ascii refuses what is not ASCII or too long, and writes nothing then', () => {

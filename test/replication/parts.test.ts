@@ -51,6 +51,50 @@ describe('the change log', () => {
     expect(log.lacking(upTo(5000), upTo(100), 1e6)).toBeUndefined()
   })
 
+  test('gives the changes of several actors in the order in which they were applied', () => {
+    const log = new ChangeLog({ changesMax: 100, bytesMax: 1e6 })
+    const order = ['1 1', '2 1', '1 2', '2 2', '2 3', '1 3']
+    for (const each of order) {
+      const [actor, n] = each.split(' ').map(Number) as [number, number]
+      log.push({ actor, n, after: [], bytes: new Uint8Array(1) })
+    }
+    const context = (one: number, two: number): Context =>
+      Context.from([
+        { actor: 1, n: one },
+        { actor: 2, n: two },
+      ])
+    const lacking = (has: Context): string[] | undefined =>
+      log.lacking(context(3, 3), has, 1e6)?.map(({ actor, n }) => `${actor} ${n}`)
+    expect(lacking(Context.EMPTY)).toEqual(order)
+    expect(lacking(context(2, 1))).toEqual(['2 2', '2 3', '1 3'])
+    expect(lacking(context(3, 2))).toEqual(['2 3'])
+    expect(lacking(context(3, 3))).toEqual([])
+  })
+
+  test('holds no frames for changes that stay', () => {
+    const log = new ChangeLog({ changesMax: 100, bytesMax: 1e6 })
+    const frame = new Uint8Array(1000).fill(7)
+    const push = (n: number): void => log.push({ actor: 1, n, after: [], bytes: frame.subarray(n, n + 5) })
+    const framed = (): number[] =>
+      log.lacking(upTo(log.length), upTo(0), 1e6)?.flatMap(({ n, bytes }) => {
+        expect(bytes).toEqual(new Uint8Array(5).fill(7))
+        return bytes.buffer === frame.buffer ? [n] : []
+      }) ?? []
+    push(1)
+    log.tick(0)
+    push(2)
+    log.tick(1000)
+    expect(framed()).toEqual([1, 2])
+    log.tick(2000)
+    expect(framed()).toEqual([2])
+    push(3)
+    log.tick(4000)
+    expect(framed()).toEqual([3])
+    log.trim(upTo(2))
+    log.tick(6000)
+    expect(log.lacking(upTo(3), upTo(2), 1e6)?.[0]?.bytes.buffer).not.toBe(frame.buffer)
+  })
+
   test('sends no more at once than it may', () => {
     expect(filled(100).lacking(upTo(100), upTo(0), 55)).toHaveLength(6)
   })

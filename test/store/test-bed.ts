@@ -33,6 +33,7 @@ export const OPTIONS: TaskStoreOptions = {
     fullPatienceMs: 5000,
     idleMs: 5000,
     idleChangesMin: 1,
+    restMs: 0,
   },
   history: { completedMax: 1000, completedMs: 1e9, deadMax: 1000, deadMs: 1e9, perTaskMax: 3 },
   requestWindowMs: 1e9,
