@@ -52,6 +52,8 @@ export interface ScenarioNode {
 export type ScenarioTasks = Partial<TaskPlan> & { readonly calls?: readonly PlannedCall[] | undefined }
 
 const FAULTS = [...MESH_FAULTS, ...TASK_FAULTS].map(({ name }) => name)
+/** These are between two sides. */
+const BETWEEN = ['halves', 'isolate', 'one-way', 'flip-flop', 'clog']
 const NODES_MAX = 100
 
 /** Throws with a line for the user: what is wrong where. */
@@ -82,6 +84,10 @@ export function textOf(scenario: Scenario): string {
 }
 
 export function checkScenario(value: unknown): Scenario {
+  for (const [field, { description }] of Object.entries(NEEDED) as [string, { description?: string }][]) {
+    if (typeof value === 'object' && value !== null && !(field in value))
+      throw new Error(`${field} is missing: allowed is ${description}`)
+  }
   checkShape(value, '')
   const scenario = value as Scenario
   const count = typeof scenario.nodes === 'number' ? scenario.nodes : scenario.nodes.length
@@ -89,7 +95,11 @@ export function checkScenario(value: unknown): Scenario {
     if (node >= count)
       throw new Error(`${field} is ${node}: allowed is the number of a node, 0 to ${count - 1}`)
   }
-  for (const [i, { nodes, others = [] }] of scenario.strikes.entries()) {
+  for (const [i, { fault, nodes, others = [] }] of scenario.strikes.entries()) {
+    if (BETWEEN.includes(fault) && others.length === 0)
+      throw new Error(
+        `strikes[${i}].others is undefined: allowed is an array of numbers of nodes, the other side`,
+      )
     for (const [at, node] of nodes.entries()) check(`strikes[${i}].nodes[${at}]`, node)
     for (const [at, node] of others.entries()) check(`strikes[${i}].others[${at}]`, node)
   }
@@ -293,16 +303,18 @@ const CALL = object(
   'an object { atMs, client, method, tasks }',
 )
 
+const NEEDED: Readonly<Record<string, TSchema>> = {
+  about: words('a text that says what it is there for'),
+  seed: Type.Integer({ minimum: 0, description: 'a whole number from 0' }),
+  minutes: Type.Number({ minimum: 0, description: 'a number of virtual minutes from 0' }),
+  nodes: Type.Union([whole(1, NODES_MAX), list(NODE, 'an array of nodes')], {
+    description: `a whole number from 1 to ${NODES_MAX}, or an array of { startAtMs, expect, isFounder, zone, isReserve }`,
+  }),
+  strikes: list(STRIKE, 'an array of strikes'),
+}
+
 const SCENARIO = object(
-  {
-    about: words('a text that says what it is there for'),
-    seed: Type.Integer({ minimum: 0, description: 'a whole number from 0' }),
-    minutes: Type.Number({ minimum: 0, description: 'a number of virtual minutes from 0' }),
-    nodes: Type.Union([whole(1, NODES_MAX), list(NODE, 'an array of nodes')], {
-      description: `a whole number from 1 to ${NODES_MAX}, or an array of { startAtMs, expect, isFounder, zone, isReserve }`,
-    }),
-    strikes: list(STRIKE, 'an array of strikes'),
-  },
+  NEEDED,
   {
     replicas: whole(1, 16),
     profile: oneOf(Object.keys(CONDITIONS)),
