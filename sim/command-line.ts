@@ -2,7 +2,7 @@
 
 import { parseArgs } from 'node:util'
 import { ANY_MIX, MESH_MIXES } from './mesh/mixes.ts'
-import { MESH_MUTANTS } from './mesh/mutants.ts'
+import { meshBugNames } from './mesh/old-bugs.ts'
 import { readScenario, type Scenario } from './mesh/scenario.ts'
 import { MUTANTS } from './mutants/index.ts'
 import { MIXES } from './world.ts'
@@ -89,7 +89,7 @@ export function readOptions(args: string[]): Options {
   const jobs = number('jobs', values.jobs, 1, 1)
   if (jobs > 1 && (values.verbose || values.mutants))
     throw new Error(`--jobs is ${jobs}; with --${values.verbose ? 'verbose' : 'mutants'} it can only be 1`)
-  const names = (isMesh ? MESH_MUTANTS : MUTANTS).map(mutant => mutant.name)
+  const names = isMesh ? meshBugNames() : MUTANTS.map(mutant => mutant.name)
   if (values.mutant !== undefined && !names.includes(values.mutant))
     throw new Error(`--mutant is "${values.mutant}"; known are ${names.join(', ')}`)
   const scenario = scenarioOf(values)

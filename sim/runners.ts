@@ -1,7 +1,7 @@
 /** What a seed runs, from the options: one node with its users, or a mesh. Made alike in each process that runs seeds. */
 
 import type { Options } from './command-line.ts'
-import { MESH_MUTANTS } from './mesh/mutants.ts'
+import { meshBug } from './mesh/old-bugs.ts'
 import { planOf } from './mesh/scenario.ts'
 import { runMesh, runPlan } from './mesh/world.ts'
 import { MUTANTS } from './mutants/index.ts'
@@ -27,7 +27,7 @@ export function runnerOf(options: Options): SeedRunner {
 /** A mesh as a file says it. */
 function scenarioRunner(options: Options, { file, said }: NonNullable<Options['scenario']>): SeedRunner {
   const { minutes, mutant: name } = options
-  const mutant = MESH_MUTANTS.find(each => each.name === name)
+  const mutant = meshBug(name)
   const [option, title] = wordsOf(name)
   const plan = planOf(said)
   return {
@@ -54,7 +54,7 @@ function nodeRunner(options: Options): SeedRunner {
 /** A mesh of engines. */
 function meshRunner(options: Options): SeedRunner {
   const { minutes, mix, nodes, mutant: name } = options
-  const mutant = MESH_MUTANTS.find(each => each.name === name)
+  const mutant = meshBug(name)
   const [option, title] = wordsOf(name)
   return {
     run: (seed, isAgain) => runMesh({ seed, minutes, mix, nodes, mutant, ...lookOf(options, seed, isAgain) }),

@@ -1,7 +1,7 @@
 /** The command line's `--save-scenario` and `--shrink`: a seed's plan as a file, and the smallest that fails like it. */
 
 import type { Options } from './command-line.ts'
-import { MESH_MUTANTS } from './mesh/mutants.ts'
+import { meshBug } from './mesh/old-bugs.ts'
 import { drawnOf, planMesh } from './mesh/planner.ts'
 import { planOf, type Scenario, scenarioOf, writeScenario } from './mesh/scenario.ts'
 import { judgeOf, type ShrinkPorts, shrink, sizeOf } from './mesh/shrink.ts'
@@ -20,7 +20,7 @@ export async function saveScenario(options: Options, file: string): Promise<numb
 export async function shrinkTo(options: Options, file: string): Promise<number> {
   const scenario = scenarioToRun(options)
   const { mutant: name, tries: triesMax } = options
-  const mutant = MESH_MUTANTS.find(each => each.name === name)
+  const mutant = meshBug(name)
   const ports: ShrinkPorts = {
     run: (each, keepsCalls) =>
       runPlan(planOf(each), { seed: each.seed, minutes: each.minutes, mutant, keepsCalls }),

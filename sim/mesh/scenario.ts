@@ -77,10 +77,23 @@ export function writeScenario(file: string, scenario: Scenario): void {
 
 /** Each strike, node and call on a line of its own: to be read, and to be compared. */
 export function textOf(scenario: Scenario): string {
-  const lines = JSON.stringify(withoutGaps(scenario), null, 2).split('\n')
-  return `${lines.join('\n')}\n`.replace(/^( *)[{[]\n(?:\1 {2}[^{}\n]*\n)+\1[}\]](?=,?$)/gm, text =>
-    text.replace(/\n\s*/g, ' '),
-  )
+  return `${linesOf(withoutGaps(scenario), '')}\n`
+}
+
+function linesOf(value: unknown, indent: string): string {
+  const deeper = `${indent}  `
+  if (Array.isArray(value) && value.some(each => typeof each === 'object')) {
+    return `[\n${value.map(each => `${deeper}${onOneLine(each)}`).join(',\n')}\n${indent}]`
+  }
+  // Of objects only the scenario and its users are that long.
+  const isLong = typeof value === 'object' && value !== null && ('calls' in value || indent === '')
+  if (!isLong) return onOneLine(value)
+  const fields = Object.entries(value).map(([key, each]) => `${deeper}"${key}": ${linesOf(each, deeper)}`)
+  return `{\n${fields.join(',\n')}\n${indent}}`
+}
+
+function onOneLine(value: unknown): string {
+  return JSON.stringify(value, null, 1).replace(/\n\s*/g, ' ')
 }
 
 export function checkScenario(value: unknown): Scenario {

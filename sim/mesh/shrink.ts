@@ -61,7 +61,7 @@ class Shrinking {
   async run(): Promise<void> {
     for (let round = 1; ; round++) {
       const before = JSON.stringify(this.best)
-      await this.#part('strikes', this.best.strikes, strikes => ({ ...this.best, strikes }))
+      await this.#part('strikes', this.best.strikes, 0, strikes => ({ ...this.best, strikes }))
       await this.#shorter()
       await this.#fewerNodes()
       await this.#plainer()
@@ -88,14 +88,19 @@ class Shrinking {
   }
 
   /** Delta debugging over a list: without halves of it, then quarters, down to one by one. */
-  async #part<T>(name: string, all: readonly T[], make: (some: readonly T[]) => Scenario): Promise<void> {
+  async #part<T>(
+    name: string,
+    all: readonly T[],
+    least: number,
+    make: (some: readonly T[]) => Scenario,
+  ): Promise<void> {
     let left = all
-    if (left.length > 0 && (await this.#try(make([])))) left = []
+    if (least === 0 && left.length > 0 && (await this.#try(make([])))) left = []
     for (let size = Math.ceil(left.length / 2); size >= 1 && left.length > 0; ) {
       let isSmaller = false
       for (let at = 0; at < left.length && !this.#isOver; ) {
         const fewer = [...left.slice(0, at), ...left.slice(at + size)]
-        if (fewer.length < left.length && (await this.#try(make(fewer)))) {
+        if (fewer.length >= least && (await this.#try(make(fewer)))) {
           left = fewer
           isSmaller = true
         } else at += size
@@ -193,7 +198,8 @@ class Shrinking {
       ...this.best,
       tasks: { ...this.best.tasks, calls: some },
     })
-    await this.#part('calls', calls, make)
+    // Users that ask for nothing are another fault.
+    await this.#part('calls', calls, 1, make)
     const rounded = this.best.tasks?.calls?.map(call => ({ ...call, atMs: Math.round(call.atMs) }))
     if (rounded !== undefined) await this.#try(make(rounded))
   }

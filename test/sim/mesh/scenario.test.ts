@@ -55,6 +55,14 @@ describe('a plan that is written and read', () => {
     const text = textOf({ ...CALM, strikes: [strike, { ...strike, atMs: 5 }] })
     expect(text).toContain('    { "fault": "crash", "atMs": 1, "lastsMs": 2, "nodes": [ 1 ] },\n')
     expect(JSON.parse(text).strikes).toHaveLength(2)
+    const call = { atMs: 1, client: 0, method: 'cancel' as const, tasks: [{ id: 'a\n  b' }] }
+    const withCalls = { ...CALM, tasks: { clients: 2, calls: [call, call] } }
+    expect(
+      textOf(withCalls)
+        .split('\n')
+        .filter(line => line.includes('"cancel"')),
+    ).toHaveLength(2)
+    expect(JSON.parse(textOf(withCalls))).toEqual(withCalls)
   })
 })
 
