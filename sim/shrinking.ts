@@ -36,7 +36,7 @@ export async function shrinkTo(options: Options, file: string): Promise<number> 
   const judge = judgeOf(fault)
   const { scenario: small, tries } = await shrink(scenario, ports, { judge, triesMax })
   const [said] = (await ports.run(small, false)).faults.filter(each => judgeOf(each) === judge)
-  writeScenario(file, { ...small, judge, ...(name === undefined ? {} : { mutant: name }) })
+  writeScenario(file, { ...small, judge, mutant: name })
   console.log(`${sizeOf(small)}, after ${tries} runs: ${file}`)
   console.log(said)
   if (mutant !== undefined) {

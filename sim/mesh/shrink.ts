@@ -7,7 +7,7 @@
  */
 
 import type { Scenario, ScenarioNode } from './scenario.ts'
-import type { PlannedCall } from './tasks/planned-calls.ts'
+import type { PlannedCall, PlannedSpec } from './tasks/planned-calls.ts'
 
 export interface ShrinkPorts {
   /** Runs it; what the judges said. `keepsCalls`: and what users asked for. */
@@ -200,8 +200,15 @@ class Shrinking {
     })
     // Users that ask for nothing are another fault.
     await this.#part('calls', calls, 1, make)
-    const rounded = this.best.tasks?.calls?.map(call => ({ ...call, atMs: Math.round(call.atMs) }))
-    if (rounded !== undefined) await this.#try(make(rounded))
+    const left = (): readonly PlannedCall[] => this.best.tasks?.calls ?? []
+    await this.#try(make(left().map(call => ({ ...call, atMs: Math.round(call.atMs) }))))
+    for (const field of ['policy', 'payload', 'conduct', 'handler', 'minted'] as const)
+      await this.#try(make(left().map(call => without(call, field))))
+    for (const [i, { tasks: all }] of left().entries()) {
+      const makeOne = (some: PlannedCall['tasks']): Scenario =>
+        make(left().map((call, at) => (at === i ? { ...call, tasks: some } : call)))
+      if (all.length > 1) await this.#part('tasks of one call', all, 1, makeOne)
+    }
   }
 
   async #users(changes: Scenario['tasks']): Promise<void> {
@@ -218,6 +225,16 @@ class Shrinking {
     const isSame = await this.#try({ ...this.best, tasks: { ...rest, calls } })
     if (!isSame) this.#ports.tell('the calls, written down one by one, do not fail: they stay a draw')
   }
+}
+
+/** As where nothing is said of it. */
+function without(call: PlannedCall, field: keyof PlannedSpec): PlannedCall {
+  const tasks = call.tasks.map(task => {
+    if (task.spec === undefined) return task
+    const { [field]: _, ...spec } = task.spec
+    return { ...task, spec }
+  })
+  return { ...call, tasks }
 }
 
 /** Undefined: somebody needs it. */

@@ -78,6 +78,25 @@ describe('of a scenario that fails', () => {
     expect(scenario.strikes).toEqual([])
   })
 
+  test('of a call only the tasks stay that it takes, as plain as they can be', async () => {
+    const policy = { priority: 3 }
+    const tasks = ['a', 'b', 'c'].map(id => ({ id, spec: { inMs: 5, policy, payload: 'x', minted: true } }))
+    const call = { atMs: 1.5, client: 0, method: 'schedule' as const, tasks }
+    const before = { ...seed(3, 'task-calm'), tasks: { clients: 1, calls: [call] } }
+    const ports = made(each => {
+      const found = each.tasks?.calls?.[0]?.tasks.find(({ id }) => id === 'b')
+      return found?.spec?.payload === 'x'
+    })
+    const { scenario } = await shrink(before, ports, OPTIONS)
+    const left = {
+      atMs: 2,
+      client: 0,
+      method: 'schedule',
+      tasks: [{ id: 'b', spec: { inMs: 5, payload: 'x' } }],
+    }
+    expect(scenario.tasks?.calls).toEqual([left])
+  })
+
   test('users stay a draw if their calls alone do not fail', async () => {
     const ports = made(({ tasks }) => tasks !== undefined && tasks.calls === undefined)
     const { scenario } = await shrink(seed(3, 'task-calm'), ports, OPTIONS)

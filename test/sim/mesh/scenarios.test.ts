@@ -1,0 +1,68 @@
+/**
+ * The scenarios that are kept (sim/scenarios): each a bug that was found once, as small as it could be made. All pass; those
+ * whose bug can be put back fail with it, by the word of the judge that they name. Together they take some seconds.
+ */
+
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { meshBug, OLD_BUGS } from '../../../sim/mesh/old-bugs.ts'
+import { planOf, readScenario, type Scenario, textOf } from '../../../sim/mesh/scenario.ts'
+import { judgeOf, type ShrinkPorts, shrink } from '../../../sim/mesh/shrink.ts'
+import { type MeshResult, runPlan } from '../../../sim/mesh/world.ts'
+
+const FOLDER = join(import.meta.dirname, '../../../sim/scenarios')
+const NAMES = readdirSync(FOLDER)
+/** Of all of them together. */
+const CPU_SECONDS_MAX = 60
+
+const used = { ms: 0 }
+
+async function run(scenario: Scenario, mutant: string | undefined, keepsCalls = false): Promise<MeshResult> {
+  const { user, system } = process.cpuUsage()
+  const { seed, minutes } = scenario
+  const result = await runPlan(planOf(scenario), { seed, minutes, mutant: meshBug(mutant), keepsCalls })
+  const now = process.cpuUsage()
+  used.ms += (now.user - user + now.system - system) / 1000
+  return result
+}
+
+test.each(NAMES)('%s passes, and fails with its bug', async name => {
+  const scenario = readScenario(join(FOLDER, name))
+  expect(scenario.about.length).toBeGreaterThan(40)
+  expect(textOf(scenario)).toBe(textOf(JSON.parse(textOf(scenario))))
+  expect((await run(scenario, undefined)).faults).toEqual([])
+  if (scenario.mutant === undefined) return
+  const { faults } = await run(scenario, scenario.mutant)
+  expect(faults.map(judgeOf)).toContain(scenario.judge)
+})
+
+test('each old bug that can be put back has its scenario', () => {
+  const mutants = NAMES.map(name => readScenario(join(FOLDER, name)).mutant)
+  for (const { name } of OLD_BUGS) expect(mutants).toContain(name)
+})
+
+test('a scenario of a known bug among troubles that have nothing to do with it is shrunk to what it takes', async () => {
+  const small = readScenario(join(FOLDER, 'ack-at-w-1.json'))
+  const minutes = small.minutes + 0.1
+  const troubles = [
+    { fault: 'slow-disk', atMs: 2000, lastsMs: 3000, nodes: [0], amount: 20 },
+    { fault: 'crash', atMs: 3000, lastsMs: 500, nodes: [1] },
+    { fault: 'worker-loss', atMs: 9000, lastsMs: 500, nodes: [0], amount: 0.2 },
+  ]
+  const large: Scenario = { ...small, minutes, strikes: [...troubles, ...small.strikes] }
+  const ports: ShrinkPorts = {
+    tell: () => {},
+    run: (scenario, keepsCalls) => run(scenario, 'ack-at-w-1', keepsCalls),
+  }
+  const { scenario } = await shrink(large, ports, { judge: 'durability', triesMax: 25 })
+  expect(scenario.strikes.length).toBeLessThanOrEqual(small.strikes.length)
+  expect(scenario.strikes.some(({ fault }) => fault === 'crash' || fault === 'worker-loss')).toBe(false)
+  expect((await run(scenario, 'ack-at-w-1')).faults.map(judgeOf)).toContain('durability')
+  expect((await run(scenario, undefined)).faults).toEqual([])
+})
+
+test('they take little, all together', () => {
+  expect(used.ms).toBeGreaterThan(0)
+  expect(used.ms / 1000).toBeLessThan(CPU_SECONDS_MAX)
+})
