@@ -60,13 +60,13 @@ const steps: readonly Step[] = [
   { name: 'the page of a run', script: ['test/page/main.ts'], limitMinutes: 2, needs: ['chromium'] },
   {
     name: 'simulation',
-    script: ['sim/main.ts', '--seed', '1', '--seeds', '120', '--minutes', '0.3', '--jobs', '2'],
+    script: ['sim/main.ts', '--seed', '1', '--seeds', '160', '--minutes', '0.3', '--jobs', '2'],
     limitMinutes: 3.5,
   },
   {
     // Of every mix, most with tasks. The first runs twice: the same seed has to give the same trace.
     name: 'simulation of meshes',
-    script: ['sim/main.ts', '--mesh', '--seed', '1', '--seeds', '90', '--minutes', '0.15', '--jobs', '2'],
+    script: ['sim/main.ts', '--mesh', '--seed', '1', '--seeds', '140', '--minutes', '0.15', '--jobs', '2'],
     limitMinutes: 6,
   },
   { name: 'kill -9', script: ['test/soak/main.ts', 'crash', '--kills', '9'], limitMinutes: 2.5 },

@@ -15,6 +15,8 @@ export interface SeedRunner {
   readonly options: string
   /** The same in words, for the first line. */
   readonly title: string
+  /** What fails can be made smaller. */
+  readonly canShrink: boolean
   /** How much a seed did, in a few words. */
   work(result: SeedResult): string
 }
@@ -34,6 +36,7 @@ function scenarioRunner(options: Options, { file, said }: NonNullable<Options['s
     run: (seed, isAgain) => runPlan(plan, { seed, minutes, mutant, ...lookOf(options, seed, isAgain) }),
     options: ` --scenario ${file}${option}`,
     title: `${minutes} virtual minutes each, scenario ${file}${title}`,
+    canShrink: true,
     work: workOfMesh,
   }
 }
@@ -47,6 +50,7 @@ function nodeRunner(options: Options): SeedRunner {
     run: (seed, isAgain) => runSeed({ seed, minutes, mix, mutant, ...lookOf(options, seed, isAgain) }),
     options: ` --minutes ${minutes} --mix ${mix}${option}`,
     title: `${minutes} virtual minutes each, mix ${mix}${title}`,
+    canShrink: false,
     work: ({ counters }) => `${counters.attempts ?? 0} attempts`,
   }
 }
@@ -60,6 +64,7 @@ function meshRunner(options: Options): SeedRunner {
     run: (seed, isAgain) => runMesh({ seed, minutes, mix, nodes, mutant, ...lookOf(options, seed, isAgain) }),
     options: ` --minutes ${minutes} --mix ${mix}${nodes === undefined ? ' --mesh' : ` --nodes ${nodes}`}${option}`,
     title: `${minutes} virtual minutes each, mix ${mix}${nodes === undefined ? ', meshes' : `, meshes of ${nodes}`}${title}`,
+    canShrink: true,
     work: workOfMesh,
   }
 }

@@ -55,7 +55,7 @@ export async function runSeeds(
       const replay = `npm run sim -- --seed ${seed}${runner.options}`
       if (!hasFailedBefore && result.recording !== undefined)
         shown = { result, recording: result.recording, faults, replay }
-      if (faults.length > 0) report(result, faults, replay)
+      if (faults.length > 0) report(result, faults, replay, runner.canShrink)
       if (verbose || seeds <= 20)
         console.log(
           `seed ${seed}: ${faults.length === 0 ? 'passed' : 'FAILED'}, hash ${result.hash}, ${runner.work(result)}`,
@@ -158,11 +158,13 @@ function summary({ first, seeds, title, failed, virtualMs, wallMs, events, total
   ].join('\n')
 }
 
-function report(result: SeedResult, faults: readonly string[], replay: string): void {
+function report(result: SeedResult, faults: readonly string[], replay: string, canShrink: boolean): void {
   console.log(`\nseed ${result.seed} FAILED:`)
   for (const fault of faults) console.log(`  - ${fault}`)
   if (result.drawn !== undefined) console.log(`it drew ${result.drawn}`)
   console.log('the latest that happened:')
   for (const line of result.latest.slice(-40)) console.log(`  ${line}`)
-  console.log(`replay: ${replay}\n`)
+  console.log(`replay: ${replay}`)
+  if (canShrink) console.log(`make it smaller: ${replay} --shrink FILE`)
+  console.log('')
 }
