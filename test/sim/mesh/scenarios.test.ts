@@ -12,7 +12,8 @@ import { judgeOf, type ShrinkPorts, shrink } from '../../../sim/mesh/shrink.ts'
 import { type MeshResult, runPlan } from '../../../sim/mesh/world.ts'
 
 const FOLDER = join(import.meta.dirname, '../../../sim/scenarios')
-const NAMES = readdirSync(FOLDER)
+const NAMES = readdirSync(FOLDER).filter(name => name.endsWith('.json'))
+const OPEN = readdirSync(join(FOLDER, 'open'))
 /** Of all of them together: a third of it here, and cores that share what they compute with take twice as long. */
 const CPU_SECONDS_MAX = 60
 
@@ -36,6 +37,15 @@ test.each(NAMES)('%s passes, and fails with its bug', async name => {
   const { user, system } = process.cpuUsage(before)
   usedMs += (user + system) / 1000
 })
+
+test.each(OPEN)(
+  '%s is a bug that is not mended: who mends it keeps its scenario with the others',
+  async name => {
+    const scenario = readScenario(join(FOLDER, 'open', name))
+    const { faults } = await run(scenario, undefined)
+    expect(faults.map(judgeOf)).toContain(scenario.judge)
+  },
+)
 
 test('they take little, all together', () => {
   expect(usedMs).toBeGreaterThan(0)
