@@ -1,19 +1,27 @@
 /** What the simulator's command line takes, read and checked. */
 
 import { parseArgs } from 'node:util'
-import { MESH_MIXES } from './mesh/mixes.ts'
-import { MESH_MUTANTS } from './mesh/mutants.ts'
+import { ANY_MIX, MESH_MIXES } from './mesh/mixes.ts'
+import { meshBugNames } from './mesh/old-bugs.ts'
+import { readScenario, type Scenario } from './mesh/scenario.ts'
 import { MUTANTS } from './mutants/index.ts'
 import { MIXES } from './world.ts'
 
 export const USAGE = `npm run sim -- [options]
   --seed N              the first seed (default 1)
-  --seeds COUNT         how many seeds, one after the other (default 1)
+  --seeds COUNT         how many seeds (default 1)
+  --jobs COUNT          spreads them over so many processes (default 1); what is printed stays in order
   --minutes M           virtual minutes with faults, of each seed (default 3)
   --mix NAME            ${Object.keys(MIXES).join(', ')} (default all);
                         of a mesh ${Object.keys(MESH_MIXES).join(', ')}
-  --mesh                a mesh of engines instead of one node with its users; its size is a draw
+                        (default ${ANY_MIX}: each seed draws one)
+  --mesh                a mesh of engines instead of one node with its users; each seed draws its size, 3 to 20,
+                        how many copies there are, how far its nodes are apart, and what users ask for
   --nodes COUNT         the same with so many nodes: 1, or 3 and more
+  --scenario FILE       runs what the file says, of a mesh (sim/scenarios); --seed gives it another chance
+  --save-scenario FILE  writes the plan of a seed of a mesh there, to be changed and run again, and runs nothing
+  --shrink FILE         makes a seed or a scenario that fails as small as it can, and writes it there
+  --tries COUNT         runs of --shrink at most (default 300)
   --json FILE           writes the figures there
   --html FILE           writes a page to look at a run with: of the first seed that failed, or of the last
   --trace FILE          writes what happens there (the last seed's stays)
@@ -25,9 +33,16 @@ export const USAGE = `npm run sim -- [options]
 export interface Options {
   readonly seed: number
   readonly seeds: number
+  /** Processes; 1: this one. */
+  readonly jobs: number
   readonly minutes: number
   readonly mix: string
   readonly isMesh: boolean
+  /** Its seed and minutes are those of the options, too. */
+  readonly scenario: { readonly file: string; readonly said: Scenario } | undefined
+  readonly saveScenario: string | undefined
+  readonly shrink: string | undefined
+  readonly tries: number
   readonly nodes: number | undefined
   readonly json: string | undefined
   readonly html: string | undefined
@@ -46,10 +61,15 @@ export function readOptions(args: string[]): Options {
     options: {
       seed: { type: 'string' },
       seeds: { type: 'string' },
+      jobs: { type: 'string' },
       minutes: { type: 'string' },
-      mix: { type: 'string', default: 'all' },
+      mix: { type: 'string' },
       mesh: { type: 'boolean', default: false },
       nodes: { type: 'string' },
+      scenario: { type: 'string' },
+      'save-scenario': { type: 'string' },
+      shrink: { type: 'string' },
+      tries: { type: 'string' },
       json: { type: 'string' },
       html: { type: 'string' },
       trace: { type: 'string' },
@@ -60,20 +80,34 @@ export function readOptions(args: string[]): Options {
       help: { type: 'boolean', default: false },
     },
   })
-  const isMesh = values.mesh || values.nodes !== undefined
-  const mixes = Object.keys(isMesh ? MESH_MIXES : MIXES)
-  if (!mixes.includes(values.mix)) {
-    throw new Error(`--mix is "${values.mix}"; known ${isMesh ? 'of a mesh ' : ''}are ${mixes.join(', ')}`)
+  const isMesh = values.mesh || values.nodes !== undefined || values.scenario !== undefined
+  const mixes = isMesh ? [ANY_MIX, ...Object.keys(MESH_MIXES)] : Object.keys(MIXES)
+  const mix = values.mix ?? (isMesh ? ANY_MIX : 'all')
+  if (!mixes.includes(mix)) {
+    throw new Error(`--mix is "${mix}"; known ${isMesh ? 'of a mesh ' : ''}are ${mixes.join(', ')}`)
   }
-  const names = (isMesh ? MESH_MUTANTS : MUTANTS).map(mutant => mutant.name)
+  const jobs = number('jobs', values.jobs, 1, 1)
+  if (jobs > 1 && (values.verbose || values.mutants))
+    throw new Error(`--jobs is ${jobs}; with --${values.verbose ? 'verbose' : 'mutants'} it can only be 1`)
+  const names = isMesh ? meshBugNames() : MUTANTS.map(mutant => mutant.name)
   if (values.mutant !== undefined && !names.includes(values.mutant))
     throw new Error(`--mutant is "${values.mutant}"; known are ${names.join(', ')}`)
+  const scenario = scenarioOf(values)
+  for (const option of ['save-scenario', 'shrink'] as const) {
+    if (values[option] !== undefined && !isMesh)
+      throw new Error(`--${option} is of a mesh: say --mesh as well`)
+  }
   return {
-    seed: number('seed', values.seed, 1, 0),
+    seed: number('seed', values.seed, scenario?.said.seed ?? 1, 0),
     seeds: number('seeds', values.seeds, values.mutants ? 20 : 1, 0),
-    minutes: minutesOf(values.minutes ?? '3'),
-    mix: values.mix,
+    jobs,
+    minutes: scenario?.said.minutes ?? minutesOf(values.minutes ?? '3'),
+    mix,
     isMesh,
+    scenario,
+    saveScenario: values['save-scenario'],
+    shrink: values.shrink,
+    tries: number('tries', values.tries, 300, 1),
     nodes: nodesOf(values.nodes),
     json: values.json,
     html: values.html,
@@ -84,6 +118,25 @@ export function readOptions(args: string[]): Options {
     mutants: values.mutants,
     help: values.help,
   }
+}
+
+/** What it says is not said twice. */
+function scenarioOf({
+  scenario: file,
+  ...others
+}: {
+  readonly scenario?: string | undefined
+  readonly mix?: string | undefined
+  readonly minutes?: string | undefined
+  readonly nodes?: string | undefined
+  readonly mutants: boolean
+}): Options['scenario'] {
+  if (file === undefined) return undefined
+  for (const option of ['mix', 'minutes', 'nodes', 'mutants'] as const) {
+    if (others[option] !== undefined && others[option] !== false)
+      throw new Error(`--${option} is not allowed with --scenario: the file says it`)
+  }
+  return { file, said: readScenario(file) }
 }
 
 /** Two can't agree on who is dead; one is the smallest mesh that carries tasks. */

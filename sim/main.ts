@@ -6,9 +6,10 @@
 import { type Options, readOptions, USAGE } from './command-line.ts'
 import { MESH_MUTANTS } from './mesh/mutants.ts'
 import { runMesh } from './mesh/world.ts'
-import { hunt, MUTANTS } from './mutants/index.ts'
-import { runSeeds, type SeedRunner } from './seeds.ts'
-import { runSeed } from './world.ts'
+import { hunt } from './mutants/index.ts'
+import { runnerOf } from './runners.ts'
+import { runSeeds } from './seeds.ts'
+import { saveScenario, shrinkTo } from './shrinking.ts'
 
 process.exitCode = await main(process.argv.slice(2))
 
@@ -25,45 +26,9 @@ async function main(args: string[]): Promise<number> {
     return 0
   }
   if (options.mutants) return huntAll(options)
-  return (await runSeeds(options, options.isMesh ? meshRunner(options) : nodeRunner(options))) ? 0 : 1
-}
-
-/** One whole node, its users and its disk. */
-function nodeRunner({ minutes, mix, trace, verbose, html, mutant: name }: Options): SeedRunner {
-  const mutant = MUTANTS.find(each => each.name === name)
-  return {
-    run: (seed, isAgain) =>
-      runSeed({
-        seed,
-        minutes,
-        mix,
-        mutant,
-        ...(isAgain ? {} : { traceFile: trace, verbose, recorded: html !== undefined }),
-      }),
-    options: name === undefined ? '' : ` --mutant ${name}`,
-    title: name === undefined ? '' : `, mutant ${name}`,
-    work: ({ counters }) => `${counters.attempts ?? 0} attempts`,
-  }
-}
-
-/** A mesh of engines. */
-function meshRunner({ minutes, mix, trace, verbose, html, nodes, mutant: name }: Options): SeedRunner {
-  const mutant = MESH_MUTANTS.find(each => each.name === name)
-  const [option, title] = name === undefined ? ['', ''] : [` --mutant ${name}`, `, mutant ${name}`]
-  return {
-    run: (seed, isAgain) =>
-      runMesh({
-        seed,
-        minutes,
-        mix,
-        nodes,
-        mutant,
-        ...(isAgain ? {} : { traceFile: trace, verbose, recorded: html !== undefined }),
-      }),
-    options: `${nodes === undefined ? ' --mesh' : ` --nodes ${nodes}`}${option}`,
-    title: `${nodes === undefined ? ', meshes' : `, meshes of ${nodes}`}${title}`,
-    work: ({ counters }) => `${counters.nodes ?? 0} nodes, ${counters.views ?? 0} views`,
-  }
+  if (options.saveScenario !== undefined) return saveScenario(options, options.saveScenario)
+  if (options.shrink !== undefined) return shrinkTo(options, options.shrink)
+  return (await runSeeds(options, runnerOf(options), args)) ? 0 : 1
 }
 
 async function huntAll({ seed, seeds, minutes, isMesh, nodes }: Options): Promise<number> {

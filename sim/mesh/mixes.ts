@@ -2,6 +2,9 @@
 
 import { MESH_FAULTS, TASK_FAULTS } from './faults/index.ts'
 
+/** Each seed draws one of the others. */
+export const ANY_MIX = 'any'
+
 export interface Mix {
   readonly faults: readonly string[]
   /** Of the faults each seed draws some. */
@@ -45,7 +48,13 @@ export const MEMBERSHIP_MIXES: Readonly<Record<string, Mix>> = {
    * Nobody is cut off or down here: of four stores that expect three, two pairs that don't know of each other are both
    * a majority of three, and nothing could keep them from founding two meshes.
    */
-  crowd: { faults: ['loss', 'slow-links', 'clock-step'], founding: 'crowd', isEarly: true, nodesMax: 9 },
+  crowd: {
+    faults: ['loss', 'slow-links', 'clock-step'],
+    founding: 'crowd',
+    isEarly: true,
+    nodesMin: 3,
+    nodesMax: 9,
+  },
   all: { faults: MESH_FAULTS.map(fault => fault.name), isDrawn: true },
 }
 

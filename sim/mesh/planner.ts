@@ -1,6 +1,6 @@
 /**
- * Planner: what a seed does to a mesh, drawn before anything happens: its size, how it is founded, which faults strike
- * whom and when. It is data and follows from (seed, mix, minutes, nodes) alone.
+ * Planner: what a seed does to a mesh, drawn before anything happens: its mix, its size and R, how it is founded, how far its
+ * nodes are apart, which faults strike whom and when. It is data and follows from (seed, mix, minutes, nodes) alone.
  *
  * It keeps the faults inside what the design promises to survive: a node has one trouble at a time; most of the first
  * stores keep their disks (a mesh whose every disk is lost is lost); and in a gentle mix nobody is cut off from a
@@ -9,16 +9,17 @@
  */
 
 import { SeededRandom } from '../../src/lib/seeded-random.ts'
-import type { TimingProfile } from '../../src/membership/timings.ts'
+import { quorumOf, type TimingProfile } from '../../src/membership/timings.ts'
 import type { Random } from '../../src/ports/random.ts'
 import { LAN, type LinkConditions, WAN } from '../network/link.ts'
 import { type MeshFault, pick, type Strike, shuffled } from './faults/fault.ts'
 import { meshFault } from './faults/index.ts'
-import { MESH_MIXES, type Mix } from './mixes.ts'
+import { ANY_MIX, MEMBERSHIP_MIXES, MESH_MIXES, type Mix, TASK_MIXES } from './mixes.ts'
 import type { TaskPlan } from './tasks/task-workload.ts'
 
 export interface PlanOptions {
   readonly seed: number
+  /** One of them, or {@link ANY_MIX}: a draw. */
   readonly mix: string
   /** Virtual minutes with faults. */
   readonly minutes: number
@@ -38,7 +39,10 @@ export interface NodePlan {
 }
 
 export interface MeshPlan {
+  readonly mix: string
   readonly nodes: readonly NodePlan[]
+  /** R: how many copies of a range there are, where there are as many nodes. W follows from it and the roster. */
+  readonly replicas: number
   readonly profile: TimingProfile
   readonly conditions: LinkConditions
   readonly faults: readonly string[]
@@ -78,9 +82,15 @@ const RENEWED_MS = GONE_AFTER_MS + 15_000
 /** These leave every store where it is and let it hear everything. */
 const HARMLESS = ['join', 'worker-loss', 'slow-disk', 'clock-step', 'restart']
 
+/** How many of ten seeds have tasks, where the mix is a draw. */
+const TASKS_OF_TEN = 7
+/** Three are the default. Of two both acknowledge: one may be lost, as ever. */
+const REPLICAS = [2, 3, 3, 3, 5]
+
 export function planMesh(options: PlanOptions): MeshPlan {
-  const mix = MESH_MIXES[options.mix]
-  if (mix === undefined) throw new Error(`there is no mix ${options.mix}`)
+  const name = options.mix === ANY_MIX ? drawMix(options.seed, options.nodes) : options.mix
+  const mix = MESH_MIXES[name]
+  if (mix === undefined) throw new Error(`there is no mix ${name}`)
   const random = new SeededRandom(`mesh plan ${options.seed}`)
   const { nodesMin: least = 3, nodesMax: most = 20 } = mix
   // Small ones are more frequent.
@@ -90,6 +100,10 @@ export function planMesh(options: PlanOptions): MeshPlan {
   const isFar = random.float() < 0.2
   const faults = mix.faults.filter(() => !mix.isDrawn || random.float() < 0.4)
   const own = new SeededRandom(`mesh tasks ${options.seed}`)
+  // Streams of their own: what is drawn anew leaves all else of a seed as it was.
+  const shape = new SeededRandom(`mesh shape ${options.seed}`)
+  const replicas = REPLICAS[pick(shape, REPLICAS.length)] as number
+  const isNear = !isFar && shape.float() < 0.25
   const reserves = Array.from(
     { length: faults.includes('join') ? 1 + pick(own, RESERVES_MAX) : 0 },
     (_, at) => size + at,
@@ -100,10 +114,13 @@ export function planMesh(options: PlanOptions): MeshPlan {
     lastsMs: options.minutes * 60_000,
     reserves,
   })
+  const profile = isFar ? 'wan' : isNear ? 'local' : 'lan'
   return {
+    mix: name,
     nodes: [...planNodes(random, size, founding), ...reserves.map(() => RESERVE)],
-    profile: isFar ? 'wan' : 'lan',
-    conditions: isFar ? { ...WAN, loss: 0 } : LAN,
+    replicas,
+    profile,
+    conditions: CONDITIONS[profile],
     faults,
     isGentle: mix.isGentle === true,
     strikes,
@@ -118,7 +135,31 @@ export function planMesh(options: PlanOptions): MeshPlan {
   }
 }
 
-const RESERVE: NodePlan = {
+/** What a seed drew, in a few words. */
+export function drawnOf({ mix, ...plan }: MeshPlan): string {
+  return `${mix}, ${shapeOf(plan)}`
+}
+
+export function shapeOf({ nodes, replicas, profile }: Omit<MeshPlan, 'mix'>): string {
+  return `${nodes.length} nodes, R ${replicas}, W ${quorumOf(replicas, nodes.length)}, ${profile}`
+}
+
+/** What links are like on a good day. */
+export const CONDITIONS: Readonly<Record<TimingProfile, LinkConditions>> = {
+  local: LAN,
+  lan: LAN,
+  wan: { ...WAN, loss: 0 },
+}
+
+/** Those that so few nodes can have. */
+function drawMix(seed: number, nodes = Number.POSITIVE_INFINITY): string {
+  const random = new SeededRandom(`mesh mix ${seed}`)
+  const mixes = random.float() * 10 < TASKS_OF_TEN ? TASK_MIXES : MEMBERSHIP_MIXES
+  const names = Object.keys(mixes).filter(name => (mixes[name]?.nodesMin ?? 0) <= nodes)
+  return names[pick(random, names.length)] as string
+}
+
+export const RESERVE: NodePlan = {
   startAtMs: Number.POSITIVE_INFINITY,
   expect: undefined,
   isFounder: false,

@@ -25,10 +25,12 @@ import { meshFault } from './faults/index.ts'
 import { MeshHistory } from './history.ts'
 import type { MeshNode } from './node.ts'
 import { NodeStates } from './node-states.ts'
-import { GONE_AFTER_MS, type MeshPlan, type NodePlan, planMesh } from './planner.ts'
+import { drawnOf, GONE_AFTER_MS, type MeshPlan, type NodePlan, planMesh, shapeOf } from './planner.ts'
 import { MeshTasks } from './tasks/mesh-tasks.ts'
+import type { PlannedCall } from './tasks/planned-calls.ts'
 import { type Inspection, TaskHistory } from './tasks/task-history.ts'
 import { MeshTruth } from './truth.ts'
+import { tooLittleWork } from './work.ts'
 
 export interface MeshRunOptions {
   readonly seed: number
@@ -42,6 +44,8 @@ export interface MeshRunOptions {
   /** The result has a recording. */
   readonly recorded?: boolean | undefined
   readonly verbose?: boolean | undefined
+  /** The result has the calls that users made. */
+  readonly keepsCalls?: boolean | undefined
 }
 
 const FOUNDING_MS_MAX = 120_000
@@ -60,7 +64,11 @@ const TAIL_MS = 32_000
 /** A crowd need not agree: it is only given the time to do something wrong. */
 const CROWD_MS = 20_000
 
-export function runMesh(options: MeshRunOptions): Promise<SeedResult> {
+export interface MeshResult extends SeedResult {
+  readonly calls?: readonly PlannedCall[]
+}
+
+export function runMesh(options: MeshRunOptions): Promise<MeshResult> {
   return runPlan(planMesh(options), options)
 }
 
@@ -68,7 +76,7 @@ export function runMesh(options: MeshRunOptions): Promise<SeedResult> {
 export async function runPlan(
   plan: MeshPlan,
   options: Omit<MeshRunOptions, 'mix' | 'nodes'>,
-): Promise<SeedResult> {
+): Promise<MeshResult> {
   const random = new SeededRandom(`mesh ${options.seed}`)
   const clock = new VirtualClock({ monotonicMs: Math.floor(random.float() * 1e6) })
   const startedAt = clock.monotonic()
@@ -96,6 +104,7 @@ export async function runPlan(
     trace.close()
   }
   const faults = [...history.faults]
+  const hasEnded = faults.length === 0 && Number.isFinite(history.endedAt)
   // A run that did not come to its end has failed already; there is nothing to judge.
   for (const { name, check } of Number.isFinite(history.endedAt) ? meshCheckers(world.windowMs) : []) {
     const found: string[] = []
@@ -103,15 +112,19 @@ export async function runPlan(
     for (const text of found.slice(0, 5)) faults.push(`${name}: ${text}`)
     if (found.length > 5) faults.push(`${name}: and ${found.length - 5} more`)
   }
+  const tooLittle = hasEnded ? tooLittleWork(plan, history, options.minutes) : undefined
+  if (tooLittle !== undefined) faults.push(`too little work: ${tooLittle}`)
   return {
     seed: options.seed,
     hash: trace.hash,
     faults,
     latest: trace.latest,
+    drawn: drawnOf(plan),
     counters: history.counters,
     virtualMs: clock.monotonic() - startedAt,
     events: trace.events,
     ...(options.recorded === true ? { recording: recordMesh(history, plan, trace.notes) } : {}),
+    ...(options.keepsCalls === true ? { calls: world.calls } : {}),
   }
 }
 
@@ -202,13 +215,17 @@ class MeshWorld {
     }
   }
 
+  /** What users asked for so far. */
+  get calls(): readonly PlannedCall[] {
+    return this.#tasks?.calls ?? []
+  }
+
   async run(faultsMs: number): Promise<void> {
     const { clock, trace, history } = this.#ports
-    const { nodes, strikes, faults, isEarly, profile } = this.#plan
+    const { nodes, strikes, isEarly } = this.#plan
     const startedAt = clock.monotonic()
-    trace.note(
-      `${nodes.length} nodes, ${profile}, ${strikes.length} strikes of ${faults.join(' ') || 'nothing'}`,
-    )
+    const faults = new Set(strikes.map(({ fault }) => fault))
+    trace.note(`${shapeOf(this.#plan)}, ${strikes.length} strikes of ${[...faults].join(' ') || 'nothing'}`)
     for (const [number, { startAtMs, isReserve }] of nodes.entries()) {
       if (isReserve !== true) clock.setTimer(startAtMs, () => this.#nodes[number]?.start())
     }
@@ -419,6 +436,7 @@ class MeshWorld {
     return {
       zone,
       profile: this.#plan.profile,
+      replicas: this.#plan.replicas,
       limits: {
         ...DEFAULT_MEMBERSHIP_OPTIONS.limits,
         chunkBytes: this.#plan.chunkBytes ?? DEFAULT_MEMBERSHIP_OPTIONS.limits.chunkBytes,

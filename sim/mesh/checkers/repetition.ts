@@ -7,7 +7,8 @@
  * - **worker loss**: the session of the worker that had the attempt closed, before its end can have been kept;
  * - **orderly stop**: its node was asked to end before the attempt had ended, and gave it less time than it took (a busy
  *   machine takes some time more). What completed in time, or before, must not run again;
- * - **crash**: its process died before the completion can have been on as many stores as it takes (10 s);
+ * - **crash**: its process died before the completion can have been on as many stores as it takes (10 s), also when the run
+ *   was on its way from there to a worker; or that of the node that starts it again had died so;
  * - **partition**: one of the two was cut off, or what it said did not pass, then or up to 15 s before: who was cut off
  *   goes by what it knew, until it has heard;
  * - **pause**: one of the two stood still, likewise;
@@ -48,7 +49,11 @@ export function reasonForBoth(history: MeshHistory, before: Attempt, again: Atte
   if (history.tasks?.workerLosses.some(each => isHere(each) && each.at <= endedAt + UNDER_WAY_MS))
     return 'worker loss'
   if (wasStopped(history, before, places, endedAt, until)) return 'orderly stop'
-  if (history.ends.some(each => each.isOrderly !== true && isHere(each))) return 'crash'
+  // What it had handed out a moment before went on to the worker without it.
+  const isDead = ({ at, node }: { readonly at: number; readonly node: number }): boolean =>
+    (places.includes(node) && at >= since - UNDER_WAY_MS && at <= keptAt) ||
+    (node === again.client && at >= until - UNDER_WAY_MS && at <= until)
+  if (history.ends.some(each => each.isOrderly !== true && isDead(each))) return 'crash'
   if (pair.some(node => wasCutOff(history, node, since, until))) return 'partition'
   if (history.strikes.some(each => each.fault === 'pause' && overlaps(each, pair, since, until)))
     return 'pause'

@@ -10,6 +10,7 @@ import type { MeshHistory } from '../history.ts'
 import type { TaskNode } from './engine-link.ts'
 import { MeshClient } from './mesh-client.ts'
 import { MeshWorker } from './mesh-worker.ts'
+import { callsOf, type PlannedCall, PlannedCalls } from './planned-calls.ts'
 import type { TaskHistory } from './task-history.ts'
 import { type TaskPlan, TaskWorkload } from './task-workload.ts'
 
@@ -23,7 +24,7 @@ export interface MeshTasksPorts {
 }
 
 export class MeshTasks {
-  readonly #workload: TaskWorkload
+  readonly #workload: { start(): void; stop(): void }
   readonly #clients: readonly MeshClient[]
   readonly #workers: readonly MeshWorker[]
   readonly #tasks: TaskHistory
@@ -41,7 +42,19 @@ export class MeshTasks {
       const isEmbedded = own.float() < plan.embeddedShare
       return new MeshWorker(node, { clock, random: own, trace, history, tasks }, isEmbedded)
     })
-    this.#workload = new TaskWorkload({ clock, random: random.fork('workload'), tasks }, this.#clients, plan)
+    const ports = { clock, random: random.fork('workload'), tasks }
+    this.#workload =
+      plan.calls === undefined
+        ? new TaskWorkload(ports, this.#clients, plan)
+        : new PlannedCalls(ports, this.#clients, plan.calls)
+  }
+
+  /** What users asked for so far, to be asked for again. */
+  get calls(): PlannedCall[] {
+    return callsOf(
+      this.#tasks,
+      this.#clients.map(({ caller }) => caller),
+    )
   }
 
   /** Calls that nobody has answered for good. */

@@ -9,6 +9,7 @@ import type { Schedule } from '../../../src/task/schedule.ts'
 import type { Conduct, Op, Spec } from '../../history.ts'
 import type { VirtualClock } from '../../virtual-clock.ts'
 import type { MeshClient } from './mesh-client.ts'
+import { isAnswered, type PlannedCall, QUICK } from './planned-calls.ts'
 import type { MeshStory, TaskHistory } from './task-history.ts'
 
 export interface TaskPlan {
@@ -21,6 +22,8 @@ export interface TaskPlan {
   readonly repeatShare: number
   /** Share of workers that live in the process of their engine. */
   readonly embeddedShare: number
+  /** These, and nothing that is drawn. */
+  readonly calls?: readonly PlannedCall[] | undefined
 }
 
 export interface WorkloadPorts {
@@ -29,14 +32,6 @@ export interface WorkloadPorts {
   readonly tasks: TaskHistory
 }
 
-const QUICK: Conduct = {
-  durationMs: [1, 20],
-  failShare: 0,
-  failFirst: 0,
-  hangShare: 0,
-  fatalShare: 0,
-  followUps: 0,
-}
 const KEYS = 8
 const HOUR_MS = 3_600_000
 
@@ -220,11 +215,6 @@ export class TaskWorkload {
   #pick<T>(items: readonly T[]): T {
     return items[this.#below(items.length)] as T
   }
-}
-
-function isAnswered(story: MeshStory): boolean {
-  const last = story.ops.at(-1)
-  return last !== undefined && last.ackAt !== undefined && !last.unknown
 }
 
 function recurs(story: MeshStory): boolean {

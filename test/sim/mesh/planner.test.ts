@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { meshFault } from '../../../sim/mesh/faults/index.ts'
-import { MESH_MIXES, TASK_MIXES } from '../../../sim/mesh/mixes.ts'
+import { ANY_MIX, MESH_MIXES, TASK_MIXES } from '../../../sim/mesh/mixes.ts'
 import { GONE_AFTER_MS, type MeshPlan, planMesh } from '../../../sim/mesh/planner.ts'
 
 const MIXES = Object.keys(MESH_MIXES)
@@ -22,6 +22,27 @@ test('draws the size from 3 to 20 unless it is given', () => {
   expect(Math.max(...sizes)).toBeGreaterThan(15)
   expect(Math.max(...sizes)).toBeLessThanOrEqual(20)
   expect(planMesh({ seed: 1, mix: 'all', minutes: 1, nodes: 33 }).nodes).toHaveLength(33)
+})
+
+test('draws how many copies there are and how far nodes are apart, and the mix where none is said', () => {
+  const drawn = SEEDS.map(seed => planMesh({ seed, mix: ANY_MIX, minutes: 1 }))
+  expect(new Set(drawn.map(({ replicas }) => replicas))).toEqual(new Set([2, 3, 5]))
+  expect(new Set(drawn.map(({ profile }) => profile))).toEqual(new Set(['local', 'lan', 'wan']))
+  const mixes = new Set(drawn.map(({ mix }) => mix))
+  expect(mixes.size).toBeGreaterThan(MIXES.length / 2)
+  const share = drawn.filter(({ tasks }) => tasks !== undefined).length / SEEDS.length
+  expect(share > 0.5 && share < 0.9).toBe(true)
+  // What it drew is what the mix of that name would have drawn.
+  for (const [seed, plan] of drawn.entries())
+    expect(plan).toEqual(planMesh({ seed, mix: plan.mix, minutes: 1 }))
+})
+
+test('draws no mix that so few nodes cannot have', () => {
+  const drawn = SEEDS.map(seed => planMesh({ seed, mix: ANY_MIX, minutes: 1, nodes: 1 }))
+  expect(drawn.some(({ mix }) => mix === 'crowd' || mix === 'mass-crash')).toBe(false)
+  expect(drawn.every(({ nodes }) => nodes.some(({ isFounder, expect }) => isFounder || expect === 1))).toBe(
+    true,
+  )
 })
 
 test('draws some of all faults, and each of them now and then', () => {

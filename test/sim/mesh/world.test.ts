@@ -41,7 +41,7 @@ describe('a seed', () => {
     const { hash } = await runMesh({ seed: 11, nodes: 5, minutes: 1, mix: 'crash' })
     expect(code).toBe(0)
     expect(output.split('\n')[0]).toBe('seeds 11 to 11, 1 virtual minutes each, mix crash, meshes of 5')
-    expect(output).toContain(`seed 11: passed, hash ${hash}, 5 nodes, `)
+    expect(output).toContain(`seed 11: passed, hash ${hash}, crash, 5 nodes, R `)
   })
 
   test.each([
