@@ -4,12 +4,13 @@ import { parseArgs } from 'node:util'
 import { MESH_MIXES } from './mesh/mixes.ts'
 import { MESH_MUTANTS } from './mesh/mutants.ts'
 import { MUTANTS } from './mutants/index.ts'
+import { REPLICATION_MUTANTS } from './replication/mutants.ts'
 import { MIXES } from './world.ts'
 
 export const USAGE = `npm run sim -- [options]
   --seed N              the first seed (default 1)
   --seeds COUNT         how many seeds, one after the other (default 1)
-  --minutes M           virtual minutes with faults, of each seed (default 3)
+  --minutes M           virtual minutes with faults, of each seed (default 3, for mutants 2)
   --mix NAME            ${Object.keys(MIXES).join(', ')} (default all);
                         of a mesh ${Object.keys(MESH_MIXES).join(', ')}
   --mesh                a mesh of engines instead of one node with its users; its size is a draw
@@ -20,7 +21,9 @@ export const USAGE = `npm run sim -- [options]
   --verbose             prints what happens
   --check-determinism   runs each seed twice and compares (the first seed always is)
   --mutant NAME         puts a known bug in; with --mesh into every engine
-  --mutants             puts known bugs in, one by one, and looks whether they are found within --seeds (default 20)`
+  --mutants             puts known bugs in, one by one: of a node, of a mesh (with --mesh those alone) and of replication,
+                        or of --mutant NAME,NAME; each must be found within --seeds (default 2000)
+  --hunts COUNT         so often, each with seeds of its own, for the median (default 1)`
 
 export interface Options {
   readonly seed: number
@@ -36,6 +39,7 @@ export interface Options {
   readonly determinism: boolean
   readonly mutant: string | undefined
   readonly mutants: boolean
+  readonly hunts: number
   readonly help: boolean
 }
 
@@ -57,6 +61,7 @@ export function readOptions(args: string[]): Options {
       'check-determinism': { type: 'boolean', default: false },
       mutant: { type: 'string' },
       mutants: { type: 'boolean', default: false },
+      hunts: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
@@ -65,13 +70,15 @@ export function readOptions(args: string[]): Options {
   if (!mixes.includes(values.mix)) {
     throw new Error(`--mix is "${values.mix}"; known ${isMesh ? 'of a mesh ' : ''}are ${mixes.join(', ')}`)
   }
-  const names = (isMesh ? MESH_MUTANTS : MUTANTS).map(mutant => mutant.name)
-  if (values.mutant !== undefined && !names.includes(values.mutant))
-    throw new Error(`--mutant is "${values.mutant}"; known are ${names.join(', ')}`)
+  const all = [...MUTANTS, ...MESH_MUTANTS, ...REPLICATION_MUTANTS]
+  const known = isMesh ? MESH_MUTANTS : values.mutants ? all : MUTANTS
+  const names = new Set(known.map(mutant => mutant.name))
+  for (const name of values.mutant?.split(values.mutants ? ',' : /$/) ?? [])
+    if (!names.has(name)) throw new Error(`--mutant is "${name}"; known are ${[...names].join(', ')}`)
   return {
     seed: number('seed', values.seed, 1, 0),
-    seeds: number('seeds', values.seeds, values.mutants ? 20 : 1, 0),
-    minutes: minutesOf(values.minutes ?? '3'),
+    seeds: number('seeds', values.seeds, values.mutants ? 2000 : 1, 0),
+    minutes: minutesOf(values.minutes ?? (values.mutants ? '2' : '3')),
     mix: values.mix,
     isMesh,
     nodes: nodesOf(values.nodes),
@@ -82,6 +89,7 @@ export function readOptions(args: string[]): Options {
     determinism: values['check-determinism'],
     mutant: values.mutant,
     mutants: values.mutants,
+    hunts: number('hunts', values.hunts, 1, 1),
     help: values.help,
   }
 }

@@ -4,9 +4,10 @@
  */
 
 import { type Options, readOptions, USAGE } from './command-line.ts'
+import { huntAll } from './hunts.ts'
 import { MESH_MUTANTS } from './mesh/mutants.ts'
 import { runMesh } from './mesh/world.ts'
-import { hunt, MUTANTS } from './mutants/index.ts'
+import { MUTANTS } from './mutants/index.ts'
 import { runSeeds, type SeedRunner } from './seeds.ts'
 import { runSeed } from './world.ts'
 
@@ -24,7 +25,7 @@ async function main(args: string[]): Promise<number> {
     console.log(USAGE)
     return 0
   }
-  if (options.mutants) return huntAll(options)
+  if (options.mutants) return (await huntAll(options)) ? 0 : 1
   return (await runSeeds(options, options.isMesh ? meshRunner(options) : nodeRunner(options))) ? 0 : 1
 }
 
@@ -64,18 +65,4 @@ function meshRunner({ minutes, mix, trace, verbose, html, nodes, mutant: name }:
     title: `${nodes === undefined ? ', meshes' : `, meshes of ${nodes}`}${title}`,
     work: ({ counters }) => `${counters.nodes ?? 0} nodes, ${counters.views ?? 0} views`,
   }
-}
-
-async function huntAll({ seed, seeds, minutes, isMesh, nodes }: Options): Promise<number> {
-  console.log(`mutants, seeds ${seed} to ${seed + seeds - 1}, ${minutes} virtual minutes each`)
-  let escaped = 0
-  const options = { seed, seeds, minutes }
-  const hunts = isMesh ? hunt(options, MESH_MUTANTS, run => runMesh({ ...run, nodes })) : hunt(options)
-  for await (const { mutant, found } of hunts) {
-    if (found === undefined) escaped++
-    const how = found === undefined ? 'ESCAPED' : `found by seed ${found.seed}: ${found.by.split('\n')[0]}`
-    console.log(`${mutant.name.padEnd(28)} ${how}`)
-  }
-  console.log(escaped === 0 ? 'every mutant was found' : `${escaped} mutants escaped`)
-  return escaped === 0 ? 0 : 1
 }

@@ -3,7 +3,14 @@
  * The first ones show on a single node as well; the others need stores that keep each other's changes.
  */
 
+import { Detector } from '../../src/membership/detector.ts'
+import { Suspicion } from '../../src/membership/suspicion.ts'
+import type { MemberRecord } from '../../src/membership/view.ts'
 import { Acknowledgements, type AckView } from '../../src/replication/acknowledgements.ts'
+import { Context } from '../../src/replication/context.ts'
+import type { Message } from '../../src/replication/messages.ts'
+import { OwnChanges } from '../../src/replication/own-changes.ts'
+import { RangeReplica } from '../../src/replication/range-replica.ts'
 import { Relays } from '../../src/replication/relay.ts'
 import { WallClock } from '../../src/schedule/wall-clock.ts'
 import { Fold } from '../../src/store/fold.ts'
@@ -14,7 +21,7 @@ import { Creation } from '../../src/work/creation.ts'
 import { Duty } from '../../src/work/duty.ts'
 import { LYING_DISKS } from '../mutants/lying-disks.ts'
 import type { Mutant } from '../mutants/mutant.ts'
-import { patched } from '../mutants/patched.ts'
+import { patched, together } from '../mutants/patched.ts'
 
 export interface MeshMutant extends Mutant {
   /** One node shows it; else it takes a mesh. */
@@ -117,6 +124,45 @@ const REPLICATED: readonly Mutant[] = [
     },
     'task-disks',
   ),
+  patched(
+    'gap-accepted',
+    'a change is taken though those before it, and its causes, are not there',
+    RangeReplica.prototype,
+    'receive',
+    receive => {
+      return function (this: unknown, ...args) {
+        const replica = this as RangeReplica
+        const message = args[1] as Message
+        if (message.type === 'append' && replica.role !== 'deleting') {
+          const before = message.entries.flatMap(({ actor, n, after }) => [...after, { actor, n: n - 1 }])
+          for (const dot of before)
+            if (dot.n > replica.applied.of(dot.actor))
+              replica.applied = replica.applied.join(Context.from([dot]))
+        }
+        return receive.apply(this, args)
+      }
+    },
+    'task-crash',
+  ),
+  patched(
+    'dot-reused',
+    'a range that was let go and came back is written under the actor of before',
+    OwnChanges.prototype,
+    'clear',
+    () => () => undefined,
+    'task-moves',
+  ),
+  together('never-refuted', 'whom somebody accuses is held for away, whatever it answers', 'gentle', [
+    patched('withdraw', '', Suspicion.prototype, 'withdraw', () => () => false),
+    patched('startedAt', '', Suspicion.prototype, 'startedAt', () => () => Number.POSITIVE_INFINITY),
+    // A refutation is news of the member, and ends no trial.
+    patched('changed', '', Detector.prototype, 'changed', changed => {
+      return function (this: unknown, ...args) {
+        const [record] = args as [MemberRecord]
+        return changed.call(this, record.state === 'live' ? { ...record, boot: 0, incarnation: 0 } : record)
+      }
+    }),
+  ]),
 ]
 
 export const MESH_MUTANTS: readonly MeshMutant[] = [

@@ -36,6 +36,6 @@ test('each mutant has a name of its own, says what it breaks, and its mix is kno
   expect(new Set(MESH_MUTANTS.map(mutant => mutant.name)).size).toBe(MESH_MUTANTS.length)
   for (const { breaks, mix } of MESH_MUTANTS) {
     expect(breaks).not.toBe('')
-    expect(MESH_MIXES[mix]?.hasTasks).toBe(true)
+    expect(Object.keys(MESH_MIXES)).toContain(mix)
   }
 })
