@@ -14,6 +14,8 @@ export interface Mix {
   readonly isEarly?: boolean
   /** Users ask for tasks, and handlers carry them out. */
   readonly hasTasks?: boolean
+  /** It is a night on which clocks change, and recurring tasks have calendars. */
+  readonly isNight?: boolean
   /** Default: 3. */
   readonly nodesMin?: number
   /** Default: 20. */
@@ -70,6 +72,13 @@ export const TASK_MIXES: Readonly<Record<string, Mix>> = {
   'task-disks': {
     faults: ['wipe', 'rollback', 'isolate', 'restart-all', 'power-cut', 'slow-disk', 'failed-sync'],
     hasTasks: true,
+  },
+  /** A night on which clocks change somewhere. */
+  'task-night': {
+    faults: ['crash', 'power-cut', 'restart', 'halves', 'isolate', 'join', 'worker-loss'],
+    isDrawn: true,
+    hasTasks: true,
+    isNight: true,
   },
   'task-storm': {
     faults: [...MESH_FAULTS, ...TASK_FAULTS].map(fault => fault.name),

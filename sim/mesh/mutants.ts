@@ -16,9 +16,11 @@ import { WallClock } from '../../src/schedule/wall-clock.ts'
 import { Fold } from '../../src/store/fold.ts'
 import { MeshRequests } from '../../src/store/mesh-requests.ts'
 import type { Change } from '../../src/task/change.ts'
-import type { Run } from '../../src/task/record.ts'
+import type { Run, TaskRecord } from '../../src/task/record.ts'
+import { recurrenceOf } from '../../src/task/recurrence.ts'
 import { Creation } from '../../src/work/creation.ts'
 import { Duty } from '../../src/work/duty.ts'
+import { Occurrences } from '../../src/work/occurrences.ts'
 import { LYING_DISKS } from '../mutants/lying-disks.ts'
 import type { Mutant } from '../mutants/mutant.ts'
 import { patched, together } from '../mutants/patched.ts'
@@ -52,6 +54,34 @@ const LOCAL: readonly Mutant[] = [
     'find',
     () => () => undefined,
     'task-crash',
+  ),
+  patched(
+    'recurrence-from-now',
+    'the next instant follows now, not the instant before',
+    Occurrences.prototype,
+    'recurrence',
+    (recurrence, { clock }) => {
+      return function (this: unknown, ...args) {
+        const { schedule } = (args[0] as TaskRecord).definition
+        if (schedule.kind !== 'every') return recurrence.apply(this, args)
+        return { next: (after: number) => Math.max(after, clock.now()) + schedule.everyMs }
+      }
+    },
+    'task-calm',
+  ),
+  patched(
+    'dst-ignored',
+    'what no clock shows is passed over, and what it shows twice comes once, whatever was asked for',
+    Occurrences.prototype,
+    'recurrence',
+    recurrence => {
+      return function (this: unknown, ...args) {
+        const { schedule, id } = (args[0] as TaskRecord).definition
+        if (schedule.kind !== 'cron') return recurrence.apply(this, args)
+        return recurrenceOf({ ...schedule, dst: { gap: 'skip', overlap: 'first' } }, id)
+      }
+    },
+    'task-night',
   ),
   patched(
     'follow-ups-dropped',

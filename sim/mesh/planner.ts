@@ -15,6 +15,7 @@ import { LAN, type LinkConditions, WAN } from '../network/link.ts'
 import { type MeshFault, pick, type Strike, shuffled } from './faults/fault.ts'
 import { meshFault } from './faults/index.ts'
 import { MESH_MIXES, type Mix } from './mixes.ts'
+import { NIGHTS } from './tasks/calendar-draws.ts'
 import type { TaskPlan } from './tasks/task-workload.ts'
 
 export interface PlanOptions {
@@ -54,6 +55,8 @@ export interface MeshPlan {
   readonly leftDead: readonly number[]
   /** Undefined: there are no tasks. */
   readonly tasks: TaskPlan | undefined
+  /** What wall clocks show when it begins; undefined: any day. */
+  readonly wallMs?: number | undefined
 }
 
 /** So many join at most. */
@@ -100,6 +103,9 @@ export function planMesh(options: PlanOptions): MeshPlan {
     lastsMs: options.minutes * 60_000,
     reserves,
   })
+  const ofNight = new SeededRandom(`mesh night ${options.seed}`)
+  const night = mix.isNight === true ? NIGHTS[pick(ofNight, NIGHTS.length)] : undefined
+  const beforeMs = 20_000 + ofNight.float() * options.minutes * 60_000
   return {
     nodes: [...planNodes(random, size, founding), ...reserves.map(() => RESERVE)],
     profile: isFar ? 'wan' : 'lan',
@@ -114,7 +120,8 @@ export function planMesh(options: PlanOptions): MeshPlan {
       faults.includes('mass-crash') && mix.hasTasks !== true
         ? shuffled(random, size).slice(0, pick(random, size / 2))
         : [],
-    tasks: mix.hasTasks === true ? planTasks(own) : undefined,
+    tasks: mix.hasTasks === true ? { ...planTasks(own), night } : undefined,
+    wallMs: night === undefined ? undefined : night.at - beforeMs,
   }
 }
 

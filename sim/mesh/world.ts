@@ -70,7 +70,11 @@ export async function runPlan(
   options: Omit<MeshRunOptions, 'mix' | 'nodes'>,
 ): Promise<SeedResult> {
   const random = new SeededRandom(`mesh ${options.seed}`)
-  const clock = new VirtualClock({ monotonicMs: Math.floor(random.float() * 1e6) })
+  const { wallMs } = plan
+  const clock = new VirtualClock({
+    monotonicMs: Math.floor(random.float() * 1e6),
+    ...(wallMs === undefined ? {} : { wallMs }),
+  })
   const startedAt = clock.monotonic()
   const trace = new Trace(clock, {
     file: options.traceFile,

@@ -34,7 +34,7 @@ function lostOf(history: MeshHistory, tasks: TaskHistory, story: MeshStory): str
   const { schedule } = holding.op.spec as NonNullable<Holding['op']['spec']>
   if (schedule.kind === 'at')
     return lostOneShot(history, tasks, story, holding, schedule.at) ?? lostTrigger(history, story)
-  if (schedule.kind === 'every' && schedule.max === undefined && !isEverywhere(tasks, story.id)) {
+  if (schedule.max === undefined && !isEverywhere(tasks, story.id)) {
     return `${story.id} recurs, and ${whereIs(tasks, story.id)}`
   }
   return lostTrigger(history, story)

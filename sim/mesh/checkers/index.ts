@@ -10,6 +10,7 @@ import { falseAlarm } from './false-alarm.ts'
 import { founding } from './founding.ts'
 import { oneView } from './one-view.ts'
 import { quiet } from './quiet.ts'
+import { recurrence } from './recurrence.ts'
 import { requests } from './requests.ts'
 import { timeliness } from './timeliness.ts'
 import { viewIds } from './view-ids.ts'
@@ -17,5 +18,5 @@ import { viewIds } from './view-ids.ts'
 /** `windowMs`: how long a member must have been healthy, so that an alarm about it is false. */
 export function meshCheckers(windowMs: number): MeshChecker[] {
   const ofMembership = [founding, boots, viewIds, falseAlarm(windowMs), oneView, quiet]
-  return [...ofMembership, durability, cancel, duplicates, requests, timeliness, convergence]
+  return [...ofMembership, durability, cancel, duplicates, requests, timeliness, recurrence, convergence]
 }

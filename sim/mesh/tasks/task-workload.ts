@@ -8,6 +8,7 @@ import { DEFAULT_POLICY, type Policy } from '../../../src/task/policy.ts'
 import type { Schedule } from '../../../src/task/schedule.ts'
 import type { Conduct, Op, Spec } from '../../history.ts'
 import type { VirtualClock } from '../../virtual-clock.ts'
+import { cronAbout, type Night } from './calendar-draws.ts'
 import type { MeshClient } from './mesh-client.ts'
 import type { MeshStory, TaskHistory } from './task-history.ts'
 
@@ -21,6 +22,8 @@ export interface TaskPlan {
   readonly repeatShare: number
   /** Share of workers that live in the process of their engine. */
   readonly embeddedShare: number
+  /** It is such a night, and most recurring tasks have a calendar. */
+  readonly night?: Night | undefined
 }
 
 export interface WorkloadPorts {
@@ -111,7 +114,7 @@ export class TaskWorkload {
     const living = this.#named.filter(story => recurs(story) && story.ops.at(-1)?.method !== 'cancel')
     if (living.length >= this.#plan.recurringMax) return this.#change(client)
     const story = this.#newStory()
-    client.schedule([{ story, spec: this.#spec(story.id, this.#every()) }])
+    client.schedule([{ story, spec: this.#spec(story.id, this.#recurrence()) }])
   }
 
   /** A one-shot, and a cancel that comes about its instant. */
@@ -139,7 +142,7 @@ export class TaskWorkload {
     else if (dice < 0.62) client.change('retry', story)
     else {
       // It replaces what lives, or begins a new life of what has ended.
-      const schedule: Schedule = recurs(story) ? this.#every() : { kind: 'at', at: this.#instant() }
+      const schedule: Schedule = recurs(story) ? this.#recurrence() : { kind: 'at', at: this.#instant() }
       client.schedule([{ story, spec: this.#spec(story.id, schedule) }])
     }
   }
@@ -160,6 +163,13 @@ export class TaskWorkload {
     if (dice < 0.65) return now + this.#below(10_000)
     if (dice < 0.9) return now + this.#below(90_000)
     return now + HOUR_MS + this.#below(24 * HOUR_MS)
+  }
+
+  #recurrence(): Schedule {
+    const { night } = this.#plan
+    const { random, clock } = this.#ports
+    if (night === undefined || this.#float() < 0.2) return this.#every()
+    return cronAbout(night, clock.now(), random)
   }
 
   #every(): Schedule {
@@ -228,7 +238,8 @@ function isAnswered(story: MeshStory): boolean {
 }
 
 function recurs(story: MeshStory): boolean {
-  return specOf(story)?.schedule.kind === 'every'
+  const kind = specOf(story)?.schedule.kind
+  return kind === 'every' || kind === 'cron'
 }
 
 function specOf(story: MeshStory): Spec | undefined {

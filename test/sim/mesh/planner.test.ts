@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { offsetOf } from '../../../sim/checkers/calendar.ts'
 import { meshFault } from '../../../sim/mesh/faults/index.ts'
 import { MESH_MIXES, TASK_MIXES } from '../../../sim/mesh/mixes.ts'
 import { GONE_AFTER_MS, type MeshPlan, planMesh } from '../../../sim/mesh/planner.ts'
+import { NIGHTS } from '../../../sim/mesh/tasks/calendar-draws.ts'
 
 const MIXES = Object.keys(MESH_MIXES)
 const SEEDS = Array.from({ length: 60 }, (_, seed) => seed)
@@ -185,4 +187,20 @@ test('several join at once, and their welcome is in many frames now and then; al
   expect(pages).toBeLessThan(SEEDS.length)
   const rolling = moves.flatMap(({ strikes }) => strikes.filter(({ fault }) => fault === 'rolling-restart'))
   expect(new Set(rolling.map(({ amount = 0 }) => amount > 0.7)).size).toBe(2)
+})
+
+test('a night on which clocks change begins shortly before it, and it is one by the clocks themselves', () => {
+  const nights = new Set(plans('task-night').map(({ tasks }) => tasks?.night))
+  expect([...nights].every(night => night !== undefined && NIGHTS.includes(night))).toBe(true)
+  expect(nights.size).toBe(NIGHTS.length)
+  for (const { at, tz } of NIGHTS) {
+    const shift = offsetOf(tz, at) - offsetOf(tz, at - 1)
+    expect([60, 30]).toContain(Math.abs(shift) / 60_000)
+  }
+  for (const { tasks, wallMs = 0 } of plans('task-night')) {
+    const before = (tasks?.night?.at ?? 0) - wallMs
+    expect(before).toBeGreaterThanOrEqual(20_000)
+    expect(before).toBeLessThanOrEqual(20_000 + 5 * 60_000)
+  }
+  expect(plans('task-calm').every(({ wallMs, tasks }) => wallMs === undefined && !tasks?.night)).toBe(true)
 })

@@ -7,10 +7,12 @@ import type { MeshChecker } from '../../../sim/mesh/checkers/checker.ts'
 import { convergence, unconverged } from '../../../sim/mesh/checkers/convergence.ts'
 import { duplicates } from '../../../sim/mesh/checkers/duplicates.ts'
 import { durability } from '../../../sim/mesh/checkers/durability.ts'
+import { recurrence } from '../../../sim/mesh/checkers/recurrence.ts'
 import { requests } from '../../../sim/mesh/checkers/requests.ts'
 import { timeliness } from '../../../sim/mesh/checkers/timeliness.ts'
 import { MeshHistory } from '../../../sim/mesh/history.ts'
 import { planMesh } from '../../../sim/mesh/planner.ts'
+import { NIGHTS, type Night } from '../../../sim/mesh/tasks/calendar-draws.ts'
 import {
   type Inspection,
   type MeshOp,
@@ -20,7 +22,7 @@ import {
 import { VirtualClock } from '../../../sim/virtual-clock.ts'
 import type { StoreId } from '../../../src/membership/view.ts'
 import { runIdOf } from '../../../src/task/ids.ts'
-import { DEFAULT_POLICY } from '../../../src/task/policy.ts'
+import { DEFAULT_POLICY, type Policy } from '../../../src/task/policy.ts'
 import type { Schedule } from '../../../src/task/schedule.ts'
 
 const PLAN = planMesh({ seed: 1, mix: 'task-calm', minutes: 3, nodes: 3 })
@@ -485,23 +487,68 @@ describe('timeliness', () => {
     ran(oneShot('b', 100_000, 50_000, { sends: [{ at: 109_000, node: 1 }], ackAt: 109_800 }), 109_010)
     expect(judged(timeliness)).toEqual([])
   })
+})
+
+describe('recurrence', () => {
+  const every: Schedule = { kind: 'every', everyMs: 50_000, from: 'phase', anchor: 0 }
+  const story = (): MeshStory => tasks.story('a')
 
   test('refuses an occurrence that was passed over, unless there was trouble', () => {
-    const schedule: Schedule = { kind: 'every', everyMs: 50_000, from: 'phase', anchor: 0 }
-    const op = call(tasks.story('a'), 'schedule', 1000, { spec: spec(schedule) })
+    const op = call(story(), 'schedule', 1000, { spec: spec(every) })
     for (const at of [50_000, 150_000, 200_000, 250_000]) ran(op, at)
-    expect(judged(timeliness)).toEqual(['a was due at 100.000 s, and that was passed over'])
+    expect(judged(recurrence)[0]).toMatch(/^a was due at 100.000 s, and that was passed over; /)
     strike('isolate', 99_000, 110_000, [0], [1, 2])
-    expect(judged(timeliness)).toEqual([])
+    expect(judged(recurrence)).toEqual([])
   })
 
-  test('asks only for as many as were asked for', () => {
-    const schedule: Schedule = { kind: 'every', everyMs: 50_000, from: 'phase', anchor: 0, max: 2 }
-    const op = call(tasks.story('a'), 'schedule', 1000, { spec: spec(schedule) })
+  test('where all is to be caught up no trouble excuses, nor is a pause one', () => {
+    const policy: Policy = { ...DEFAULT_POLICY, misfire: { kind: 'all', max: 100, afterMs: 60_000 } }
+    strike('isolate', 99_000, 110_000, [0], [1, 2])
+    const op = call(story(), 'schedule', 1000, { spec: spec(every, { policy }) })
+    for (const at of [50_000, 150_000, 200_000, 250_000]) ran(op, at)
+    expect(judged(recurrence)[0]).toMatch(/^a was due at 100.000 s, and that was never caught up; /)
+    ran(op, 170_000, { instant: 100_000 })
+    expect(judged(recurrence)).toEqual([])
+    call(story(), 'pause', 260_000)
+    expect(judged(recurrence)).toEqual([])
+  })
+
+  test('asks only for as many as were asked for, and takes no more', () => {
+    const op = call(story(), 'schedule', 1000, { spec: spec({ ...every, max: 2 }) })
     ran(op, 50_000)
-    expect(judged(timeliness)).toHaveLength(1)
+    expect(judged(recurrence)).toHaveLength(1)
     ran(op, 100_000)
-    expect(judged(timeliness)).toEqual([])
+    expect(judged(recurrence)).toEqual([])
+    ran(op, 150_000)
+    expect(judged(recurrence)[0]).toBe('a has 3 occurrences, its max is 2')
+  })
+
+  test('refuses a run at an instant of no calendar, unless it was asked for by hand', () => {
+    const op = call(story(), 'schedule', 1000, { spec: spec(every) })
+    for (const at of [50_000, 100_000, 150_000, 200_000, 250_000]) ran(op, at)
+    ran(op, 120_000)
+    expect(judged(recurrence)[0]).toMatch(/^a@120000 is at none of the instants of its schedule /)
+    call(story(), 'trigger', 119_990, { answer: { run: 'a@120000' } })
+    expect(judged(recurrence)).toEqual([])
+  })
+
+  test('knows a night on which clocks change: what its gap moved is due an hour later, and once', () => {
+    const [{ at, tz }] = NIGHTS as [Night]
+    tasks = new TaskHistory(at - 100_000)
+    history.tasks = tasks
+    // 2:01 is not there; 3:01 is a minute after the change.
+    const schedule: Schedule = {
+      kind: 'cron',
+      pattern: '1 2 * * *',
+      tz,
+      dst: { gap: 'shift', overlap: 'auto' },
+    }
+    const op = call(story(), 'schedule', 1000, { spec: spec(schedule, { madeAtWall: at - 99_000 }) })
+    expect(judged(recurrence)[0]).toMatch(/^a was due at 160.000 s, and that was passed over; /)
+    ran(op, 160_000, { instant: at + 60_000 })
+    expect(judged(recurrence)).toEqual([])
+    ran(op, 161_000, { instant: at + 61_000 })
+    expect(judged(recurrence)).toHaveLength(1)
   })
 })
 
@@ -548,6 +595,6 @@ describe('convergence', () => {
 test('without tasks there is nothing to judge', () => {
   oneShot('a', 1000, 20_000)
   history.tasks = undefined
-  for (const checker of [durability, cancel, duplicates, requests, timeliness, convergence])
+  for (const checker of [durability, cancel, duplicates, requests, timeliness, recurrence, convergence])
     expect(judged(checker)).toEqual([])
 })
