@@ -80,6 +80,10 @@ export const TASK_MIXES: Readonly<Record<string, Mix>> = {
     hasTasks: true,
     isNight: true,
   },
+  'task-clocks': { faults: ['clock-skew', 'clock-drift', 'crash', 'restart', 'worker-loss'], hasTasks: true },
+  'task-links': { faults: ['bridge', 'swizzle', 'one-way', 'crash'], hasTasks: true },
+  /** What disks do short of dying: the engine stops, or waits, and nothing is lost. */
+  'task-rot': { faults: ['torn-write', 'bit-flip', 'disk-full', 'failed-sync', 'crash'], hasTasks: true },
   'task-storm': {
     faults: [...MESH_FAULTS, ...TASK_FAULTS].map(fault => fault.name),
     isDrawn: true,

@@ -6,9 +6,10 @@
 import type { MeshHistory, StrikeReport } from '../history.ts'
 
 /** Nodes are cut off from each other. */
-const CUTTING = ['halves', 'isolate', 'flip-flop', 'one-way']
+const CUTTING = ['halves', 'isolate', 'flip-flop', 'one-way', 'bridge']
 /** What they say comes late: they may believe that they are. */
-const SLOWING = ['clog', 'loss', 'slow-links']
+const SLOWING = ['clog', 'swizzle', 'loss', 'slow-links']
+const CLOGGING = ['clog', 'swizzle']
 /** Whoever was cut off or stood still may act on what it knew before, until it has heard; ms after the end of it. */
 export const HEAL_MS = 15_000
 /** A process ends in an orderly way. */
@@ -48,7 +49,7 @@ export function wasCutOff(history: MeshHistory, node: number, since: number, unt
   return history.strikes.some(each => {
     if (!overlaps(each, since, until)) return false
     if (each.fault === 'isolate') return each.nodes.includes(node)
-    if (!CUTTING.includes(each.fault) && each.fault !== 'clog') return false
+    if (!CUTTING.includes(each.fault) && !CLOGGING.includes(each.fault)) return false
     return each.nodes.includes(node) || each.others.includes(node)
   })
 }

@@ -73,6 +73,7 @@ export class TaskWorkload {
 
   #act(): void {
     const client = this.#pick(this.#clients)
+    if (this.#plan.night !== undefined && this.#float() < 0.4) return this.#recurring(client)
     const dice = this.#float()
     if (dice < 0.3) this.#minted(client, 1)
     else if (dice < 0.34) this.#minted(client, 3 + this.#below(8))

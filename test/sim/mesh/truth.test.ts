@@ -49,6 +49,8 @@ function bed(size: number): void {
     retire: never,
     forget: never,
     slowDisk: never,
+    fillDisk: never,
+    flipBit: never,
     failSync: never,
   }))
   truth = new MeshTruth(theSwitch, nodes, WINDOW_MS, 100)
