@@ -24,6 +24,7 @@ import { ProcessStore, SimulatedProcess, type StoreHook } from '../process.ts'
 import { diskLatency, SimulatedDisk, SimulatedStore } from '../simulated-store.ts'
 import type { Trace } from '../trace.ts'
 import type { VirtualClock } from '../virtual-clock.ts'
+import type { Held } from './gauges.ts'
 import type { MeshHistory } from './history.ts'
 import type { DiskImage, MeshNode } from './node.ts'
 import type { TaskNode } from './tasks/engine-link.ts'
@@ -79,6 +80,7 @@ export class EngineNode implements MeshNode, TaskNode {
   #skewMs = 0
   #process: SimulatedProcess | undefined
   #engine: Engine | undefined
+  #network: SimulatedNetwork | undefined
   #stopping: Promise<void> | undefined
   #isReady = false
   #isRetired = false
@@ -132,6 +134,10 @@ export class EngineNode implements MeshNode, TaskNode {
     return this.#engine?.mesh?.membership
   }
 
+  get held(): Held {
+    return { timers: this.#process?.clock.pending ?? 0, connections: [...(this.#network?.ends ?? [])].length }
+  }
+
   get #isAlive(): boolean {
     return this.#process !== undefined && !this.#process.isDead
   }
@@ -151,6 +157,7 @@ export class EngineNode implements MeshNode, TaskNode {
     this.#isReady = false
     const store = new ProcessStore(storeHook(new SimulatedStore(this.#disk)), process)
     const network = new SimulatedNetwork(host, process, { self: this.name })
+    this.#network = network
     const engine = new Engine(
       {
         clock: this.#skewed(process.clock),

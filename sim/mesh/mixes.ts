@@ -14,6 +14,8 @@ export interface Mix {
   readonly isEarly?: boolean
   /** Users ask for tasks, and handlers carry them out. */
   readonly hasTasks?: boolean
+  /** Some handlers hang, and some fail for good. */
+  readonly hasBadHandlers?: boolean
   /** It is a night on which clocks change, and recurring tasks have calendars. */
   readonly isNight?: boolean
   /** Default: 3. */
@@ -81,6 +83,7 @@ export const TASK_MIXES: Readonly<Record<string, Mix>> = {
     isNight: true,
   },
   'task-clocks': { faults: ['clock-skew', 'clock-drift', 'crash', 'restart', 'worker-loss'], hasTasks: true },
+  'task-handlers': { faults: ['worker-loss', 'crash', 'restart'], hasTasks: true, hasBadHandlers: true },
   'task-links': { faults: ['bridge', 'swizzle', 'one-way', 'crash'], hasTasks: true },
   /** What disks do short of dying: the engine stops, or waits, and nothing is lost. */
   'task-rot': { faults: ['torn-write', 'bit-flip', 'disk-full', 'failed-sync', 'crash'], hasTasks: true },
@@ -88,6 +91,7 @@ export const TASK_MIXES: Readonly<Record<string, Mix>> = {
     faults: [...MESH_FAULTS, ...TASK_FAULTS].map(fault => fault.name),
     isDrawn: true,
     hasTasks: true,
+    hasBadHandlers: true,
   },
 }
 

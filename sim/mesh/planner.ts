@@ -125,7 +125,7 @@ export function planMesh(options: PlanOptions): MeshPlan {
       faults.includes('mass-crash') && mix.hasTasks !== true
         ? shuffled(random, size).slice(0, pick(random, size / 2))
         : [],
-    tasks: mix.hasTasks === true ? planTasks(own, night) : undefined,
+    tasks: mix.hasTasks === true ? planTasks(own, night, mix.hasBadHandlers) : undefined,
     wallMs: night === undefined ? undefined : night.at - beforeMs,
   }
 }
@@ -138,8 +138,9 @@ const RESERVE: NodePlan = {
   isReserve: true,
 }
 
-function planTasks(random: Random, night: Night | undefined): TaskPlan {
+function planTasks(random: Random, night: Night | undefined, isBad = false): TaskPlan {
   const plan = {
+    isBad,
     clients: 1 + pick(random, 5),
     gapMs: [150, 300, 600][pick(random, 3)] as number,
     recurringMax: 2 + pick(random, 8),

@@ -12,7 +12,7 @@ import type { MeshOptions } from '../../src/mesh/mesh.ts'
 import type { Mutant } from '../mutants/mutant.ts'
 import { SimulatedSwitch } from '../network/switch.ts'
 import { recordMesh } from '../page/mesh-recording.ts'
-import type { StoreHook } from '../process.ts'
+import { SimulatedProcess, type StoreHook } from '../process.ts'
 import type { SeedResult } from '../seeds.ts'
 import { portableStacks } from '../stack-traces.ts'
 import { Trace } from '../trace.ts'
@@ -22,6 +22,7 @@ import { meshCheckers } from './checkers/index.ts'
 import { EngineNode, RANGES } from './engine-node.ts'
 import type { MeshContext, Strike } from './faults/fault.ts'
 import { meshFault } from './faults/index.ts'
+import { gauge } from './gauges.ts'
 import { MeshHistory } from './history.ts'
 import type { MeshNode } from './node.ts'
 import { NodeStates } from './node-states.ts'
@@ -322,7 +323,9 @@ class MeshWorld {
       const apart = [...unconverged(tasks.inspections)].filter(([range]) => !converged.has(range))
       tasks.apart = new Map(apart)
     }
+    await this.#gauge(tasks)
     await clock.runUntil(() => history.faults.length > 0, TAIL_MS)
+    await this.#gauge(tasks)
     this.#tasks?.end()
     const until = tasks.settledAt + CUSTODY_MS_MAX
     for (;;) {
@@ -349,6 +352,20 @@ class MeshWorld {
     }
     await this.#until('a look at all ranges', () => left === 0, REST_MS)
     return found
+  }
+
+  /** Nobody asks for anything new: what each node has under way now. */
+  async #gauge(tasks: TaskHistory): Promise<void> {
+    const { clock, trace, history } = this.#ports
+    const asker = new SimulatedProcess(clock, trace)
+    let left = 0
+    for (const node of this.#nodes.filter(each => each.isUp)) {
+      left++
+      gauge(node, asker, text => history.fault(text))
+        .then(each => each !== undefined && tasks.gauges.push(each))
+        .finally(() => left--)
+    }
+    await this.#until('the state of all nodes', () => left === 0, REST_MS)
   }
 
   async #stop(): Promise<void> {

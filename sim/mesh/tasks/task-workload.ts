@@ -22,6 +22,8 @@ export interface TaskPlan {
   readonly repeatShare: number
   /** Share of workers that live in the process of their engine. */
   readonly embeddedShare: number
+  /** Some handlers hang until they are aborted, and some fail for good. */
+  readonly isBad?: boolean | undefined
   /** It is such a night, and most recurring tasks have a calendar. */
   readonly night?: Night | undefined
 }
@@ -188,11 +190,11 @@ export class TaskWorkload {
     schedule: Schedule,
     rest: { minted?: boolean; ifAbsent?: boolean; keyTtlMs?: number } = {},
   ): Spec {
-    const [name, conduct] = this.#handler()
+    const [name, conduct, timeoutMs] = this.#plan.isBad === true ? this.#badHandler() : this.#handler()
     return {
       name,
       schedule,
-      policy: this.#policy(),
+      policy: { ...this.#policy(), timeoutMs },
       payload: JSON.stringify({ task: id, serial: this.#serial++ }),
       conduct,
       keyTtlMs: rest.keyTtlMs ?? 0,
@@ -212,12 +214,22 @@ export class TaskWorkload {
     }
   }
 
-  #handler(): [string, Conduct] {
+  /** One that hangs has a time limit, or it would be under way for ever. */
+  #badHandler(): [string, Conduct, number] {
+    const known = this.#handler()
+    const dice = this.#float()
+    const conduct = { ...QUICK, durationMs: [1, 100] as const }
+    if (dice < 0.1) return ['flaky', { ...conduct, hangShare: 0.7 }, 500 + this.#below(4000)]
+    if (dice < 0.2) return ['flaky', { ...conduct, failShare: 0.5, fatalShare: 0.4 }, 0]
+    return known
+  }
+
+  #handler(): [string, Conduct, number] {
     const dice = this.#float()
     const followUps = this.#float() < 0.08 ? 1 + this.#below(3) : 0
-    if (dice < 0.65) return ['quick', { ...QUICK, followUps }]
-    if (dice < 0.85) return ['slow', { ...QUICK, durationMs: [100, 5000], followUps }]
-    return ['flaky', { ...QUICK, durationMs: [1, 100], failFirst: this.#below(4), followUps }]
+    if (dice < 0.65) return ['quick', { ...QUICK, followUps }, 0]
+    if (dice < 0.85) return ['slow', { ...QUICK, durationMs: [100, 5000], followUps }, 0]
+    return ['flaky', { ...QUICK, durationMs: [1, 100], failFirst: this.#below(4), followUps }, 0]
   }
 
   #float(): number {

@@ -7,9 +7,11 @@ import type { MeshChecker } from '../../../sim/mesh/checkers/checker.ts'
 import { convergence, unconverged } from '../../../sim/mesh/checkers/convergence.ts'
 import { duplicates } from '../../../sim/mesh/checkers/duplicates.ts'
 import { durability } from '../../../sim/mesh/checkers/durability.ts'
+import { limits } from '../../../sim/mesh/checkers/limits.ts'
 import { recurrence } from '../../../sim/mesh/checkers/recurrence.ts'
 import { requests } from '../../../sim/mesh/checkers/requests.ts'
 import { timeliness } from '../../../sim/mesh/checkers/timeliness.ts'
+import type { Gauge } from '../../../sim/mesh/gauges.ts'
 import { MeshHistory } from '../../../sim/mesh/history.ts'
 import { planMesh } from '../../../sim/mesh/planner.ts'
 import { NIGHTS, type Night } from '../../../sim/mesh/tasks/calendar-draws.ts'
@@ -592,9 +594,57 @@ describe('convergence', () => {
   })
 })
 
+describe('limits', () => {
+  const calm = { timers: 5, connections: 2, queued: 0, running: 1, takesWork: true, withoutWorker: [] }
+
+  /** Three nodes, twice. */
+  function gauged(changes: Partial<Gauge>, later: Partial<Gauge> = {}): string[] {
+    tasks.gauges.length = 0
+    for (const at of [200_000, 230_000]) {
+      for (const node of [0, 1, 2])
+        tasks.gauges.push({
+          ...calm,
+          at,
+          node,
+          ...(node === 1 ? changes : {}),
+          ...(at > 200_000 ? later : {}),
+        })
+    }
+    return judged(limits)
+  }
+
+  test('passes nodes at rest, and tells what a node has left over', () => {
+    expect(gauged({})).toEqual([])
+    const both = (what: string): string[] =>
+      ['200.000', '230.000'].map(at => `n1 at ${at} s, though all is well, ${what}`)
+    expect(gauged({ timers: 80 })).toEqual(both('has 80 timers'))
+    expect(gauged({ connections: 3 })).toEqual(both('has 3 connections with 2 others'))
+    expect(gauged({ queued: 60 })).toEqual(both('has 60 runs that wait'))
+    expect(gauged({ running: 120 })).toEqual(both('has 120 attempts under way'))
+    expect(gauged({ takesWork: false })).toEqual(both('takes no work'))
+    expect(gauged({ withoutWorker: ['quick'] })).toEqual(both('finds nobody for runs of quick'))
+  })
+
+  test('refuses timers that grow though nothing happens', () => {
+    expect(gauged({}, { timers: 30 })).toEqual([])
+    expect(gauged({}, { timers: 40 })[0]).toBe(
+      'n0 has 20 timers more than 30.000 s ago, and nothing happened',
+    )
+  })
+})
+
 test('without tasks there is nothing to judge', () => {
   oneShot('a', 1000, 20_000)
   history.tasks = undefined
-  for (const checker of [durability, cancel, duplicates, requests, timeliness, recurrence, convergence])
+  for (const checker of [
+    durability,
+    cancel,
+    duplicates,
+    requests,
+    timeliness,
+    recurrence,
+    convergence,
+    limits,
+  ])
     expect(judged(checker)).toEqual([])
 })
