@@ -103,8 +103,16 @@ function lostFollowUp(history: MeshHistory, story: MeshStory): string | undefine
       sentAt <= (last.endedAt as number) + UNDER_WAY_MS &&
       (ackAt ?? history.endedAt) >= last.startedAt,
   )
-  if (isChanged || last.abortReason !== undefined) return undefined
-  if ((last.endedAt as number) > history.endedAt - TAIL_MS || isOver(story.attempts)) return undefined
+  if (isChanged || last.abortReason !== undefined || isOver(story.attempts)) return undefined
+  // Its instant is by the clock of the node where the run was, which may have been wrong.
+  const schedule = story.parent?.spec.schedule
+  const instant = schedule?.kind === 'at' ? (history.tasks?.atOf(schedule.at) ?? 0) : 0
+  const due = Math.max(last.endedAt as number, instant)
+  if (due > history.endedAt + 5000 && history.tasks !== undefined && story.attempts.length === 0) {
+    if (isEverywhere(history.tasks, story.id)) return undefined
+    return `${story.id} follows ${last.runId}, lies ahead, and ${whereIs(history.tasks, story.id)}`
+  }
+  if (due > history.endedAt - TAIL_MS) return undefined
   return `${story.id} follows ${last.runId}, which completed at ${seconds(last.endedAt as number)}, and was not carried out`
 }
 

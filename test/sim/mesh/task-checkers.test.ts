@@ -239,14 +239,25 @@ describe('durability', () => {
   test('a follow-up of what completed is carried out, and one that nobody asked for is not', () => {
     const maker = ran(oneShot('a', 1000, 20_000), 20_001)
     const story = tasks.story(`${maker.runId}/0`)
-    const { spec: child } = oneShot('other', 1, ENDED_AT + 9000)
-    story.parent = { runId: maker.runId, spec: child as Spec, attempts: [maker] }
+    const child = spec({ kind: 'at', at: 20_010 })
+    story.parent = { runId: maker.runId, spec: child, attempts: [maker] }
     expect(judged(durability)[0]).toMatch(/^a@20000\/0 follows a@20000, .* and was not carried out$/)
     const run = ran(maker.version as MeshOp, 20_020, { story })
     story.attempts.push(run)
     expect(judged(durability)).toEqual([])
     maker.end = 'killed'
     expect(judged(durability)).toContain('a@20000/0 was started, and no run asked for it')
+  })
+
+  test('a follow-up that lies ahead, by a clock that was wrong, is in all stores that should have it', () => {
+    const maker = ran(oneShot('a', 1000, 20_000), 20_001)
+    const story = tasks.story(`${maker.runId}/0`)
+    const child = spec({ kind: 'at', at: ENDED_AT + 60_000 })
+    story.parent = { runId: maker.runId, spec: child, attempts: [maker] }
+    tasks.inspections = [0, 1].map(node => looked(node, 3, { records: new Map([['other', '']]) }))
+    expect(judged(durability)).toEqual(['a@20000/0 follows a@20000, lies ahead, and no store has it'])
+    tasks.inspections = [0, 1].map(node => looked(node, 3, { records: new Map([[story.id, '']]) }))
+    expect(judged(durability)).toEqual([])
   })
 })
 
