@@ -637,9 +637,9 @@ describe('limits', () => {
   })
 
   test('refuses timers that grow though nothing happens', () => {
-    expect(gauged({}, { timers: 30 })).toEqual([])
-    expect(gauged({}, { timers: 40 })[0]).toBe(
-      'n0 has 20 timers more than 30.000 s ago, and nothing happened',
+    expect(gauged({}, { timers: 15 })).toEqual([])
+    expect(gauged({}, { timers: 20 })[0]).toBe(
+      'n0 has 15 timers more than 30.000 s ago, and nothing happened',
     )
   })
 })
