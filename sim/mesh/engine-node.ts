@@ -94,6 +94,7 @@ export class EngineNode implements MeshNode, TaskNode {
   #flipped: 'no' | 'yes' | 'repaired' = 'no'
   store: StoreId | undefined
   boot = 0
+  wire = 1
 
   constructor(number: number, ports: NodePorts, options: OptionsOfLife, events: NodeEvents) {
     this.number = number
@@ -156,7 +157,7 @@ export class EngineNode implements MeshNode, TaskNode {
     this.#stopping = undefined
     this.#isReady = false
     const store = new ProcessStore(storeHook(new SimulatedStore(this.#disk)), process)
-    const network = new SimulatedNetwork(host, process, { self: this.name })
+    const network = new SimulatedNetwork(host, process, { self: this.name, secret: wireName(this.wire) })
     this.#network = network
     const engine = new Engine(
       {
@@ -448,4 +449,9 @@ export class EngineNode implements MeshNode, TaskNode {
       { latencyMs: (call, bytes, chance) => diskLatency(call, bytes, chance) * this.#diskPace },
     )
   }
+}
+
+/** What is compared before anything else is. */
+function wireName(wire: number): string {
+  return wire === 1 ? '' : `wire ${wire}`
 }

@@ -16,6 +16,8 @@ export interface MeshNode {
   readonly isRetired: boolean
   /** What its disk is known as; undefined before its first start. */
   readonly store: StoreId | undefined
+  /** The version of the wire that its next process speaks: others don't let it in. */
+  wire: number
   /** A new process on the disk as it is. Nothing, if one runs. */
   start(): void
   /** kill -9: the machine resets its connections. */

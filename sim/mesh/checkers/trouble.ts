@@ -6,14 +6,14 @@
 import type { MeshHistory, StrikeReport } from '../history.ts'
 
 /** Nodes are cut off from each other. */
-const CUTTING = ['halves', 'isolate', 'flip-flop', 'one-way', 'bridge']
+const CUTTING = ['halves', 'isolate', 'flip-flop', 'one-way', 'bridge', 'upgrade']
 /** What they say comes late: they may believe that they are. */
 const SLOWING = ['clog', 'swizzle', 'loss', 'slow-links']
 const CLOGGING = ['clog', 'swizzle']
 /** Whoever was cut off or stood still may act on what it knew before, until it has heard; ms after the end of it. */
 export const HEAL_MS = 15_000
 /** A process ends in an orderly way. */
-const STOPPING = ['restart', 'restart-all', 'leave', 'replace']
+const STOPPING = ['restart', 'restart-all', 'leave', 'replace', 'upgrade']
 /** So many at once that what is left may know too little of what was agreed. */
 const MASSIVE = ['mass-crash', 'restart-all']
 /** Of three stores of a list two may be among so many. */

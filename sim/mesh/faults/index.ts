@@ -30,6 +30,7 @@ import { slowDisk } from './slow-disk.ts'
 import { slowLinks } from './slow-links.ts'
 import { swizzle } from './swizzle.ts'
 import { tornWrite } from './torn-write.ts'
+import { upgrade } from './upgrade.ts'
 import { wipe } from './wipe.ts'
 import { workerLoss } from './worker-loss.ts'
 
@@ -68,6 +69,7 @@ export const TASK_FAULTS: readonly MeshFault[] = [
   diskFull,
   tornWrite,
   bitFlip,
+  upgrade,
 ]
 
 const BY_NAME = new Map([...MESH_FAULTS, ...TASK_FAULTS].map(fault => [fault.name, fault]))

@@ -35,6 +35,7 @@ function bed(size: number): void {
     isBusy: false,
     isRetired: false,
     store: undefined,
+    wire: 1,
     start: never,
     kill: never,
     powerCut: never,
