@@ -86,6 +86,7 @@ export const TASK_MIXES: Readonly<Record<string, Mix>> = {
   'task-handlers': { faults: ['worker-loss', 'crash', 'restart'], hasTasks: true, hasBadHandlers: true },
   /** The wire of the version before is not known any more. */
   'task-upgrade': { faults: ['upgrade', 'worker-loss', 'crash'], hasTasks: true },
+  'task-lone': { faults: ['lone-wipe', 'worker-loss', 'restart'], hasTasks: true },
   'task-links': { faults: ['bridge', 'swizzle', 'one-way', 'crash'], hasTasks: true },
   /** What disks do short of dying: the engine stops, or waits, and nothing is lost. */
   'task-rot': { faults: ['torn-write', 'bit-flip', 'disk-full', 'failed-sync', 'crash'], hasTasks: true },

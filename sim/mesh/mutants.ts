@@ -152,7 +152,7 @@ const REPLICATED: readonly Mutant[] = [
         return settle.call(this, fewer)
       }
     },
-    'task-disks',
+    'task-lone',
   ),
   patched(
     'gap-accepted',

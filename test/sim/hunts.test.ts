@@ -11,6 +11,7 @@ function quarry(found: readonly number[], asked: number[] = []): Quarry {
     kind: 'node',
     name: 'a bug',
     breaks: 'what is whole',
+    isRare: false,
     async hunt(first, seeds): Promise<Caught> {
       for (let seed = first; seed < first + seeds; seed++) {
         asked.push(seed)
@@ -43,6 +44,7 @@ test('there are 25 known bugs and more, of three kinds, and each says what it br
   expect(new Set(all.map(({ name }) => name)).size).toBeGreaterThanOrEqual(25)
   expect(new Set(all.map(({ kind, name }) => `${kind} ${name}`)).size).toBe(all.length)
   for (const { breaks } of all) expect(breaks).not.toBe('')
+  expect(all.filter(({ isRare }) => isRare).length).toBeLessThan(4)
   expect(new Set(quarries({ ...OPTIONS, isMesh: true }).map(({ kind }) => kind))).toEqual(new Set(['mesh']))
 })
 

@@ -16,6 +16,7 @@ import { halves } from './halves.ts'
 import { isolate } from './isolate.ts'
 import { join } from './join.ts'
 import { leave } from './leave.ts'
+import { loneWipe } from './lone-wipe.ts'
 import { loss } from './loss.ts'
 import { massCrash } from './mass-crash.ts'
 import { oneWay } from './one-way.ts'
@@ -70,6 +71,7 @@ export const TASK_FAULTS: readonly MeshFault[] = [
   tornWrite,
   bitFlip,
   upgrade,
+  loneWipe,
 ]
 
 const BY_NAME = new Map([...MESH_FAULTS, ...TASK_FAULTS].map(fault => [fault.name, fault]))

@@ -156,7 +156,9 @@ test('each fault of tasks strikes now and then, and some stores are lost one aft
   const strikes = Object.keys(TASK_MIXES).flatMap(mix => plans(mix, 20).flatMap(plan => plan.strikes))
   const faults = new Set(strikes.map(({ fault }) => fault))
   const own = ['join', 'leave', 'replace', 'restart-all', 'worker-loss', 'slow-disk', 'failed-sync']
-  for (const fault of [...own, 'rolling-restart', 'busy-machine']) expect(faults).toContain(fault)
+  const later = ['bridge', 'swizzle', 'clock-skew', 'clock-drift', 'disk-full', 'torn-write', 'bit-flip']
+  const last = ['rolling-restart', 'busy-machine', 'upgrade', 'lone-wipe']
+  for (const fault of [...own, ...later, ...last]) expect(faults).toContain(fault)
   const disks = plans('task-disks', 10).map(
     plan => plan.strikes.filter(({ fault }) => meshFault(fault).renewsStore === true).length,
   )
@@ -203,4 +205,17 @@ test('a night on which clocks change begins shortly before it, and it is one by 
     expect(before).toBeLessThanOrEqual(20_000 + 5 * 60_000)
   }
   expect(plans('task-calm').every(({ wallMs, tasks }) => wallMs === undefined && !tasks?.night)).toBe(true)
+})
+
+test('clocks are wrong by milliseconds, and by minutes up to ten; a bridge leaves one node that hears both sides', () => {
+  const strikes = plans('task-clocks', 20).flatMap(plan => plan.strikes)
+  const wrong = strikes
+    .filter(({ fault }) => fault === 'clock-skew')
+    .map(({ amount = 0 }) => Math.abs(amount))
+  expect(Math.min(...wrong)).toBeLessThan(20)
+  expect(Math.max(...wrong)).toBeGreaterThan(300_000)
+  expect(Math.max(...wrong)).toBeLessThanOrEqual(600_000)
+  for (const { nodes, strikes: all } of plans('task-links', 20))
+    for (const { fault, nodes: one, others = [] } of all)
+      if (fault === 'bridge') expect(one.length + others.length).toBe(nodes.length - 1)
 })
