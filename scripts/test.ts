@@ -60,6 +60,18 @@ const steps: readonly Step[] = [
   { name: 'the page of a run', script: ['test/page/main.ts'], limitMinutes: 2, needs: ['chromium'] },
   { name: 'simulation', script: ['sim/main.ts', '--seed', '1', '--seeds', '20'], limitMinutes: 3.5 },
   {
+    // Of each kind some that show soon; all of them: npm run sim -- --mutants.
+    name: 'known bugs are found',
+    script: [
+      'sim/main.ts',
+      '--mutants',
+      '--mutant',
+      'replay-stops-early,credit-leak,recurrence-from-now,follow-ups-dropped,follow-up not relayed,requestId forgotten',
+      ...['--seeds', '20', '--minutes', '1'],
+    ],
+    limitMinutes: 2.5,
+  },
+  {
     name: 'simulation of meshes',
     script: ['sim/main.ts', '--mesh', '--seed', '1', '--seeds', '8'],
     limitMinutes: 3.5,
