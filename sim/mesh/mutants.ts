@@ -9,7 +9,6 @@ import type { MemberRecord } from '../../src/membership/view.ts'
 import { Acknowledgements, type AckView } from '../../src/replication/acknowledgements.ts'
 import { Context } from '../../src/replication/context.ts'
 import type { Message } from '../../src/replication/messages.ts'
-import { OwnChanges } from '../../src/replication/own-changes.ts'
 import { RangeReplica } from '../../src/replication/range-replica.ts'
 import { Relays } from '../../src/replication/relay.ts'
 import { WallClock } from '../../src/schedule/wall-clock.ts'
@@ -173,14 +172,6 @@ const REPLICATED: readonly Mutant[] = [
       }
     },
     'task-crash',
-  ),
-  patched(
-    'dot-reused',
-    'a range that was let go and came back is written under the actor of before',
-    OwnChanges.prototype,
-    'clear',
-    () => () => undefined,
-    'task-moves',
   ),
   together('never-refuted', 'whom somebody accuses is held for away, whatever it answers', 'gentle', [
     patched('withdraw', '', Suspicion.prototype, 'withdraw', () => () => false),

@@ -401,6 +401,16 @@ describe('duplicates', () => {
     expect(judged(duplicates)).toEqual([])
   })
 
+  test('who stood still, had no worker, and gave the run to another when it went on, explains the second start', () => {
+    const op = oneShot('a', 1000, 20_000)
+    ran(op, 20_001)
+    ran(op, 40_000)
+    strike('pause', 22_000, 39_999, [2])
+    expect(judged(duplicates)).toHaveLength(1)
+    strike('worker-loss', 19_500, 45_000, [2])
+    expect(judged(duplicates)).toEqual([])
+  })
+
   test('a run that went to another node, as its own had no worker, is lost with its own', () => {
     const op = oneShot('a', 1000, 20_000)
     ran(op, 20_001, { end: undefined, endedAt: undefined })
