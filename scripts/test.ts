@@ -61,6 +61,18 @@ const steps: readonly Step[] = [
   { name: 'terminal', script: ['test/terminal/main.ts'], limitMinutes: 3, needs: ['tmux'] },
   { name: 'the page of a run', script: ['test/page/main.ts'], limitMinutes: 2, needs: ['chromium'] },
   {
+    // Of each kind some that show soon; all of them: npm run sim -- --mutants.
+    name: 'known bugs are found',
+    script: [
+      'sim/main.ts',
+      '--mutants',
+      '--mutant',
+      'replay-stops-early,credit-leak,recurrence-from-now,follow-ups-dropped,follow-up not relayed,requestId forgotten',
+      ...['--seeds', '20', '--minutes', '1'],
+    ],
+    limitMinutes: 2.5,
+  },
+  {
     name: 'simulation',
     script: ['sim/main.ts', '--seed', '1', '--seeds', '160', '--minutes', '0.3', '--jobs', '2'],
     limitMinutes: 3.5,

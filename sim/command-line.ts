@@ -2,16 +2,18 @@
 
 import { parseArgs } from 'node:util'
 import { ANY_MIX, MESH_MIXES } from './mesh/mixes.ts'
+import { MESH_MUTANTS } from './mesh/mutants.ts'
 import { meshBugNames } from './mesh/old-bugs.ts'
 import { readScenario, type Scenario } from './mesh/scenario.ts'
 import { MUTANTS } from './mutants/index.ts'
+import { REPLICATION_MUTANTS } from './replication/mutants.ts'
 import { MIXES } from './world.ts'
 
 export const USAGE = `npm run sim -- [options]
   --seed N              the first seed (default 1)
   --seeds COUNT         how many seeds (default 1)
   --jobs COUNT          spreads them over so many processes (default 1); what is printed stays in order
-  --minutes M           virtual minutes with faults, of each seed (default 3)
+  --minutes M           virtual minutes with faults, of each seed (default 3, for mutants 2)
   --mix NAME            ${Object.keys(MIXES).join(', ')} (default all);
                         of a mesh ${Object.keys(MESH_MIXES).join(', ')}
                         (default ${ANY_MIX}: each seed draws one)
@@ -28,7 +30,9 @@ export const USAGE = `npm run sim -- [options]
   --verbose             prints what happens
   --check-determinism   runs each seed twice and compares (the first seed always is)
   --mutant NAME         puts a known bug in; with --mesh into every engine
-  --mutants             puts known bugs in, one by one, and looks whether they are found within --seeds (default 20)`
+  --mutants             puts known bugs in, one by one: of a node, of a mesh (with --mesh those alone) and of replication,
+                        or of --mutant NAME,NAME; each must be found within --seeds (default 2000)
+  --hunts COUNT         so often, each with seeds of its own, for the median (default 1)`
 
 export interface Options {
   readonly seed: number
@@ -51,6 +55,7 @@ export interface Options {
   readonly determinism: boolean
   readonly mutant: string | undefined
   readonly mutants: boolean
+  readonly hunts: number
   readonly help: boolean
 }
 
@@ -77,6 +82,7 @@ export function readOptions(args: string[]): Options {
       'check-determinism': { type: 'boolean', default: false },
       mutant: { type: 'string' },
       mutants: { type: 'boolean', default: false },
+      hunts: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
@@ -89,9 +95,7 @@ export function readOptions(args: string[]): Options {
   const jobs = number('jobs', values.jobs, 1, 1)
   if (jobs > 1 && (values.verbose || values.mutants))
     throw new Error(`--jobs is ${jobs}; with --${values.verbose ? 'verbose' : 'mutants'} it can only be 1`)
-  const names = isMesh ? meshBugNames() : MUTANTS.map(mutant => mutant.name)
-  if (values.mutant !== undefined && !names.includes(values.mutant))
-    throw new Error(`--mutant is "${values.mutant}"; known are ${names.join(', ')}`)
+  checkMutants(values.mutant, values.mutants, isMesh)
   const scenario = scenarioOf(values)
   for (const option of ['save-scenario', 'shrink'] as const) {
     if (values[option] !== undefined && !isMesh)
@@ -99,9 +103,9 @@ export function readOptions(args: string[]): Options {
   }
   return {
     seed: number('seed', values.seed, scenario?.said.seed ?? 1, 0),
-    seeds: number('seeds', values.seeds, values.mutants ? 20 : 1, 0),
+    seeds: number('seeds', values.seeds, values.mutants ? 2000 : 1, 0),
     jobs,
-    minutes: scenario?.said.minutes ?? minutesOf(values.minutes ?? '3'),
+    minutes: scenario?.said.minutes ?? minutesOf(values.minutes ?? (values.mutants ? '2' : '3')),
     mix,
     isMesh,
     scenario,
@@ -116,6 +120,7 @@ export function readOptions(args: string[]): Options {
     determinism: values['check-determinism'],
     mutant: values.mutant,
     mutants: values.mutants,
+    hunts: number('hunts', values.hunts, 1, 1),
     help: values.help,
   }
 }
@@ -137,6 +142,16 @@ function scenarioOf({
       throw new Error(`--${option} is not allowed with --scenario: the file says it`)
   }
   return { file, said: readScenario(file) }
+}
+
+/** Of a hunt several, of a run one; what a scenario's old bug was called is one of a mesh. */
+function checkMutants(said: string | undefined, isHunt: boolean, isMesh: boolean): void {
+  const ofMesh = isHunt ? MESH_MUTANTS.map(({ name }) => name) : meshBugNames()
+  const ofNode = MUTANTS.map(({ name }) => name)
+  const all = [...ofNode, ...ofMesh, ...REPLICATION_MUTANTS.map(({ name }) => name)]
+  const names = new Set(isMesh ? ofMesh : isHunt ? all : ofNode)
+  for (const name of said?.split(isHunt ? ',' : /$/) ?? [])
+    if (!names.has(name)) throw new Error(`--mutant is "${name}"; known are ${[...names].join(', ')}`)
 }
 
 /** Two can't agree on who is dead; one is the smallest mesh that carries tasks. */

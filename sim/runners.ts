@@ -2,8 +2,8 @@
 
 import type { Options } from './command-line.ts'
 import { meshBug } from './mesh/old-bugs.ts'
+import { runMesh, runPlan } from './mesh/run.ts'
 import { planOf } from './mesh/scenario.ts'
-import { runMesh, runPlan } from './mesh/world.ts'
 import { MUTANTS } from './mutants/index.ts'
 import type { SeedResult } from './seeds.ts'
 import { runSeed } from './world.ts'

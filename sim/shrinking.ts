@@ -3,9 +3,9 @@
 import type { Options } from './command-line.ts'
 import { meshBug } from './mesh/old-bugs.ts'
 import { drawnOf, planMesh } from './mesh/planner.ts'
+import { runPlan } from './mesh/run.ts'
 import { planOf, type Scenario, scenarioOf, writeScenario } from './mesh/scenario.ts'
 import { judgeOf, type ShrinkPorts, shrink, sizeOf } from './mesh/shrink.ts'
-import { runPlan } from './mesh/world.ts'
 
 /** Resolves with the exit code. */
 export async function saveScenario(options: Options, file: string): Promise<number> {

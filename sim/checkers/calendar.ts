@@ -86,7 +86,7 @@ const formats = new Map<string, Intl.DateTimeFormat>()
 const offsets = new Map<string, number>()
 
 /** Local minus UTC, as the fields of the wall clock show it. Offsets change on quarters of an hour only. */
-function offsetOf(tz: string, at: number): number {
+export function offsetOf(tz: string, at: number): number {
   const quarter = Math.floor(at / QUARTER_MS) * QUARTER_MS
   const key = `${tz} ${quarter}`
   let offset = offsets.get(key)

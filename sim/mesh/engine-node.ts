@@ -19,10 +19,12 @@ import type { WorkerChannel } from '../../src/ports/worker-channel.ts'
 import { channelPair } from '../channel.ts'
 import type { SimulatedHost } from '../network/host.ts'
 import { SimulatedNetwork } from '../network.ts'
+import { SimulatedNode } from '../node.ts'
 import { ProcessStore, SimulatedProcess, type StoreHook } from '../process.ts'
 import { diskLatency, SimulatedDisk, SimulatedStore } from '../simulated-store.ts'
 import type { Trace } from '../trace.ts'
 import type { VirtualClock } from '../virtual-clock.ts'
+import type { Held } from './gauges.ts'
 import type { MeshHistory } from './history.ts'
 import type { DiskImage, MeshNode } from './node.ts'
 import type { TaskNode } from './tasks/engine-link.ts'
@@ -60,6 +62,8 @@ export type OptionsOfLife = (isFirstStore: boolean) => Partial<MeshOptions>
 export const RANGES = 16
 /** Whoever looks after the nodes starts one again after this, under a new store id, when it was found rolled back; ms. */
 const RENEWAL_MS = 500
+/** First letters of the keys under which a bit may be another: blobs of the journal, and records. */
+const ROTTING = ['j', 't']
 /** Who leaves waits so long for the others to have what it has. */
 const LEAVE_MS_MAX = 20_000
 
@@ -76,6 +80,7 @@ export class EngineNode implements MeshNode, TaskNode {
   #skewMs = 0
   #process: SimulatedProcess | undefined
   #engine: Engine | undefined
+  #network: SimulatedNetwork | undefined
   #stopping: Promise<void> | undefined
   #isReady = false
   #isRetired = false
@@ -85,8 +90,11 @@ export class EngineNode implements MeshNode, TaskNode {
   #lagMs = 0
   /** A sync of its disk was made to fail: the engine has to stop for it. */
   #mayFailSync = false
+  /** A bit of its disk was flipped: the engine may find it out at any time, and has to stop for it. */
+  #flipped: 'no' | 'yes' | 'repaired' = 'no'
   store: StoreId | undefined
   boot = 0
+  wire = 1
 
   constructor(number: number, ports: NodePorts, options: OptionsOfLife, events: NodeEvents) {
     this.number = number
@@ -127,11 +135,19 @@ export class EngineNode implements MeshNode, TaskNode {
     return this.#engine?.mesh?.membership
   }
 
+  get held(): Held {
+    return { timers: this.#process?.clock.pending ?? 0, connections: [...(this.#network?.ends ?? [])].length }
+  }
+
   get #isAlive(): boolean {
     return this.#process !== undefined && !this.#process.isDead
   }
 
   start(): void {
+    this.#start(false)
+  }
+
+  #start(repair: boolean): void {
     if (this.#isAlive || this.#isRetired) return
     const { clock, trace, host, random, storeHook = (plain: Store) => plain } = this.#ports
     this.#lives++
@@ -141,7 +157,8 @@ export class EngineNode implements MeshNode, TaskNode {
     this.#stopping = undefined
     this.#isReady = false
     const store = new ProcessStore(storeHook(new SimulatedStore(this.#disk)), process)
-    const network = new SimulatedNetwork(host, process, { self: this.name })
+    const network = new SimulatedNetwork(host, process, { self: this.name, secret: wireName(this.wire) })
+    this.#network = network
     const engine = new Engine(
       {
         clock: this.#skewed(process.clock),
@@ -151,7 +168,7 @@ export class EngineNode implements MeshNode, TaskNode {
         observer: this.#observer(),
       },
       {
-        store: { ...DEFAULT_OPTIONS.store, ranges: RANGES },
+        store: { ...DEFAULT_OPTIONS.store, ranges: RANGES, repair },
         mesh: { ...DEFAULT_OPTIONS.mesh, ...this.#options(this.#disks === 1) },
       },
     )
@@ -176,8 +193,8 @@ export class EngineNode implements MeshNode, TaskNode {
     this.#end('is killed', false)
   }
 
-  powerCut(): void {
-    this.#end('loses its power', true)
+  powerCut(isTorn = false): void {
+    this.#end('loses its power', true, { isTorn })
   }
 
   stop(graceMs = 0): Promise<void> {
@@ -214,7 +231,7 @@ export class EngineNode implements MeshNode, TaskNode {
       await before?.(mesh)
       await engine.stop(graceMs)
       history.timersLeft += process?.clock.pending ?? 0
-      this.#end('has stopped', false, true)
+      this.#end('has stopped', false, { isOrderly: true })
     })()
     this.#events.changed(this, false)
     return this.#stopping
@@ -246,6 +263,7 @@ export class EngineNode implements MeshNode, TaskNode {
   }
 
   wipe(): void {
+    this.#flipped = 'no'
     this.#disks++
     this.#disk = this.#emptyDisk()
     this.#ports.trace.note(`${this.name} has an empty disk`)
@@ -279,6 +297,22 @@ export class EngineNode implements MeshNode, TaskNode {
 
   slowDisk(factor: number): void {
     this.#diskPace = factor
+  }
+
+  fillDisk(isFull: boolean): void {
+    this.#disk.full(isFull)
+  }
+
+  flipBit(): boolean {
+    const snapshot = this.#disk.snapshot()
+    const entries = snapshot.ascending('', '\uffff', Number.POSITIVE_INFINITY)
+    snapshot.close()
+    const keys = entries.map(([key]) => key).filter(key => ROTTING.includes(key[0] as string))
+    const key = keys[Math.floor(this.#ports.random.float() * keys.length)]
+    if (key === undefined || !this.#disk.flipBit(fromLatin1(key))) return false
+    this.#flipped = 'yes'
+    this.#ports.trace.note(`${this.name} has a flipped bit under ${key[0]}`)
+    return true
   }
 
   failSync(fails: boolean): void {
@@ -351,13 +385,13 @@ export class EngineNode implements MeshNode, TaskNode {
     }
   }
 
-  #end(how: string, powerCut: boolean, isOrderly = false): void {
+  #end(how: string, powerCut: boolean, { isOrderly = false, isTorn = false } = {}): void {
     if (!this.#isAlive) return
     const { trace, history } = this.#ports
     trace.note(`${this.name} ${how}`)
     history.ends.push({ at: history.now, node: this.number, isOrderly })
     this.#process?.die(powerCut)
-    this.#disk.crash({ powerCut })
+    this.#disk.crash({ powerCut, tear: isTorn ? SimulatedNode.mayTear : false })
     this.#stopping = undefined
     this.#isReady = false
     this.#events.changed(this, false)
@@ -372,6 +406,8 @@ export class EngineNode implements MeshNode, TaskNode {
       this.#mayFailSync = false
       return this.#end('died of a failed sync', false)
     }
+    if (this.#flipped !== 'no' && isCarillonError(error, 'STORE_CORRUPT'))
+      return this.#foundCorrupt(error.message)
     if (!isCarillonError(error, 'STORE_ROLLED_BACK')) {
       history.fault(`${this.name} failed: ${error instanceof Error ? error.stack : String(error)}`)
       return
@@ -384,6 +420,17 @@ export class EngineNode implements MeshNode, TaskNode {
     })
     this.#end(`went back: ${error.message}`, false)
     clock.setTimer(RENEWAL_MS, () => this.start())
+  }
+
+  /** An operator has it repaired, and if that was not enough, puts in another disk. */
+  #foundCorrupt(why: string): void {
+    const { clock, history } = this.#ports
+    this.#end(`finds its disk broken: ${why}`, false)
+    history.count('broken disks found out')
+    const isRepaired = this.#flipped === 'repaired'
+    if (isRepaired) this.wipe()
+    else this.#flipped = 'repaired'
+    clock.setTimer(RENEWAL_MS, () => this.#start(!isRepaired))
   }
 
   #skewed(clock: Clock): Clock {
@@ -402,4 +449,9 @@ export class EngineNode implements MeshNode, TaskNode {
       { latencyMs: (call, bytes, chance) => diskLatency(call, bytes, chance) * this.#diskPace },
     )
   }
+}
+
+/** What is compared before anything else is. */
+function wireName(wire: number): string {
+  return wire === 1 ? '' : `wire ${wire}`
 }

@@ -17,6 +17,10 @@ export interface Mix {
   readonly isEarly?: boolean
   /** Users ask for tasks, and handlers carry them out. */
   readonly hasTasks?: boolean
+  /** Some handlers hang, and some fail for good. */
+  readonly hasBadHandlers?: boolean
+  /** It is a night on which clocks change, and recurring tasks have calendars. */
+  readonly isNight?: boolean
   /** Default: 3. */
   readonly nodesMin?: number
   /** Default: 20. */
@@ -80,10 +84,26 @@ export const TASK_MIXES: Readonly<Record<string, Mix>> = {
     faults: ['wipe', 'rollback', 'isolate', 'restart-all', 'power-cut', 'slow-disk', 'failed-sync'],
     hasTasks: true,
   },
+  /** A night on which clocks change somewhere. */
+  'task-night': {
+    faults: ['crash', 'power-cut', 'restart', 'halves', 'isolate', 'join', 'worker-loss'],
+    isDrawn: true,
+    hasTasks: true,
+    isNight: true,
+  },
+  'task-clocks': { faults: ['clock-skew', 'clock-drift', 'crash', 'restart', 'worker-loss'], hasTasks: true },
+  'task-handlers': { faults: ['worker-loss', 'crash', 'restart'], hasTasks: true, hasBadHandlers: true },
+  /** The wire of the version before is not known any more. */
+  'task-upgrade': { faults: ['upgrade', 'worker-loss', 'crash'], hasTasks: true },
+  'task-lone': { faults: ['lone-wipe', 'worker-loss', 'restart'], hasTasks: true },
+  'task-links': { faults: ['bridge', 'swizzle', 'one-way', 'crash'], hasTasks: true },
+  /** What disks do short of dying: the engine stops, or waits, and nothing is lost. */
+  'task-rot': { faults: ['torn-write', 'bit-flip', 'disk-full', 'failed-sync', 'crash'], hasTasks: true },
   'task-storm': {
     faults: [...MESH_FAULTS, ...TASK_FAULTS].map(fault => fault.name),
     isDrawn: true,
     hasTasks: true,
+    hasBadHandlers: true,
   },
 }
 

@@ -3,18 +3,26 @@
  * The first ones show on a single node as well; the others need stores that keep each other's changes.
  */
 
+import { Detector } from '../../src/membership/detector.ts'
+import { Suspicion } from '../../src/membership/suspicion.ts'
+import type { MemberRecord } from '../../src/membership/view.ts'
 import { Acknowledgements, type AckView } from '../../src/replication/acknowledgements.ts'
+import { Context } from '../../src/replication/context.ts'
+import type { Message } from '../../src/replication/messages.ts'
+import { RangeReplica } from '../../src/replication/range-replica.ts'
 import { Relays } from '../../src/replication/relay.ts'
 import { WallClock } from '../../src/schedule/wall-clock.ts'
 import { Fold } from '../../src/store/fold.ts'
 import { MeshRequests } from '../../src/store/mesh-requests.ts'
 import type { Change } from '../../src/task/change.ts'
-import type { Run } from '../../src/task/record.ts'
+import type { Run, TaskRecord } from '../../src/task/record.ts'
+import { recurrenceOf } from '../../src/task/recurrence.ts'
 import { Creation } from '../../src/work/creation.ts'
 import { Duty } from '../../src/work/duty.ts'
+import { Occurrences } from '../../src/work/occurrences.ts'
 import { LYING_DISKS } from '../mutants/lying-disks.ts'
 import type { Mutant } from '../mutants/mutant.ts'
-import { patched } from '../mutants/patched.ts'
+import { patched, together } from '../mutants/patched.ts'
 
 export interface MeshMutant extends Mutant {
   /** One node shows it; else it takes a mesh. */
@@ -45,6 +53,34 @@ const LOCAL: readonly Mutant[] = [
     'find',
     () => () => undefined,
     'task-crash',
+  ),
+  patched(
+    'recurrence-from-now',
+    'the next instant follows now, not the instant before',
+    Occurrences.prototype,
+    'recurrence',
+    (recurrence, { clock }) => {
+      return function (this: unknown, ...args) {
+        const { schedule } = (args[0] as TaskRecord).definition
+        if (schedule.kind !== 'every') return recurrence.apply(this, args)
+        return { next: (after: number) => Math.max(after, clock.now()) + schedule.everyMs }
+      }
+    },
+    'task-calm',
+  ),
+  patched(
+    'dst-ignored',
+    'what no clock shows is passed over, and what it shows twice comes once, whatever was asked for',
+    Occurrences.prototype,
+    'recurrence',
+    recurrence => {
+      return function (this: unknown, ...args) {
+        const { schedule, id } = (args[0] as TaskRecord).definition
+        if (schedule.kind !== 'cron') return recurrence.apply(this, args)
+        return recurrenceOf({ ...schedule, dst: { gap: 'skip', overlap: 'first' } }, id)
+      }
+    },
+    'task-night',
   ),
   patched(
     'follow-ups-dropped',
@@ -115,8 +151,39 @@ const REPLICATED: readonly Mutant[] = [
         return settle.call(this, fewer)
       }
     },
-    'task-disks',
+    'task-lone',
   ),
+  patched(
+    'gap-accepted',
+    'a change is taken though those before it, and its causes, are not there',
+    RangeReplica.prototype,
+    'receive',
+    receive => {
+      return function (this: unknown, ...args) {
+        const replica = this as RangeReplica
+        const message = args[1] as Message
+        if (message.type === 'append' && replica.role !== 'deleting') {
+          const before = message.entries.flatMap(({ actor, n, after }) => [...after, { actor, n: n - 1 }])
+          for (const dot of before)
+            if (dot.n > replica.applied.of(dot.actor))
+              replica.applied = replica.applied.join(Context.from([dot]))
+        }
+        return receive.apply(this, args)
+      }
+    },
+    'task-crash',
+  ),
+  together('never-refuted', 'whom somebody accuses is held for away, whatever it answers', 'gentle', [
+    patched('withdraw', '', Suspicion.prototype, 'withdraw', () => () => false),
+    patched('startedAt', '', Suspicion.prototype, 'startedAt', () => () => Number.POSITIVE_INFINITY),
+    // A refutation is news of the member, and ends no trial.
+    patched('changed', '', Detector.prototype, 'changed', changed => {
+      return function (this: unknown, ...args) {
+        const [record] = args as [MemberRecord]
+        return changed.call(this, record.state === 'live' ? { ...record, boot: 0, incarnation: 0 } : record)
+      }
+    }),
+  ]),
 ]
 
 export const MESH_MUTANTS: readonly MeshMutant[] = [

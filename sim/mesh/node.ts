@@ -16,12 +16,14 @@ export interface MeshNode {
   readonly isRetired: boolean
   /** What its disk is known as; undefined before its first start. */
   readonly store: StoreId | undefined
+  /** The version of the wire that its next process speaks: others don't let it in. */
+  wire: number
   /** A new process on the disk as it is. Nothing, if one runs. */
   start(): void
   /** kill -9: the machine resets its connections. */
   kill(): void
-  /** The machine goes, too: nothing answers for it. */
-  powerCut(): void
+  /** The machine goes, too: nothing answers for it. Torn, what it wrote last and did not sync is there in part. */
+  powerCut(isTorn?: boolean): void
   /** An orderly stop, for which running attempts have so long to end, default 0; resolves when the process has ended. */
   stop(graceMs?: number): Promise<void>
   /** Leaves the mesh for good, and stops. */
@@ -43,6 +45,10 @@ export interface MeshNode {
   stepClock(ms: number): void
   /** Its disk takes so many times longer; 1: it is as good as ever. */
   slowDisk(factor: number): void
+  /** There is no space left on its disk, or there is again. */
+  fillDisk(isFull: boolean): void
+  /** A bit of what lies on its disk is another; false: nothing of that kind is there. The process must not run. */
+  flipBit(): boolean
   /** The next sync of its disk fails, or does not after all. */
   failSync(fails: boolean): void
 }

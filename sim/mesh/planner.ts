@@ -15,6 +15,7 @@ import { LAN, type LinkConditions, WAN } from '../network/link.ts'
 import { type MeshFault, pick, type Strike, shuffled } from './faults/fault.ts'
 import { meshFault } from './faults/index.ts'
 import { ANY_MIX, MEMBERSHIP_MIXES, MESH_MIXES, type Mix, TASK_MIXES } from './mixes.ts'
+import { NIGHTS, type Night } from './tasks/calendar-draws.ts'
 import type { TaskPlan } from './tasks/task-workload.ts'
 
 export interface PlanOptions {
@@ -58,6 +59,8 @@ export interface MeshPlan {
   readonly leftDead: readonly number[]
   /** Undefined: there are no tasks. */
   readonly tasks: TaskPlan | undefined
+  /** What wall clocks show when it begins; undefined: any day. */
+  readonly wallMs?: number | undefined
 }
 
 /** So many join at most. */
@@ -75,12 +78,17 @@ const HELPED_SIZE = 6
 const PEACE_MS = 10_000
 /** After the last trouble every change is on all stores of its list within this, ms. */
 const COPY_MS = 40_000
+/** Each cron task has a few instants only that tell something. */
+const RECURRING_AT_NIGHT = 30
 /** In a mesh with tasks a store is away for so long before it is gone: a seed is to see ranges move, and be short. */
 export const GONE_AFTER_MS = 12_000
 /** A store that does not come back is gone after that; then another one copies what it had, ms. */
 const RENEWED_MS = GONE_AFTER_MS + 15_000
 /** These leave every store where it is and let it hear everything. */
-const HARMLESS = ['join', 'worker-loss', 'slow-disk', 'clock-step', 'restart']
+const HARMLESS = [
+  ...['join', 'worker-loss', 'slow-disk', 'restart'],
+  ...['clock-step', 'clock-skew', 'clock-drift'],
+]
 
 /** How many of ten seeds have tasks, where the mix is a draw. */
 const TASKS_OF_TEN = 7
@@ -115,6 +123,9 @@ export function planMesh(options: PlanOptions): MeshPlan {
     reserves,
   })
   const profile = isFar ? 'wan' : isNear ? 'local' : 'lan'
+  const ofNight = new SeededRandom(`mesh night ${options.seed}`)
+  const night = mix.isNight === true ? NIGHTS[pick(ofNight, NIGHTS.length)] : undefined
+  const beforeMs = Math.floor(20_000 + ofNight.float() * options.minutes * 60_000)
   return {
     mix: name,
     nodes: [...planNodes(random, size, founding), ...reserves.map(() => RESERVE)],
@@ -131,7 +142,8 @@ export function planMesh(options: PlanOptions): MeshPlan {
       faults.includes('mass-crash') && mix.hasTasks !== true
         ? shuffled(random, size).slice(0, pick(random, size / 2))
         : [],
-    tasks: mix.hasTasks === true ? planTasks(own) : undefined,
+    tasks: mix.hasTasks === true ? planTasks(own, night, mix.hasBadHandlers) : undefined,
+    wallMs: night === undefined ? undefined : night.at - beforeMs,
   }
 }
 
@@ -167,14 +179,16 @@ export const RESERVE: NodePlan = {
   isReserve: true,
 }
 
-function planTasks(random: Random): TaskPlan {
-  return {
+function planTasks(random: Random, night: Night | undefined, isBad = false): TaskPlan {
+  const plan = {
+    isBad,
     clients: 1 + pick(random, 5),
     gapMs: [150, 300, 600][pick(random, 3)] as number,
     recurringMax: 2 + pick(random, 8),
     repeatShare: [0, 0.05, 0.2][pick(random, 3)] as number,
     embeddedShare: [0, 0.5, 1][pick(random, 3)] as number,
   }
+  return night === undefined ? plan : { ...plan, night, recurringMax: RECURRING_AT_NIGHT }
 }
 
 function planNodes(random: Random, size: number, founding: 'alone' | 'expect' | 'crowd'): NodePlan[] {

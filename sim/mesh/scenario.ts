@@ -32,6 +32,8 @@ export interface Scenario {
   readonly isCrowded?: boolean | undefined
   readonly chunkBytes?: number | undefined
   readonly leftDead?: readonly number[] | undefined
+  /** What wall clocks show when it begins, epoch ms. Default: any day. */
+  readonly wallMs?: number | undefined
   readonly strikes: readonly Strike[]
   readonly tasks?: ScenarioTasks | undefined
   /** The known bug that it finds, if one can be put back: with it the scenario fails. */
@@ -53,7 +55,7 @@ export type ScenarioTasks = Partial<TaskPlan> & { readonly calls?: readonly Plan
 
 const FAULTS = [...MESH_FAULTS, ...TASK_FAULTS].map(({ name }) => name)
 /** These are between two sides. */
-const BETWEEN = ['halves', 'isolate', 'one-way', 'flip-flop', 'clog']
+const BETWEEN = ['halves', 'bridge', 'isolate', 'one-way', 'flip-flop', 'clog']
 const NODES_MAX = 100
 
 /** Throws with a line for the user: what is wrong where. */
@@ -146,6 +148,7 @@ export function planOf(scenario: Scenario): MeshPlan {
     isCrowded: scenario.isCrowded ?? false,
     chunkBytes: scenario.chunkBytes,
     leftDead: scenario.leftDead ?? [],
+    wallMs: scenario.wallMs,
     tasks: tasks === undefined ? undefined : { ...TASKS, ...tasks },
   }
 }
@@ -154,7 +157,7 @@ export function scenarioOf(
   plan: MeshPlan,
   { about, seed, minutes }: Pick<Scenario, 'about' | 'seed' | 'minutes'>,
 ): Scenario {
-  const { nodes, replicas, profile, isEarly, isCrowded, chunkBytes, leftDead, strikes, tasks } = plan
+  const { nodes, replicas, profile, isEarly, isCrowded, chunkBytes, leftDead, wallMs, strikes, tasks } = plan
   return {
     about,
     seed,
@@ -172,6 +175,7 @@ export function scenarioOf(
     ...(isCrowded ? { isCrowded } : {}),
     ...(chunkBytes === undefined ? {} : { chunkBytes }),
     ...(leftDead.length === 0 ? {} : { leftDead }),
+    ...(wallMs === undefined ? {} : { wallMs }),
     strikes,
     ...(tasks === undefined ? {} : { tasks }),
   }
@@ -197,6 +201,7 @@ function withoutGaps<T>(value: T): T {
 const words = (description: string, max = 2000): TSchema => Type.String({ maxLength: max, description })
 const ms = (): TSchema => Type.Number({ minimum: 0, description: 'a number of milliseconds from 0' })
 const anyMs = (): TSchema => Type.Number({ description: 'a number of milliseconds' })
+const instant = (): TSchema => Type.Integer({ minimum: 0, description: 'a whole number of epoch ms' })
 const share = (): TSchema => Type.Number({ minimum: 0, maximum: 1, description: 'a number from 0 to 1' })
 const whole = (least: number, most: number): TSchema =>
   Type.Integer({ minimum: least, maximum: most, description: `a whole number from ${least} to ${most}` })
@@ -285,10 +290,28 @@ const POLICY = object(
   'an object of a policy: guarantee, precision, priority, retry, timeoutMs, misfire, overlap, tags',
 )
 
+const CRON = object(
+  {
+    pattern: words('a cron pattern', 200),
+    tz: words('an IANA zone', 100),
+    dst: object(
+      {
+        gap: oneOf(['auto', 'skip', 'shift']),
+        overlap: oneOf(['auto', 'first', 'second', 'both']),
+      },
+      {},
+      'an object { gap, overlap }',
+    ),
+  },
+  {},
+  'an object { pattern, tz, dst }',
+)
+
 const SPEC = object(
   {},
   {
     inMs: anyMs(),
+    cron: CRON,
     everyMs: Type.Number({ minimum: 1, description: 'a number of milliseconds from 1' }),
     anchorInMs: anyMs(),
     max: whole(1, 1_000_000),
@@ -299,7 +322,7 @@ const SPEC = object(
     minted: flag(),
     keyTtlMs: ms(),
   },
-  'an object { inMs, everyMs, anchorInMs, max, handler, conduct, policy, payload, minted, keyTtlMs }',
+  'an object { inMs, cron, everyMs, anchorInMs, max, handler, conduct, policy, payload, minted, keyTtlMs }',
 )
 
 const CALL = object(
@@ -335,6 +358,7 @@ const SCENARIO = object(
     isCrowded: flag(),
     chunkBytes: whole(300, 1_000_000),
     leftDead: numbers(),
+    wallMs: instant(),
     tasks: object(
       {},
       {
@@ -343,9 +367,11 @@ const SCENARIO = object(
         recurringMax: whole(0, 1000),
         repeatShare: share(),
         embeddedShare: share(),
+        isBad: flag(),
+        night: object({ tz: words('an IANA zone', 100), at: instant() }, {}, 'an object { tz, at }'),
         calls: list(CALL, 'an array of calls'),
       },
-      'an object { clients, gapMs, recurringMax, repeatShare, embeddedShare, calls }',
+      'an object { clients, gapMs, recurringMax, repeatShare, embeddedShare, isBad, night, calls }',
     ),
     mutant: words('the name of a known bug', 100),
     judge: words('the name of a judge', 100),

@@ -4,7 +4,7 @@
  *
  * - A node is **healthy** while its process runs, does not stand still, its machine is not too busy for it, and it has a good link both ways with enough
  *   others that run and don't stand still to be, with itself, a majority of all that run. A link is good if it is
- *   neither cut nor clogged, loses at most {@link LOSS_MAX}, and is fast enough for answers to come in time.
+ *   neither cut nor clogged, both ends speak one version, it loses at most {@link LOSS_MAX}, and is fast enough for answers to come in time.
  * - Who runs and is not healthy for lack of good links, or as all reaches it late, is **misled**: it may with reason think others dead, and its word
  *   may spread. It stays misled, also over a restart, until it was healthy for the window.
  *
@@ -107,7 +107,12 @@ export class MeshTruth {
   #isGood(from: MeshNode, to: MeshNode): boolean {
     const { isBlocked, loss, latencyMs, jitterMs } = this.#switch.link(from.host, to.host)
     // Chances of several causes are put together: that rounds.
-    return !isBlocked && loss < LOSS_MAX + 1e-9 && latencyMs + jitterMs <= this.#latencyMsMax
+    return (
+      !isBlocked &&
+      from.wire === to.wire &&
+      loss < LOSS_MAX + 1e-9 &&
+      latencyMs + jitterMs <= this.#latencyMsMax
+    )
   }
 
   #now(): number {

@@ -1,52 +1,30 @@
 /**
- * One run of a mesh: its nodes and its faults for some virtual minutes; then everything is healed, and all have to come
- * to one view within a bound, and to rest; then they stop in an orderly way, and the checkers read the history. All of
- * it follows from the options.
+ * A mesh that is run: its nodes and its faults for some virtual minutes; then everything is healed, and all have to come
+ * to one view within a bound, and to rest; then they stop in an orderly way. run.ts has it judged.
  */
 
-import { SeededRandom } from '../../src/lib/seeded-random.ts'
+import type { SeededRandom } from '../../src/lib/seeded-random.ts'
 import { DEFAULT_MEMBERSHIP_OPTIONS } from '../../src/membership/options.ts'
 import { suspicionMsMax, TIMINGS } from '../../src/membership/timings.ts'
 import { badness, type View } from '../../src/membership/view.ts'
 import type { MeshOptions } from '../../src/mesh/mesh.ts'
-import type { Mutant } from '../mutants/mutant.ts'
 import { SimulatedSwitch } from '../network/switch.ts'
-import { recordMesh } from '../page/mesh-recording.ts'
-import type { StoreHook } from '../process.ts'
-import type { SeedResult } from '../seeds.ts'
-import { portableStacks } from '../stack-traces.ts'
-import { Trace } from '../trace.ts'
-import { VirtualClock } from '../virtual-clock.ts'
+import { SimulatedProcess, type StoreHook } from '../process.ts'
+import type { Trace } from '../trace.ts'
+import type { VirtualClock } from '../virtual-clock.ts'
 import { unconverged } from './checkers/convergence.ts'
-import { meshCheckers } from './checkers/index.ts'
 import { EngineNode, RANGES } from './engine-node.ts'
 import type { MeshContext, Strike } from './faults/fault.ts'
 import { meshFault } from './faults/index.ts'
-import { MeshHistory } from './history.ts'
+import { gauge } from './gauges.ts'
+import type { MeshHistory } from './history.ts'
 import type { MeshNode } from './node.ts'
 import { NodeStates } from './node-states.ts'
-import { drawnOf, GONE_AFTER_MS, type MeshPlan, type NodePlan, planMesh, shapeOf } from './planner.ts'
+import { GONE_AFTER_MS, type MeshPlan, type NodePlan, shapeOf } from './planner.ts'
 import { MeshTasks } from './tasks/mesh-tasks.ts'
 import type { PlannedCall } from './tasks/planned-calls.ts'
 import { type Inspection, TaskHistory } from './tasks/task-history.ts'
 import { MeshTruth } from './truth.ts'
-import { tooLittleWork } from './work.ts'
-
-export interface MeshRunOptions {
-  readonly seed: number
-  /** Virtual minutes with faults. */
-  readonly minutes: number
-  readonly mix: string
-  readonly nodes?: number | undefined
-  /** A known bug in every engine. */
-  readonly mutant?: Mutant | undefined
-  readonly traceFile?: string | undefined
-  /** The result has a recording. */
-  readonly recorded?: boolean | undefined
-  readonly verbose?: boolean | undefined
-  /** The result has the calls that users made. */
-  readonly keepsCalls?: boolean | undefined
-}
 
 const FOUNDING_MS_MAX = 120_000
 const REST_MS = 60_000
@@ -64,71 +42,7 @@ const TAIL_MS = 32_000
 /** A crowd need not agree: it is only given the time to do something wrong. */
 const CROWD_MS = 20_000
 
-export interface MeshResult extends SeedResult {
-  readonly calls?: readonly PlannedCall[]
-}
-
-export function runMesh(options: MeshRunOptions): Promise<MeshResult> {
-  return runPlan(planMesh(options), options)
-}
-
-/** For scenarios: what the plan says, whatever the seed would have drawn. */
-export async function runPlan(
-  plan: MeshPlan,
-  options: Omit<MeshRunOptions, 'mix' | 'nodes'>,
-): Promise<MeshResult> {
-  const random = new SeededRandom(`mesh ${options.seed}`)
-  const clock = new VirtualClock({ monotonicMs: Math.floor(random.float() * 1e6) })
-  const startedAt = clock.monotonic()
-  const trace = new Trace(clock, {
-    file: options.traceFile,
-    verbose: options.verbose === true,
-    keepsNotes: options.recorded === true,
-  })
-  const history = new MeshHistory(clock)
-  const rejected = (error: unknown): void =>
-    history.fault(`unhandled rejection: ${error instanceof Error ? error.stack : error}`)
-  process.on('unhandledRejection', rejected)
-  const restoreStacks = portableStacks()
-  const mutant = options.mutant?.apply({ clock, random: random.fork('mutant') })
-  const world = new MeshWorld(plan, { clock, trace, history, random, storeHook: mutant?.store })
-  try {
-    await world.run(options.minutes * 60_000)
-  } catch (error) {
-    history.fault(`the simulation itself failed: ${error instanceof Error ? error.stack : String(error)}`)
-  } finally {
-    await new Promise(resolve => setImmediate(resolve))
-    process.off('unhandledRejection', rejected)
-    restoreStacks()
-    mutant?.undo()
-    trace.close()
-  }
-  const faults = [...history.faults]
-  const hasEnded = faults.length === 0 && Number.isFinite(history.endedAt)
-  // A run that did not come to its end has failed already; there is nothing to judge.
-  for (const { name, check } of Number.isFinite(history.endedAt) ? meshCheckers(world.windowMs) : []) {
-    const found: string[] = []
-    check(history, plan, text => found.push(text))
-    for (const text of found.slice(0, 5)) faults.push(`${name}: ${text}`)
-    if (found.length > 5) faults.push(`${name}: and ${found.length - 5} more`)
-  }
-  const tooLittle = hasEnded ? tooLittleWork(plan, history, options.minutes) : undefined
-  if (tooLittle !== undefined) faults.push(`too little work: ${tooLittle}`)
-  return {
-    seed: options.seed,
-    hash: trace.hash,
-    faults,
-    latest: trace.latest,
-    drawn: drawnOf(plan),
-    counters: history.counters,
-    virtualMs: clock.monotonic() - startedAt,
-    events: trace.events,
-    ...(options.recorded === true ? { recording: recordMesh(history, plan, trace.notes) } : {}),
-    ...(options.keepsCalls === true ? { calls: world.calls } : {}),
-  }
-}
-
-interface WorldPorts {
+export interface WorldPorts {
   readonly clock: VirtualClock
   readonly trace: Trace
   readonly history: MeshHistory
@@ -136,7 +50,7 @@ interface WorldPorts {
   readonly storeHook: StoreHook | undefined
 }
 
-class MeshWorld {
+export class MeshWorld {
   readonly #plan: MeshPlan
   readonly #ports: WorldPorts
   readonly #switch: SimulatedSwitch
@@ -335,7 +249,9 @@ class MeshWorld {
       const apart = [...unconverged(tasks.inspections)].filter(([range]) => !converged.has(range))
       tasks.apart = new Map(apart)
     }
+    await this.#gauge(tasks)
     await clock.runUntil(() => history.faults.length > 0, TAIL_MS)
+    await this.#gauge(tasks)
     this.#tasks?.end()
     const until = tasks.settledAt + CUSTODY_MS_MAX
     for (;;) {
@@ -362,6 +278,20 @@ class MeshWorld {
     }
     await this.#until('a look at all ranges', () => left === 0, REST_MS)
     return found
+  }
+
+  /** Nobody asks for anything new: what each node has under way now. */
+  async #gauge(tasks: TaskHistory): Promise<void> {
+    const { clock, trace, history } = this.#ports
+    const asker = new SimulatedProcess(clock, trace)
+    let left = 0
+    for (const node of this.#nodes.filter(each => each.isUp)) {
+      left++
+      gauge(node, asker, text => history.fault(text))
+        .then(each => each !== undefined && tasks.gauges.push(each))
+        .finally(() => left--)
+    }
+    await this.#until('the state of all nodes', () => left === 0, REST_MS)
   }
 
   async #stop(): Promise<void> {

@@ -20,15 +20,19 @@ function lying(
   }
 }
 
-/** The store with another `write`. */
-function wrapped(store: Store, write: Store['write']): Store {
+/** The store with another `write`, or another `cursor`. */
+function wrapped(
+  store: Store,
+  write: Store['write'],
+  cursor: Store['cursor'] = options => store.cursor(options),
+): Store {
   return {
     durable: store.durable,
     open: () => store.open(),
     write,
     get: key => store.get(key),
     getMany: keys => store.getMany(keys),
-    cursor: options => store.cursor(options),
+    cursor,
     clear: range => store.clear(range),
     reopen: () => store.reopen(),
     space: () => store.space(),
@@ -92,6 +96,25 @@ export const LYING_DISKS: readonly Mutant[] = [
         return store.write(torn, options)
       },
   ),
+  {
+    name: 'replay-stops-early',
+    breaks: 'a replay takes its first page of the journal for all of it',
+    mix: 'crash',
+    apply: () => ({
+      store: store =>
+        wrapped(
+          store,
+          (ops, options) => store.write(ops, options),
+          options => {
+            const cursor = store.cursor(options)
+            if (options.gte[0] !== J) return cursor
+            let pages = 0
+            return { ...cursor, next: async max => (pages++ === 0 ? cursor.next(max) : []) }
+          },
+        ),
+      undo: () => {},
+    }),
+  },
 ]
 
 function isBlob(op: StoreOp): op is Extract<StoreOp, { type: 'put' }> {

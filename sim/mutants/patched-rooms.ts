@@ -2,24 +2,28 @@
 
 import { Horizon } from '../../src/schedule/horizon.ts'
 import { Scheduler } from '../../src/schedule/scheduler.ts'
+import { TimingWheel } from '../../src/schedule/timing-wheel.ts'
 import { WallClock } from '../../src/schedule/wall-clock.ts'
 import { Journal } from '../../src/store/journal.ts'
 import { RequestLog } from '../../src/store/requests.ts'
 import { TaskStore } from '../../src/store/task-store.ts'
 import { Definition } from '../../src/task/definition.ts'
-import { TaskRecord } from '../../src/task/record.ts'
+import { type Run, TaskRecord } from '../../src/task/record.ts'
+import { MESSAGE } from '../../src/wire/frame.ts'
+import type { DueRun } from '../../src/work/due-run.ts'
 import { Lifecycle } from '../../src/work/lifecycle.ts'
 import { Occurrences } from '../../src/work/occurrences.ts'
+import { WorkerConnection } from '../../src/work/worker-connection.ts'
 import type { Mutant } from './mutant.ts'
-import { patched } from './patched.ts'
+import { patched, together } from './patched.ts'
 
 export const PATCHED_ROOMS: readonly Mutant[] = [
   patched(
-    'replay-ignores-dots',
-    'replay applies what a record already has',
+    'replay-trusts-index',
+    'replay takes a record of the index for one that has all of the journal',
     TaskRecord.prototype,
     'includes',
-    () => () => false,
+    () => () => true,
     'spill',
   ),
   patched(
@@ -87,24 +91,83 @@ export const PATCHED_ROOMS: readonly Mutant[] = [
     () => () => 1,
     'all',
   ),
-  patched('cancel-in-memory', 'a cancel is not journaled', TaskStore.prototype, 'ended', ended => {
-    return function (this: unknown, ...args) {
-      const update = args[2] as { register?: boolean } | undefined
-      if (update?.register !== true) return ended.apply(this, args)
-      // Gone from memory only.
-      const store = this as TaskStore<never>
-      const record = args[0] as TaskRecord<never>
-      record.gone = true
-      store.peek(record.id) as unknown satisfies unknown
-      return ended.call(this, ...args.slice(0, 2), { ...update, register: false, runs: [] })
-    }
-  }),
+  together('cancel-in-memory', 'a cancel is journaled as a known request only', 'crash', [
+    patched('ended', '', TaskStore.prototype, 'ended', ended => {
+      return function (this: unknown, ...args) {
+        const [record, , update] = args as [TaskRecord, unknown, { register?: string; request?: unknown }]
+        if (update?.register !== 'cancelled') return ended.apply(this, args)
+        ;(this as { updated(...of: unknown[]): void }).updated(record, { request: update.request })
+        record.gone = true
+      }
+    }),
+    // Gone from memory only.
+    patched('peek', '', TaskStore.prototype, 'peek', peek => {
+      return function (this: unknown, ...args) {
+        const found = peek.apply(this, args)
+        return found instanceof TaskRecord && found.gone ? 'absent' : found
+      }
+    }),
+  ]),
   patched(
     'keys-ignored',
     'a key replaces instead of leaving alone',
     Definition.prototype,
     'ifAbsent',
     () => () => false,
+    'calm',
+  ),
+  patched(
+    'key-free-once-due',
+    'whether a key is taken is asked of the clock: what is due by now is held for done',
+    Definition.prototype,
+    'ifAbsent',
+    (ifAbsent, { clock }) => {
+      return function (this: unknown) {
+        return ifAbsent.call(this) === true && (this as Definition).at > clock.now()
+      }
+    },
+    'calm',
+  ),
+  patched(
+    'horizon-after-cursor',
+    'the horizon is raised once the cursor has read: what is spilled meanwhile is in neither',
+    Horizon.prototype,
+    'covers',
+    () => {
+      return function (this: unknown, ...args) {
+        return (args[1] as number) < (this as Horizon<Run>).reachedTo
+      }
+    },
+    'calm',
+  ),
+  remainingDelay(),
+  patched(
+    'wheel-turn-too-many',
+    "what lies in the last slot of the wheel's second level waits for one more turn of it",
+    TimingWheel.prototype,
+    'add',
+    add => {
+      return function (this: unknown, ...args) {
+        const [due, item] = args as [number, unknown]
+        const isLast = Math.floor(due / WHEEL_SLOTS) % WHEEL_SLOTS === WHEEL_SLOTS - 1
+        return add.call(this, isLast ? due + WHEEL_SLOTS ** 2 : due, item)
+      }
+    },
+    'calm',
+  ),
+  patched(
+    'credit-leak',
+    'now and then the credit of an attempt is not given back when it ends',
+    WorkerConnection.prototype,
+    'handleMessage',
+    (handleMessage, { random }) => {
+      return function (this: unknown, ...args) {
+        const isOutcome = args[0] === MESSAGE.outcomes
+        const [credit] = isOutcome && random.float() < 0.05 ? (this as Connection).credits.values() : []
+        if (credit !== undefined) credit.used++
+        return handleMessage.apply(this, args)
+      }
+    },
     'calm',
   ),
   patched(
@@ -143,3 +206,29 @@ export const PATCHED_ROOMS: readonly Mutant[] = [
     'calm',
   ),
 ]
+
+/** Slots of a level. */
+const WHEEL_SLOTS = 256
+
+type Connection = WorkerConnection<DueRun>
+
+/** After a restart a one-shot waits as long as it would have waited when it was made. */
+function remainingDelay(): Mutant {
+  const startedAt = new WeakMap<object, number>()
+  return together('remaining-delay-stored', 'what is kept of an instant is how far it lies ahead', 'crash', [
+    patched('start', '', Scheduler.prototype, 'start', (start, { clock }) => {
+      return function (this: unknown) {
+        startedAt.set(this as object, clock.now())
+        return start.call(this)
+      }
+    }),
+    patched('arm', '', Scheduler.prototype, 'arm', arm => {
+      return function (this: unknown, ...args) {
+        const [record, at] = args as [TaskRecord, number]
+        const { madeAt, recurring } = record.definition
+        const lostMs = Math.max(0, (startedAt.get(this as object) ?? 0) - madeAt)
+        return arm.call(this, record, recurring || record.runs.length > 0 ? at : at + lostMs)
+      }
+    }),
+  ])
+}

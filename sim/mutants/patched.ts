@@ -27,3 +27,20 @@ export function patched(
     },
   }
 }
+
+/** One bug that takes more than one patch. */
+export function together(name: string, breaks: string, mix: string, parts: readonly Mutant[]): Mutant {
+  return {
+    name,
+    breaks,
+    mix,
+    apply: ports => {
+      const undos = parts.map(part => part.apply(ports).undo)
+      return {
+        undo: () => {
+          for (const undo of undos.toReversed()) undo()
+        },
+      }
+    },
+  }
+}

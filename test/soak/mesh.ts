@@ -4,7 +4,7 @@
  */
 
 import { MEMBERSHIP_MIXES, TASK_MIXES } from '../../sim/mesh/mixes.ts'
-import { runMesh } from '../../sim/mesh/world.ts'
+import { runMesh } from '../../sim/mesh/run.ts'
 
 const MINUTES = 3
 const TASK_MINUTES = 0.5

@@ -34,7 +34,7 @@ function lostOf(history: MeshHistory, tasks: TaskHistory, story: MeshStory): str
   const { schedule } = holding.op.spec as NonNullable<Holding['op']['spec']>
   if (schedule.kind === 'at')
     return lostOneShot(history, tasks, story, holding, schedule.at) ?? lostTrigger(history, story)
-  if (schedule.kind === 'every' && schedule.max === undefined && !isEverywhere(tasks, story.id)) {
+  if (schedule.max === undefined && !isEverywhere(tasks, story.id)) {
     return `${story.id} recurs, and ${whereIs(tasks, story.id)}`
   }
   return lostTrigger(history, story)
@@ -103,8 +103,16 @@ function lostFollowUp(history: MeshHistory, story: MeshStory): string | undefine
       sentAt <= (last.endedAt as number) + UNDER_WAY_MS &&
       (ackAt ?? history.endedAt) >= last.startedAt,
   )
-  if (isChanged || last.abortReason !== undefined) return undefined
-  if ((last.endedAt as number) > history.endedAt - TAIL_MS || isOver(story.attempts)) return undefined
+  if (isChanged || last.abortReason !== undefined || isOver(story.attempts)) return undefined
+  // Its instant is by the clock of the node where the run was, which may have been wrong.
+  const schedule = story.parent?.spec.schedule
+  const instant = schedule?.kind === 'at' ? (history.tasks?.atOf(schedule.at) ?? 0) : 0
+  const due = Math.max(last.endedAt as number, instant)
+  if (due > history.endedAt + 5000 && history.tasks !== undefined && story.attempts.length === 0) {
+    if (isEverywhere(history.tasks, story.id)) return undefined
+    return `${story.id} follows ${last.runId}, lies ahead, and ${whereIs(history.tasks, story.id)}`
+  }
+  if (due > history.endedAt - TAIL_MS) return undefined
   return `${story.id} follows ${last.runId}, which completed at ${seconds(last.endedAt as number)}, and was not carried out`
 }
 

@@ -8,8 +8,10 @@ import { duplicates } from './duplicates.ts'
 import { durability } from './durability.ts'
 import { falseAlarm } from './false-alarm.ts'
 import { founding } from './founding.ts'
+import { limits } from './limits.ts'
 import { oneView } from './one-view.ts'
 import { quiet } from './quiet.ts'
+import { recurrence } from './recurrence.ts'
 import { requests } from './requests.ts'
 import { timeliness } from './timeliness.ts'
 import { viewIds } from './view-ids.ts'
@@ -17,5 +19,15 @@ import { viewIds } from './view-ids.ts'
 /** `windowMs`: how long a member must have been healthy, so that an alarm about it is false. */
 export function meshCheckers(windowMs: number): MeshChecker[] {
   const ofMembership = [founding, boots, viewIds, falseAlarm(windowMs), oneView, quiet]
-  return [...ofMembership, durability, cancel, duplicates, requests, timeliness, convergence]
+  return [
+    ...ofMembership,
+    durability,
+    cancel,
+    duplicates,
+    requests,
+    timeliness,
+    recurrence,
+    convergence,
+    limits,
+  ]
 }

@@ -1,7 +1,7 @@
 /**
  * When a second start of a run is explained. The promise: at-least-once runs twice only around a crash or a partition. So
  * what is asked is what was done to two nodes: the one where the other attempt ran, and the one that starts it again. (Where
- * a node had no worker of its own, its runs went to those of others: it counts as where they ran.) In the span from when
+ * a node had no worker of its own, its runs went to those of others: it counts as where they ran, of either attempt.) In the span from when
  * the other attempt was handed out to when this one starts:
  *
  * - **worker loss**: the session of the worker that had the attempt closed, before its end can have been kept;
@@ -43,7 +43,7 @@ export function reasonForBoth(history: MeshHistory, before: Attempt, again: Atte
   const endedAt = hasCompleted(before) ? (before.endedAt as number) : Number.POSITIVE_INFINITY
   const keptAt = Math.min(until, endedAt + KEPT_MS)
   const places = placesOf(history, before)
-  const pair = [...places, again.client]
+  const pair = [...places, ...placesOf(history, again)]
   const isHere = ({ at, node }: { readonly at: number; readonly node: number }): boolean =>
     places.includes(node) && at >= since && at <= keptAt
   if (history.tasks?.workerLosses.some(each => isHere(each) && each.at <= endedAt + UNDER_WAY_MS))

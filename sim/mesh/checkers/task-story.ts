@@ -64,11 +64,11 @@ export function hasCompleted(attempt: Attempt): boolean {
   return attempt.end === 'completed'
 }
 
-/** It came to an end: completed, or out of attempts. */
+/** It came to an end: completed, failed for good, or out of attempts. */
 export function isOver(attempts: readonly Attempt[]): boolean {
   return attempts.some(each => {
     const max = (each.version?.spec ?? each.story.parent?.spec)?.policy.retry.max ?? 1
-    return hasCompleted(each) || (hasNotDone(each) && each.attempt >= max)
+    return hasCompleted(each) || each.end === 'fatal' || (hasNotDone(each) && each.attempt >= max)
   })
 }
 

@@ -1,22 +1,21 @@
 /**
  * Nothing starts before its instant, by the clock of the node that starts it; and where nothing is the matter, what falls
- * due starts at once, and no occurrence is passed over.
+ * due starts at once.
  */
 
 import type { Attempt } from '../../history.ts'
 import type { MeshHistory } from '../history.ts'
 import type { MeshStory, TaskHistory } from '../tasks/task-history.ts'
 import { type MeshChecker, seconds } from './checker.ts'
-import { TAIL_MS } from './durability.ts'
-import { type Holding, holdingOf, isOver, runsOf, told } from './task-story.ts'
+import { runsOf, told } from './task-story.ts'
 import { wasTroubled } from './trouble.ts'
 
 /** Latest start after the instant where nothing is the matter: the precision of a task is a second. */
-const LATE_MS_MAX = 1500
+export const LATE_MS_MAX = 1500
 /** After trouble, and before it, for so long nothing is asked: a take-over waits for who may not answer. */
-const SETTLE_MS = 30_000
+export const SETTLE_MS = 30_000
 /** By so much a replaced schedule or a trigger moves out of the way of another run, ms. */
-const MOVED_MS = 5
+export const MOVED_MS = 5
 
 export const timeliness: MeshChecker = {
   name: 'timeliness',
@@ -24,8 +23,7 @@ export const timeliness: MeshChecker = {
     const { tasks } = history
     if (tasks === undefined) return
     for (const story of tasks.stories.values()) {
-      const found =
-        earlyStart(tasks, story) ?? lateStart(history, tasks, story) ?? passedOver(history, tasks, story)
+      const found = earlyStart(tasks, story) ?? lateStart(history, tasks, story)
       if (found !== undefined) fail(`${found}\n${told(history, story)}`)
     }
   },
@@ -65,41 +63,4 @@ function madeAt(story: MeshStory, first: Attempt): number {
   }
   const known = story.ops.flatMap(({ ackAt, sends }) => [ackAt ?? 0, ...sends.map(({ at }) => at)])
   return Math.max(0, ...known.filter(at => at <= first.startedAt))
-}
-
-function passedOver(history: MeshHistory, tasks: TaskHistory, story: MeshStory): string | undefined {
-  const holding = holdingOf(history, story)
-  if (holding === 'nothing' || holding === 'unknown' || holding.isPaused) return undefined
-  const schedule = holding.op.spec?.schedule
-  if (schedule?.kind !== 'every' || schedule.everyMs <= 0) return undefined
-  const from = Math.max(holding.ackAt, holding.resumedAt ?? 0)
-  const until = history.endedAt - TAIL_MS
-  const runs = runsOf(story)
-  let left = schedule.max ?? Number.POSITIVE_INFINITY
-  // Which of a few are carried out depends on how many were passed over in some trouble.
-  if (Number.isFinite(left) && wasTroubled(history, holding.op.sentAt - SETTLE_MS, until)) return undefined
-  for (const instant of instantsOf(schedule, tasks, holding)) {
-    const due = tasks.atOf(instant)
-    if (due > until || left-- <= 0) return undefined
-    if (due < from + 1000 || wasTroubled(history, due - SETTLE_MS, due + LATE_MS_MAX)) continue
-    const carried = [...runs.values()].some(
-      attempts => Math.abs((attempts[0] as Attempt).instant - instant) <= MOVED_MS && isOver(attempts),
-    )
-    if (!carried) return `${story.id} was due at ${seconds(due)}, and that was passed over`
-  }
-  return undefined
-}
-
-/** Phase by phase, from the first after the schedule was made. */
-function* instantsOf(
-  { everyMs, anchor }: { readonly everyMs: number; readonly anchor: number },
-  tasks: TaskHistory,
-  { op }: Holding,
-): Generator<number> {
-  const madeWall = Math.max(op.madeAtWall, Math.floor(op.sentAt + tasks.wallOffset))
-  let instant = anchor + Math.ceil((madeWall + 1 - anchor) / everyMs) * everyMs
-  for (;;) {
-    yield instant
-    instant += everyMs
-  }
 }

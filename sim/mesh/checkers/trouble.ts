@@ -6,13 +6,16 @@
 import type { MeshHistory, StrikeReport } from '../history.ts'
 
 /** Nodes are cut off from each other. */
-const CUTTING = ['halves', 'isolate', 'flip-flop', 'one-way']
+const CUTTING = ['halves', 'isolate', 'flip-flop', 'one-way', 'bridge', 'upgrade', 'lone-wipe']
 /** What they say comes late: they may believe that they are. */
-const SLOWING = ['clog', 'loss', 'slow-links']
+const SLOWING = ['clog', 'swizzle', 'loss', 'slow-links']
+/** One is cut off from all others. */
+const ISOLATING = ['isolate', 'lone-wipe']
+const CLOGGING = ['clog', 'swizzle']
 /** Whoever was cut off or stood still may act on what it knew before, until it has heard; ms after the end of it. */
 export const HEAL_MS = 15_000
 /** A process ends in an orderly way. */
-const STOPPING = ['restart', 'restart-all', 'leave', 'replace']
+const STOPPING = ['restart', 'restart-all', 'leave', 'replace', 'upgrade']
 /** So many at once that what is left may know too little of what was agreed. */
 const MASSIVE = ['mass-crash', 'restart-all']
 /** Of three stores of a list two may be among so many. */
@@ -47,8 +50,8 @@ export function wasDeaf(history: MeshHistory, node: number, since: number, until
 export function wasCutOff(history: MeshHistory, node: number, since: number, until = since): boolean {
   return history.strikes.some(each => {
     if (!overlaps(each, since, until)) return false
-    if (each.fault === 'isolate') return each.nodes.includes(node)
-    if (!CUTTING.includes(each.fault) && each.fault !== 'clog') return false
+    if (ISOLATING.includes(each.fault)) return each.nodes.includes(node)
+    if (!CUTTING.includes(each.fault) && !CLOGGING.includes(each.fault)) return false
     return each.nodes.includes(node) || each.others.includes(node)
   })
 }

@@ -7,7 +7,7 @@
  */
 
 import { DEFAULT_POLICY, type Policy } from '../../../src/task/policy.ts'
-import type { Schedule } from '../../../src/task/schedule.ts'
+import type { CronSchedule, Schedule } from '../../../src/task/schedule.ts'
 import type { Conduct, Method, Spec } from '../../history.ts'
 import type { VirtualClock } from '../../virtual-clock.ts'
 import type { MeshClient } from './mesh-client.ts'
@@ -32,6 +32,8 @@ export interface PlannedTask {
 export interface PlannedSpec {
   /** Once, so long after the call. */
   readonly inMs?: number | undefined
+  /** By a calendar. */
+  readonly cron?: Pick<CronSchedule, 'pattern' | 'tz' | 'dst'> | undefined
   /** Again and again. */
   readonly everyMs?: number | undefined
   /** Phase zero of that, after the call. */
@@ -130,17 +132,10 @@ export function callsOf({ stories, beganAt }: TaskHistory, callers: readonly str
 }
 
 function specOf(id: string, planned: PlannedSpec, now: number): Spec {
-  const { inMs = 0, everyMs, anchorInMs = 0, max, keyTtlMs, minted = false } = planned
-  const once: Schedule = { kind: 'at', at: now + inMs }
-  const recurring = {
-    kind: 'every' as const,
-    everyMs: everyMs ?? 0,
-    from: 'phase' as const,
-    anchor: now + anchorInMs,
-  }
+  const { keyTtlMs, minted = false } = planned
   return {
     name: planned.handler ?? 'quick',
-    schedule: everyMs === undefined ? once : { ...recurring, ...(max === undefined ? {} : { max }) },
+    schedule: scheduleOf(planned, now),
     policy: { ...DEFAULT_POLICY, ...planned.policy },
     payload: planned.payload ?? JSON.stringify({ task: id }),
     conduct: { ...QUICK, ...planned.conduct },
@@ -151,17 +146,26 @@ function specOf(id: string, planned: PlannedSpec, now: number): Spec {
   }
 }
 
+function scheduleOf({ inMs = 0, cron, everyMs, anchorInMs = 0, max }: PlannedSpec, now: number): Schedule {
+  const atMost = max === undefined ? {} : { max }
+  if (cron !== undefined) return { kind: 'cron', ...cron, ...atMost }
+  if (everyMs === undefined) return { kind: 'at', at: now + inMs }
+  return { kind: 'every', everyMs, from: 'phase', anchor: now + anchorInMs, ...atMost }
+}
+
+function whenOf(schedule: Schedule, since: number): Partial<PlannedSpec> {
+  if (schedule.kind === 'at') return { inMs: schedule.at - since }
+  const { max } = schedule
+  if (schedule.kind === 'every')
+    return { everyMs: schedule.everyMs, anchorInMs: schedule.anchor - since, max }
+  const { pattern, tz, dst } = schedule
+  return { cron: { pattern, tz, dst }, max }
+}
+
 function plannedOf(op: MeshOp, spec: Spec, loose: boolean): PlannedSpec {
   const { schedule, policy, conduct, payload } = spec
-  const since = op.madeAtWall
-  const when =
-    schedule.kind === 'every'
-      ? { everyMs: schedule.everyMs, anchorInMs: schedule.anchor - since, max: schedule.max }
-      : schedule.kind === 'at'
-        ? { inMs: schedule.at - since }
-        : {}
   return {
-    ...when,
+    ...whenOf(schedule, op.madeAtWall),
     handler: spec.name,
     conduct: differing(conduct, QUICK),
     policy: differing(policy, DEFAULT_POLICY),

@@ -7,6 +7,7 @@
  */
 
 import type { Op, Story } from '../../history.ts'
+import type { Gauge } from '../gauges.ts'
 
 /** What came back of one sending of a call. */
 export interface Answer {
@@ -68,6 +69,8 @@ export class TaskHistory {
   convergedAt: number | undefined
   /** The ranges that had not converged in time, and what was wrong with each. */
   apart: ReadonlyMap<number, string> = new Map()
+  /** What each node had under way once all was at rest: twice, some time apart. */
+  readonly gauges: Gauge[] = []
   /** From when on the ranges had nothing to do but converge. */
   settledAt: number | undefined
 

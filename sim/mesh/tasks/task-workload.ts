@@ -8,6 +8,7 @@ import { DEFAULT_POLICY, type Policy } from '../../../src/task/policy.ts'
 import type { Schedule } from '../../../src/task/schedule.ts'
 import type { Conduct, Op, Spec } from '../../history.ts'
 import type { VirtualClock } from '../../virtual-clock.ts'
+import { cronAbout, type Night } from './calendar-draws.ts'
 import type { MeshClient } from './mesh-client.ts'
 import { isAnswered, type PlannedCall, QUICK } from './planned-calls.ts'
 import type { MeshStory, TaskHistory } from './task-history.ts'
@@ -24,6 +25,10 @@ export interface TaskPlan {
   readonly embeddedShare: number
   /** These, and nothing that is drawn. */
   readonly calls?: readonly PlannedCall[] | undefined
+  /** Some handlers hang until they are aborted, and some fail for good. */
+  readonly isBad?: boolean | undefined
+  /** It is such a night, and most recurring tasks have a calendar. */
+  readonly night?: Night | undefined
 }
 
 export interface WorkloadPorts {
@@ -65,6 +70,7 @@ export class TaskWorkload {
 
   #act(): void {
     const client = this.#pick(this.#clients)
+    if (this.#plan.night !== undefined && this.#float() < 0.4) return this.#recurring(client)
     const dice = this.#float()
     if (dice < 0.3) this.#minted(client, 1)
     else if (dice < 0.34) this.#minted(client, 3 + this.#below(8))
@@ -106,7 +112,7 @@ export class TaskWorkload {
     const living = this.#named.filter(story => recurs(story) && story.ops.at(-1)?.method !== 'cancel')
     if (living.length >= this.#plan.recurringMax) return this.#change(client)
     const story = this.#newStory()
-    client.schedule([{ story, spec: this.#spec(story.id, this.#every()) }])
+    client.schedule([{ story, spec: this.#spec(story.id, this.#recurrence()) }])
   }
 
   /** A one-shot, and a cancel that comes about its instant. */
@@ -134,7 +140,7 @@ export class TaskWorkload {
     else if (dice < 0.62) client.change('retry', story)
     else {
       // It replaces what lives, or begins a new life of what has ended.
-      const schedule: Schedule = recurs(story) ? this.#every() : { kind: 'at', at: this.#instant() }
+      const schedule: Schedule = recurs(story) ? this.#recurrence() : { kind: 'at', at: this.#instant() }
       client.schedule([{ story, spec: this.#spec(story.id, schedule) }])
     }
   }
@@ -157,6 +163,13 @@ export class TaskWorkload {
     return now + HOUR_MS + this.#below(24 * HOUR_MS)
   }
 
+  #recurrence(): Schedule {
+    const { night } = this.#plan
+    const { random, clock } = this.#ports
+    if (night === undefined || this.#float() < 0.2) return this.#every()
+    return cronAbout(night, clock.now(), random)
+  }
+
   #every(): Schedule {
     return {
       kind: 'every',
@@ -172,11 +185,11 @@ export class TaskWorkload {
     schedule: Schedule,
     rest: { minted?: boolean; ifAbsent?: boolean; keyTtlMs?: number } = {},
   ): Spec {
-    const [name, conduct] = this.#handler()
+    const [name, conduct, timeoutMs] = this.#plan.isBad === true ? this.#badHandler() : this.#handler()
     return {
       name,
       schedule,
-      policy: this.#policy(),
+      policy: { ...this.#policy(), timeoutMs },
       payload: JSON.stringify({ task: id, serial: this.#serial++ }),
       conduct,
       keyTtlMs: rest.keyTtlMs ?? 0,
@@ -196,12 +209,22 @@ export class TaskWorkload {
     }
   }
 
-  #handler(): [string, Conduct] {
+  /** One that hangs has a time limit, or it would be under way for ever. */
+  #badHandler(): [string, Conduct, number] {
+    const known = this.#handler()
+    const dice = this.#float()
+    const conduct = { ...QUICK, durationMs: [1, 100] as const }
+    if (dice < 0.1) return ['flaky', { ...conduct, hangShare: 0.7 }, 500 + this.#below(4000)]
+    if (dice < 0.2) return ['flaky', { ...conduct, failShare: 0.5, fatalShare: 0.4 }, 0]
+    return known
+  }
+
+  #handler(): [string, Conduct, number] {
     const dice = this.#float()
     const followUps = this.#float() < 0.08 ? 1 + this.#below(3) : 0
-    if (dice < 0.65) return ['quick', { ...QUICK, followUps }]
-    if (dice < 0.85) return ['slow', { ...QUICK, durationMs: [100, 5000], followUps }]
-    return ['flaky', { ...QUICK, durationMs: [1, 100], failFirst: this.#below(4), followUps }]
+    if (dice < 0.65) return ['quick', { ...QUICK, followUps }, 0]
+    if (dice < 0.85) return ['slow', { ...QUICK, durationMs: [100, 5000], followUps }, 0]
+    return ['flaky', { ...QUICK, durationMs: [1, 100], failFirst: this.#below(4), followUps }, 0]
   }
 
   #float(): number {
@@ -218,7 +241,8 @@ export class TaskWorkload {
 }
 
 function recurs(story: MeshStory): boolean {
-  return specOf(story)?.schedule.kind === 'every'
+  const kind = specOf(story)?.schedule.kind
+  return kind === 'every' || kind === 'cron'
 }
 
 function specOf(story: MeshStory): Spec | undefined {

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { MESH_MIXES } from '../../../sim/mesh/mixes.ts'
 import { MESH_MUTANTS } from '../../../sim/mesh/mutants.ts'
-import { runMesh } from '../../../sim/mesh/world.ts'
+import { runMesh } from '../../../sim/mesh/run.ts'
 import { hunt, type Runner } from '../../../sim/mutants/index.ts'
 
 const ofOneNode: Runner = run => runMesh({ ...run, nodes: 1 })
@@ -36,6 +36,6 @@ test('each mutant has a name of its own, says what it breaks, and its mix is kno
   expect(new Set(MESH_MUTANTS.map(mutant => mutant.name)).size).toBe(MESH_MUTANTS.length)
   for (const { breaks, mix } of MESH_MUTANTS) {
     expect(breaks).not.toBe('')
-    expect(MESH_MIXES[mix]?.hasTasks).toBe(true)
+    expect(Object.keys(MESH_MIXES)).toContain(mix)
   }
 })

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { offsetOf } from '../../../sim/checkers/calendar.ts'
 import { meshFault } from '../../../sim/mesh/faults/index.ts'
 import { ANY_MIX, MESH_MIXES, TASK_MIXES } from '../../../sim/mesh/mixes.ts'
 import { GONE_AFTER_MS, type MeshPlan, planMesh } from '../../../sim/mesh/planner.ts'
+import { NIGHTS } from '../../../sim/mesh/tasks/calendar-draws.ts'
 
 const MIXES = Object.keys(MESH_MIXES)
 const SEEDS = Array.from({ length: 60 }, (_, seed) => seed)
@@ -175,7 +177,9 @@ test('each fault of tasks strikes now and then, and some stores are lost one aft
   const strikes = Object.keys(TASK_MIXES).flatMap(mix => plans(mix, 20).flatMap(plan => plan.strikes))
   const faults = new Set(strikes.map(({ fault }) => fault))
   const own = ['join', 'leave', 'replace', 'restart-all', 'worker-loss', 'slow-disk', 'failed-sync']
-  for (const fault of [...own, 'rolling-restart', 'busy-machine']) expect(faults).toContain(fault)
+  const later = ['bridge', 'swizzle', 'clock-skew', 'clock-drift', 'disk-full', 'torn-write', 'bit-flip']
+  const last = ['rolling-restart', 'busy-machine', 'upgrade', 'lone-wipe']
+  for (const fault of [...own, ...later, ...last]) expect(faults).toContain(fault)
   const disks = plans('task-disks', 10).map(
     plan => plan.strikes.filter(({ fault }) => meshFault(fault).renewsStore === true).length,
   )
@@ -206,4 +210,33 @@ test('several join at once, and their welcome is in many frames now and then; al
   expect(pages).toBeLessThan(SEEDS.length)
   const rolling = moves.flatMap(({ strikes }) => strikes.filter(({ fault }) => fault === 'rolling-restart'))
   expect(new Set(rolling.map(({ amount = 0 }) => amount > 0.7)).size).toBe(2)
+})
+
+test('a night on which clocks change begins shortly before it, and it is one by the clocks themselves', () => {
+  const nights = new Set(plans('task-night').map(({ tasks }) => tasks?.night))
+  expect([...nights].every(night => night !== undefined && NIGHTS.includes(night))).toBe(true)
+  expect(nights.size).toBe(NIGHTS.length)
+  for (const { at, tz } of NIGHTS) {
+    const shift = offsetOf(tz, at) - offsetOf(tz, at - 1)
+    expect([60, 30]).toContain(Math.abs(shift) / 60_000)
+  }
+  for (const { tasks, wallMs = 0 } of plans('task-night')) {
+    const before = (tasks?.night?.at ?? 0) - wallMs
+    expect(before).toBeGreaterThanOrEqual(20_000)
+    expect(before).toBeLessThanOrEqual(20_000 + 5 * 60_000)
+  }
+  expect(plans('task-calm').every(({ wallMs, tasks }) => wallMs === undefined && !tasks?.night)).toBe(true)
+})
+
+test('clocks are wrong by milliseconds, and by minutes up to ten; a bridge leaves one node that hears both sides', () => {
+  const strikes = plans('task-clocks', 20).flatMap(plan => plan.strikes)
+  const wrong = strikes
+    .filter(({ fault }) => fault === 'clock-skew')
+    .map(({ amount = 0 }) => Math.abs(amount))
+  expect(Math.min(...wrong)).toBeLessThan(20)
+  expect(Math.max(...wrong)).toBeGreaterThan(300_000)
+  expect(Math.max(...wrong)).toBeLessThanOrEqual(600_000)
+  for (const { nodes, strikes: all } of plans('task-links', 20))
+    for (const { fault, nodes: one, others = [] } of all)
+      if (fault === 'bridge') expect(one.length + others.length).toBe(nodes.length - 1)
 })

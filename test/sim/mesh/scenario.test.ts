@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ANY_MIX, MESH_MIXES } from '../../../sim/mesh/mixes.ts'
 import { type MeshPlan, planMesh } from '../../../sim/mesh/planner.ts'
+import { runMesh, runPlan } from '../../../sim/mesh/run.ts'
 import {
   checkScenario,
   planOf,
@@ -15,7 +16,6 @@ import {
   textOf,
   writeScenario,
 } from '../../../sim/mesh/scenario.ts'
-import { runMesh, runPlan } from '../../../sim/mesh/world.ts'
 
 let dir: string
 
@@ -66,23 +66,26 @@ describe('a plan that is written and read', () => {
   })
 })
 
-test('calls that are written down one by one are made, and are what users asked for', async () => {
-  const run = { seed: 5, minutes: 0.2 }
-  const drawn = planMesh({ ...run, mix: 'task-calm', nodes: 3 })
-  const { calls = [], counters } = await runPlan(drawn, { ...run, keepsCalls: true })
-  expect(calls.length).toBeGreaterThan(20)
-  expect(new Set(calls.map(({ method }) => method)).size).toBeGreaterThan(2)
-  const tasks = { ...drawn.tasks, clients: drawn.tasks?.clients ?? 1, calls }
-  const planned = through(
-    { ...drawn, tasks: { ...drawn.tasks, ...tasks } as MeshPlan['tasks'] },
-    run.seed,
-    run.minutes,
-  )
-  const again = await runPlan(planned, { ...run, keepsCalls: true })
-  expect(again.faults).toEqual([])
-  expect(again.calls).toEqual(calls)
-  expect(again.counters).toEqual(counters)
-})
+test.each(['task-calm', 'task-night'])(
+  'calls that are written down one by one are made, and are what users asked for: mix %s',
+  async mix => {
+    const run = { seed: 5, minutes: 0.2 }
+    const drawn = planMesh({ ...run, mix, nodes: 3 })
+    const { calls = [], counters } = await runPlan(drawn, { ...run, keepsCalls: true })
+    expect(calls.length).toBeGreaterThan(20)
+    expect(new Set(calls.map(({ method }) => method)).size).toBeGreaterThan(2)
+    const tasks = { ...drawn.tasks, clients: drawn.tasks?.clients ?? 1, calls }
+    const planned = through(
+      { ...drawn, tasks: { ...drawn.tasks, ...tasks } as MeshPlan['tasks'] },
+      run.seed,
+      run.minutes,
+    )
+    const again = await runPlan(planned, { ...run, keepsCalls: true })
+    expect(again.faults).toEqual([])
+    expect(again.calls).toEqual(calls)
+    expect(again.counters).toEqual(counters)
+  },
+)
 
 describe('refuses', () => {
   const strike = { fault: 'crash', atMs: 1, lastsMs: 1, nodes: [0] }

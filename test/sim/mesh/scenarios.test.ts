@@ -7,9 +7,9 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { meshBug, OLD_BUGS } from '../../../sim/mesh/old-bugs.ts'
+import { type MeshResult, runPlan } from '../../../sim/mesh/run.ts'
 import { planOf, readScenario, type Scenario, textOf } from '../../../sim/mesh/scenario.ts'
 import { judgeOf, type ShrinkPorts, shrink } from '../../../sim/mesh/shrink.ts'
-import { type MeshResult, runPlan } from '../../../sim/mesh/world.ts'
 
 const FOLDER = join(import.meta.dirname, '../../../sim/scenarios')
 const NAMES = readdirSync(FOLDER).filter(name => name.endsWith('.json'))

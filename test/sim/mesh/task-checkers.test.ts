@@ -7,10 +7,14 @@ import type { MeshChecker } from '../../../sim/mesh/checkers/checker.ts'
 import { convergence, unconverged } from '../../../sim/mesh/checkers/convergence.ts'
 import { duplicates } from '../../../sim/mesh/checkers/duplicates.ts'
 import { durability } from '../../../sim/mesh/checkers/durability.ts'
+import { limits } from '../../../sim/mesh/checkers/limits.ts'
+import { recurrence } from '../../../sim/mesh/checkers/recurrence.ts'
 import { requests } from '../../../sim/mesh/checkers/requests.ts'
 import { timeliness } from '../../../sim/mesh/checkers/timeliness.ts'
+import type { Gauge } from '../../../sim/mesh/gauges.ts'
 import { MeshHistory } from '../../../sim/mesh/history.ts'
 import { planMesh } from '../../../sim/mesh/planner.ts'
+import { NIGHTS, type Night } from '../../../sim/mesh/tasks/calendar-draws.ts'
 import {
   type Inspection,
   type MeshOp,
@@ -20,7 +24,7 @@ import {
 import { VirtualClock } from '../../../sim/virtual-clock.ts'
 import type { StoreId } from '../../../src/membership/view.ts'
 import { runIdOf } from '../../../src/task/ids.ts'
-import { DEFAULT_POLICY } from '../../../src/task/policy.ts'
+import { DEFAULT_POLICY, type Policy } from '../../../src/task/policy.ts'
 import type { Schedule } from '../../../src/task/schedule.ts'
 
 const PLAN = planMesh({ seed: 1, mix: 'task-calm', minutes: 3, nodes: 3 })
@@ -235,14 +239,25 @@ describe('durability', () => {
   test('a follow-up of what completed is carried out, and one that nobody asked for is not', () => {
     const maker = ran(oneShot('a', 1000, 20_000), 20_001)
     const story = tasks.story(`${maker.runId}/0`)
-    const { spec: child } = oneShot('other', 1, ENDED_AT + 9000)
-    story.parent = { runId: maker.runId, spec: child as Spec, attempts: [maker] }
+    const child = spec({ kind: 'at', at: 20_010 })
+    story.parent = { runId: maker.runId, spec: child, attempts: [maker] }
     expect(judged(durability)[0]).toMatch(/^a@20000\/0 follows a@20000, .* and was not carried out$/)
     const run = ran(maker.version as MeshOp, 20_020, { story })
     story.attempts.push(run)
     expect(judged(durability)).toEqual([])
     maker.end = 'killed'
     expect(judged(durability)).toContain('a@20000/0 was started, and no run asked for it')
+  })
+
+  test('a follow-up that lies ahead, by a clock that was wrong, is in all stores that should have it', () => {
+    const maker = ran(oneShot('a', 1000, 20_000), 20_001)
+    const story = tasks.story(`${maker.runId}/0`)
+    const child = spec({ kind: 'at', at: ENDED_AT + 60_000 })
+    story.parent = { runId: maker.runId, spec: child, attempts: [maker] }
+    tasks.inspections = [0, 1].map(node => looked(node, 3, { records: new Map([['other', '']]) }))
+    expect(judged(durability)).toEqual(['a@20000/0 follows a@20000, lies ahead, and no store has it'])
+    tasks.inspections = [0, 1].map(node => looked(node, 3, { records: new Map([[story.id, '']]) }))
+    expect(judged(durability)).toEqual([])
   })
 })
 
@@ -386,6 +401,16 @@ describe('duplicates', () => {
     expect(judged(duplicates)).toEqual([])
   })
 
+  test('who stood still, had no worker, and gave the run to another when it went on, explains the second start', () => {
+    const op = oneShot('a', 1000, 20_000)
+    ran(op, 20_001)
+    ran(op, 40_000)
+    strike('pause', 22_000, 39_999, [2])
+    expect(judged(duplicates)).toHaveLength(1)
+    strike('worker-loss', 19_500, 45_000, [2])
+    expect(judged(duplicates)).toEqual([])
+  })
+
   test('a run that went to another node, as its own had no worker, is lost with its own', () => {
     const op = oneShot('a', 1000, 20_000)
     ran(op, 20_001, { end: undefined, endedAt: undefined })
@@ -485,23 +510,68 @@ describe('timeliness', () => {
     ran(oneShot('b', 100_000, 50_000, { sends: [{ at: 109_000, node: 1 }], ackAt: 109_800 }), 109_010)
     expect(judged(timeliness)).toEqual([])
   })
+})
+
+describe('recurrence', () => {
+  const every: Schedule = { kind: 'every', everyMs: 50_000, from: 'phase', anchor: 0 }
+  const story = (): MeshStory => tasks.story('a')
 
   test('refuses an occurrence that was passed over, unless there was trouble', () => {
-    const schedule: Schedule = { kind: 'every', everyMs: 50_000, from: 'phase', anchor: 0 }
-    const op = call(tasks.story('a'), 'schedule', 1000, { spec: spec(schedule) })
+    const op = call(story(), 'schedule', 1000, { spec: spec(every) })
     for (const at of [50_000, 150_000, 200_000, 250_000]) ran(op, at)
-    expect(judged(timeliness)).toEqual(['a was due at 100.000 s, and that was passed over'])
+    expect(judged(recurrence)[0]).toMatch(/^a was due at 100.000 s, and that was passed over; /)
     strike('isolate', 99_000, 110_000, [0], [1, 2])
-    expect(judged(timeliness)).toEqual([])
+    expect(judged(recurrence)).toEqual([])
   })
 
-  test('asks only for as many as were asked for', () => {
-    const schedule: Schedule = { kind: 'every', everyMs: 50_000, from: 'phase', anchor: 0, max: 2 }
-    const op = call(tasks.story('a'), 'schedule', 1000, { spec: spec(schedule) })
+  test('where all is to be caught up no trouble excuses, nor is a pause one', () => {
+    const policy: Policy = { ...DEFAULT_POLICY, misfire: { kind: 'all', max: 100, afterMs: 60_000 } }
+    strike('isolate', 99_000, 110_000, [0], [1, 2])
+    const op = call(story(), 'schedule', 1000, { spec: spec(every, { policy }) })
+    for (const at of [50_000, 150_000, 200_000, 250_000]) ran(op, at)
+    expect(judged(recurrence)[0]).toMatch(/^a was due at 100.000 s, and that was never caught up; /)
+    ran(op, 170_000, { instant: 100_000 })
+    expect(judged(recurrence)).toEqual([])
+    call(story(), 'pause', 260_000)
+    expect(judged(recurrence)).toEqual([])
+  })
+
+  test('asks only for as many as were asked for, and takes no more', () => {
+    const op = call(story(), 'schedule', 1000, { spec: spec({ ...every, max: 2 }) })
     ran(op, 50_000)
-    expect(judged(timeliness)).toHaveLength(1)
+    expect(judged(recurrence)).toHaveLength(1)
     ran(op, 100_000)
-    expect(judged(timeliness)).toEqual([])
+    expect(judged(recurrence)).toEqual([])
+    ran(op, 150_000)
+    expect(judged(recurrence)[0]).toBe('a has 3 occurrences, its max is 2')
+  })
+
+  test('refuses a run at an instant of no calendar, unless it was asked for by hand', () => {
+    const op = call(story(), 'schedule', 1000, { spec: spec(every) })
+    for (const at of [50_000, 100_000, 150_000, 200_000, 250_000]) ran(op, at)
+    ran(op, 120_000)
+    expect(judged(recurrence)[0]).toMatch(/^a@120000 is at none of the instants of its schedule /)
+    call(story(), 'trigger', 119_990, { answer: { run: 'a@120000' } })
+    expect(judged(recurrence)).toEqual([])
+  })
+
+  test('knows a night on which clocks change: what its gap moved is due an hour later, and once', () => {
+    const [{ at, tz }] = NIGHTS as [Night]
+    tasks = new TaskHistory(at - 100_000)
+    history.tasks = tasks
+    // 2:01 is not there; 3:01 is a minute after the change.
+    const schedule: Schedule = {
+      kind: 'cron',
+      pattern: '1 2 * * *',
+      tz,
+      dst: { gap: 'shift', overlap: 'auto' },
+    }
+    const op = call(story(), 'schedule', 1000, { spec: spec(schedule, { madeAtWall: at - 99_000 }) })
+    expect(judged(recurrence)[0]).toMatch(/^a was due at 160.000 s, and that was passed over; /)
+    ran(op, 160_000, { instant: at + 60_000 })
+    expect(judged(recurrence)).toEqual([])
+    ran(op, 161_000, { instant: at + 61_000 })
+    expect(judged(recurrence)).toHaveLength(1)
   })
 })
 
@@ -545,9 +615,57 @@ describe('convergence', () => {
   })
 })
 
+describe('limits', () => {
+  const calm = { timers: 5, connections: 2, queued: 0, running: 1, takesWork: true, withoutWorker: [] }
+
+  /** Three nodes, twice. */
+  function gauged(changes: Partial<Gauge>, later: Partial<Gauge> = {}): string[] {
+    tasks.gauges.length = 0
+    for (const at of [200_000, 230_000]) {
+      for (const node of [0, 1, 2])
+        tasks.gauges.push({
+          ...calm,
+          at,
+          node,
+          ...(node === 1 ? changes : {}),
+          ...(at > 200_000 ? later : {}),
+        })
+    }
+    return judged(limits)
+  }
+
+  test('passes nodes at rest, and tells what a node has left over', () => {
+    expect(gauged({})).toEqual([])
+    const both = (what: string): string[] =>
+      ['200.000', '230.000'].map(at => `n1 at ${at} s, though all is well, ${what}`)
+    expect(gauged({ timers: 80 })).toEqual(both('has 80 timers'))
+    expect(gauged({ connections: 3 })).toEqual(both('has 3 connections with 2 others'))
+    expect(gauged({ queued: 60 })).toEqual(both('has 60 runs that wait'))
+    expect(gauged({ running: 120 })).toEqual(both('has 120 attempts under way'))
+    expect(gauged({ takesWork: false })).toEqual(both('takes no work'))
+    expect(gauged({ withoutWorker: ['quick'] })).toEqual(both('finds nobody for runs of quick'))
+  })
+
+  test('refuses timers that grow though nothing happens', () => {
+    expect(gauged({}, { timers: 15 })).toEqual([])
+    expect(gauged({}, { timers: 20 })[0]).toBe(
+      'n0 has 15 timers more than 30.000 s ago, and nothing happened',
+    )
+  })
+})
+
 test('without tasks there is nothing to judge', () => {
   oneShot('a', 1000, 20_000)
   history.tasks = undefined
-  for (const checker of [durability, cancel, duplicates, requests, timeliness, convergence])
+  for (const checker of [
+    durability,
+    cancel,
+    duplicates,
+    requests,
+    timeliness,
+    recurrence,
+    convergence,
+    limits,
+  ])
     expect(judged(checker)).toEqual([])
 })

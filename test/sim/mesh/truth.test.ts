@@ -35,6 +35,7 @@ function bed(size: number): void {
     isBusy: false,
     isRetired: false,
     store: undefined,
+    wire: 1,
     start: never,
     kill: never,
     powerCut: never,
@@ -49,6 +50,8 @@ function bed(size: number): void {
     retire: never,
     forget: never,
     slowDisk: never,
+    fillDisk: never,
+    flipBit: never,
     failSync: never,
   }))
   truth = new MeshTruth(theSwitch, nodes, WINDOW_MS, 100)

@@ -3,8 +3,8 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { MeshHistory } from '../../../sim/mesh/history.ts'
 import { type MeshPlan, planMesh } from '../../../sim/mesh/planner.ts'
+import { runPlan } from '../../../sim/mesh/run.ts'
 import { tooLittleWork } from '../../../sim/mesh/work.ts'
-import { runPlan } from '../../../sim/mesh/world.ts'
 import { VirtualClock } from '../../../sim/virtual-clock.ts'
 import type { StoreId } from '../../../src/membership/view.ts'
 

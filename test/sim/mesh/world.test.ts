@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { MEMBERSHIP_MIXES, TASK_MIXES } from '../../../sim/mesh/mixes.ts'
 import { type MeshPlan, planMesh } from '../../../sim/mesh/planner.ts'
-import { runMesh, runPlan } from '../../../sim/mesh/world.ts'
+import { runMesh, runPlan } from '../../../sim/mesh/run.ts'
 import { LAN } from '../../../sim/network/link.ts'
 import type { SeedResult } from '../../../sim/seeds.ts'
 
