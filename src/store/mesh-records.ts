@@ -21,7 +21,7 @@ import { type Applied, ENDED_RUNS_MAX, Fold } from './fold.ts'
 import type { History } from './history.ts'
 import type { Journal } from './journal.ts'
 import type { Memory } from './memory.ts'
-import { decodeExtras, type MeshRequests } from './mesh-requests.ts'
+import { decodeExtras, learnExtras, type MeshRequests } from './mesh-requests.ts'
 import type { Identity } from './meta.ts'
 import type { MeshChanges } from './own-changes.ts'
 import type { RangeClearing } from './range-clearing.ts'
@@ -177,9 +177,7 @@ export class MeshRecords<R extends Run> {
     const { journal, requests, clock } = this.#parts
     const extras = decodeExtras(range, bytes, this.#actors)
     journal.append(ENTRY.extras, range, bytes)
-    const now = clock.now()
-    for (const { caller, n, at, answer, dot } of extras)
-      requests.learn(caller, n, Math.min(at, now), answer, dot)
+    learnExtras(requests, extras, clock.now())
   }
 
   // --- letting go

@@ -47,9 +47,13 @@ type Stored = [n: number, at: number, answer: string | null, dot: [number, numbe
 type StoredCaller = [name: string, mark: number, forgotten: number, seenAt: number, entries: Stored[]]
 
 const ANSWER_BYTES_MAX = 4096
-const EXTRAS_FORMAT = 1
+const EXTRAS_FORMAT = 2
 /** Bytes of one entry of a copy beside its answer. */
 const EXTRA_BYTES_MIN = CALLER_BYTES + START_ID_BYTES + 11
+/** How far so many callers have been answered goes with a copy: those heard of last. */
+const MARKS_MAX = 10_000
+const MARK_BYTES_MIN = CALLER_BYTES + 1
+const REQUESTS_BYTES_MAX = EXTRAS_BYTES_MAX - MARKS_MAX * (CALLER_BYTES + 10) - 2 * ANSWER_BYTES_MAX
 
 export class MeshRequests implements Requests {
   readonly #windowMs: number
@@ -216,7 +220,7 @@ export class MeshRequests implements Requests {
     const out = new ByteWriter()
     let count = 0
     for (const { caller, n, at, answer, dot } of entries) {
-      if (dot === undefined || out.position > EXTRAS_BYTES_MAX - 2 * ANSWER_BYTES_MAX) continue
+      if (dot === undefined || out.position > REQUESTS_BYTES_MAX) continue
       writeHex(out, caller, CALLER_BYTES)
       out.varuint(n)
       out.f64(at)
@@ -228,6 +232,14 @@ export class MeshRequests implements Requests {
     }
     const head = new ByteWriter()
     head.u8(EXTRAS_FORMAT)
+    // What a caller has been answered is no longer remembered one by one: a late repetition is refused by its mark.
+    const marked = [...this.#callers.values()].filter(({ mark }) => mark > 0)
+    const marks = marked.sort((a, b) => b.seenAt - a.seenAt).slice(0, MARKS_MAX)
+    head.varuint(marks.length)
+    for (const { name, mark } of marks) {
+      writeHex(head, name, CALLER_BYTES)
+      head.varuint(mark)
+    }
     head.varuint(count)
     head.bytes(out.view())
     return head.take()
@@ -272,15 +284,25 @@ export interface Extra {
   readonly dot: RequestDot
 }
 
+/** What a copy of a range brings of requests. */
+export interface Extras {
+  readonly requests: readonly Extra[]
+  /** Of callers: below this each of their requests has been answered. */
+  readonly marks: ReadonlyMap<string, number>
+}
+
 /** Throws CorruptBytes. */
-export function decodeExtras(range: number, bytes: Uint8Array, actors: Actors): Extra[] {
+export function decodeExtras(range: number, bytes: Uint8Array, actors: Actors): Extras {
   if (bytes.length > EXTRAS_BYTES_MAX) throw new CorruptBytes(`requests of ${bytes.length} bytes`)
   const reader = new ByteReader(bytes)
   const format = reader.u8()
   if (format !== EXTRAS_FORMAT)
     throw new CorruptBytes(`requests of format ${format}, known is ${EXTRAS_FORMAT}`)
+  const marks = new Map<string, number>()
+  for (let left = readCount(reader, EXTRAS_BYTES_MAX, MARK_BYTES_MIN); left > 0; left--)
+    marks.set(readHex(reader, CALLER_BYTES), reader.varuint())
   const count = readCount(reader, EXTRAS_BYTES_MAX, EXTRA_BYTES_MIN)
-  const extras: Extra[] = []
+  const requests: Extra[] = []
   for (let i = 0; i < count; i++) {
     const caller = readHex(reader, CALLER_BYTES)
     const n = reader.varuint()
@@ -290,8 +312,15 @@ export function decodeExtras(range: number, bytes: Uint8Array, actors: Actors): 
     if (dot.n === 0) throw new CorruptBytes('a dot without a number')
     const hasAnswer = reader.u8()
     if (hasAnswer > 1) throw new CorruptBytes(`unknown flags ${hasAnswer}`)
-    extras.push({ caller, n, at, dot, answer: hasAnswer === 0 ? undefined : reader.utf8(ANSWER_BYTES_MAX) })
+    requests.push({ caller, n, at, dot, answer: hasAnswer === 0 ? undefined : reader.utf8(ANSWER_BYTES_MAX) })
   }
   if (reader.remaining > 0) throw new CorruptBytes(`${reader.remaining} bytes follow requests`)
-  return extras
+  return { requests, marks }
+}
+
+/** What came with a copy is known from now on. */
+export function learnExtras(requests: Requests, { requests: known, marks }: Extras, now: number): void {
+  for (const { caller, n, at, answer, dot } of known)
+    requests.learn(caller, n, Math.min(at, now), answer, dot)
+  for (const [caller, mark] of marks) requests.raiseMark(caller, mark, now)
 }

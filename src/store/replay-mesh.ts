@@ -16,7 +16,7 @@ import { type Blob, type BlobEntry, ENTRY } from './blob.ts'
 import { decodeCopy } from './copies.ts'
 import { type Fold, learnRequests } from './fold.ts'
 import { ADOPTED_SEGMENT } from './journal.ts'
-import { decodeExtras, type Extra } from './mesh-requests.ts'
+import { decodeExtras, type Extras, learnExtras } from './mesh-requests.ts'
 import { clearRange } from './range-clearing.ts'
 import type { RangeStates } from './range-states.ts'
 import { Bases, type BlobReader, type ReplayInput } from './replay.ts'
@@ -35,7 +35,7 @@ type Step<R extends Run> = { readonly range: number } & (
   | { readonly kind: 'state deleted' }
   | { readonly kind: 'records deleted' }
   | { readonly kind: 'dropped'; readonly id: string; readonly life: number }
-  | { readonly kind: 'extras'; readonly extras: readonly Extra[] }
+  | { readonly kind: 'extras'; readonly extras: Extras }
 )
 
 export class MeshReader<R extends Run> implements BlobReader {
@@ -123,7 +123,7 @@ export class MeshReader<R extends Run> implements BlobReader {
         return
       }
       case 'extras':
-        for (const { caller, n, at, answer, dot } of step.extras) requests.learn(caller, n, at, answer, dot)
+        learnExtras(requests, step.extras, this.#input.now)
     }
   }
 

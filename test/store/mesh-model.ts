@@ -76,7 +76,7 @@ class Model {
         mine === undefined ? other : mergeRecords(mine, other, { makeRun, compareActors }),
       )
     } else if (entry.kind === 'extras') {
-      for (const { n, dot } of decodeExtras(range, entry.bytes, this.#actors)) this.#learn(n, dot)
+      for (const { n, dot } of decodeExtras(range, entry.bytes, this.#actors).requests) this.#learn(n, dot)
     } else if (entry.kind === 'drop') records.delete(entry.id)
     else if (entry.kind === 'delete-records') this.records.delete(range)
   }

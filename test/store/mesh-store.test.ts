@@ -280,6 +280,22 @@ describe('a range that was let go of', () => {
 })
 
 describe('requests of a mesh', () => {
+  test('that were answered and forgotten are refused where a copy came from who knows, after a start too', async () => {
+    const [bed, peer] = [await meshBed(), await meshBed()]
+    const madeAt = bed.clock.now()
+    peer.tasks.requests.add(CALLER, 7, 7, madeAt)
+    peer.tasks.requests.raiseMark(CALLER, 8, madeAt)
+    const found = () => bed.tasks.requests.find(CALLER, 7, madeAt, bed.clock.now())
+    expect(found()).toBeUndefined()
+    bed.tasks.adoptExtras(0, peer.tasks.encodeExtras(0))
+    expect(found).toThrow(expect.objectContaining({ code: 'TOO_OLD' }))
+    await bed.settle()
+    bed.crash()
+    await bed.open()
+    expect(found).toThrow(expect.objectContaining({ code: 'TOO_OLD' }))
+    expect(bed.tasks.requests.find(CALLER, 8, madeAt, bed.clock.now())).toBeUndefined()
+  })
+
   test('know the change that they made, after a start too, until they are too old', async () => {
     const bed = await meshBed({
       requestWindowMs: 60_000,
@@ -417,7 +433,7 @@ describe('what others wrote', () => {
       )
     }
     const many = new ByteWriter()
-    many.u8(1)
+    many.u8(2)
     many.varuint(1_000_000)
     expect(() => tasks.adoptExtras(range, many.take())).toThrow(/1000000 of at most/)
     await bed.settle()
