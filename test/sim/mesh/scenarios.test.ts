@@ -13,7 +13,6 @@ import { judgeOf, type ShrinkPorts, shrink } from '../../../sim/mesh/shrink.ts'
 
 const FOLDER = join(import.meta.dirname, '../../../sim/scenarios')
 const NAMES = readdirSync(FOLDER).filter(name => name.endsWith('.json'))
-const OPEN = readdirSync(join(FOLDER, 'open'))
 /** Of all of them together: a third of it here, and cores that share what they compute with take twice as long. */
 const CPU_SECONDS_MAX = 60
 
@@ -37,15 +36,6 @@ test.each(NAMES)('%s passes, and fails with its bug', async name => {
   const { user, system } = process.cpuUsage(before)
   usedMs += (user + system) / 1000
 })
-
-test.each(OPEN)(
-  '%s is a bug that is not mended: who mends it keeps its scenario with the others',
-  async name => {
-    const scenario = readScenario(join(FOLDER, 'open', name))
-    const { faults } = await run(scenario, undefined)
-    expect(faults.map(judgeOf)).toContain(scenario.judge)
-  },
-)
 
 test('they take little, all together', () => {
   expect(usedMs).toBeGreaterThan(0)
