@@ -181,7 +181,7 @@ export const RESERVE: NodePlan = {
 
 function planTasks(random: Random, night: Night | undefined, isBad = false): TaskPlan {
   const plan = {
-    isBad,
+    ...(isBad ? { isBad } : {}),
     clients: 1 + pick(random, 5),
     gapMs: [150, 300, 600][pick(random, 3)] as number,
     recurringMax: 2 + pick(random, 8),
