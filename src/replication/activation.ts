@@ -29,11 +29,10 @@ export class Activation {
   get askEveryMs(): number {
     const { role, parts, round, ready } = this.#replica
     const { askMs, resendMs, unsureAfterMs, digestIdleMs } = parts.options
-    const isOfOtherView = [...(round?.answers.values() ?? [])].some(({ viewId }) => viewId !== round?.viewId)
     // Who only has to be told of the lists is in no hurry: whoever gets to know them tells it, too.
-    if (role === 'replica' && ready) return isOfOtherView ? resendMs : digestIdleMs
+    if (role === 'replica' && ready) return hasOtherView(round) ? resendMs : digestIdleMs
     if (role !== 'activating' || parts.awakeMs() - this.#since >= unsureAfterMs) return resendMs
-    return isOfOtherView ? askMs / 4 : askMs
+    return hasOtherView(round) ? askMs / 4 : askMs
   }
 
   begin(now: number): void {
@@ -206,4 +205,9 @@ export class Activation {
     // As long as they hold one for open they wait for its members before they let go of what has ended.
     this.#tellList()
   }
+}
+
+/** Somebody has answered under another view than it was asked under. */
+function hasOtherView(round: Round | undefined): boolean {
+  return round !== undefined && [...round.answers.values()].some(({ viewId }) => viewId !== round.viewId)
 }

@@ -95,12 +95,16 @@ export class Gossip {
     return next
   }
 
-  #dueAt(store: string): number {
-    const { digestMs } = this.#parts.options
+  /** Not before that, in step or not: which of it is dear to know in a busy range. Who has never been told: at once. */
+  #soonestAt(store: string): number {
     const at = this.#replica.peers.get(store)?.digestAt ?? Number.NEGATIVE_INFINITY
+    return at + this.#parts.options.digestMs
+  }
+
+  #dueAt(store: string): number {
+    const at = this.#soonestAt(store)
     // Who has never been told may hold this store for another than it is.
-    if (at === Number.NEGATIVE_INFINITY || !this.isInStep(store)) return at + digestMs
-    return Number.POSITIVE_INFINITY
+    return at === Number.NEGATIVE_INFINITY || !this.isInStep(store) ? at : Number.POSITIVE_INFINITY
   }
 
   tick(now: number): void {
@@ -109,14 +113,6 @@ export class Gossip {
       if (store === this.#parts.self || !view.isLive(store) || now < this.#soonestAt(store)) continue
       if (now >= this.#dueAt(store)) this.tell(store)
     }
-  }
-
-  /** Not before that, in step or not: which of it is dear to know in a busy range. */
-  #soonestAt(store: string): number {
-    const { digestMs, digestIdleMs } = this.#parts.options
-    const at = this.#replica.peers.get(store)?.digestAt ?? Number.NEGATIVE_INFINITY
-    if (at === Number.NEGATIVE_INFINITY) return at
-    return Math.min(at + digestMs, slotAfter(at, digestIdleMs, this.#replica.range))
   }
 }
 

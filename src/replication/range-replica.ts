@@ -376,8 +376,8 @@ export class RangeReplica implements Replica {
       (this.role === 'replica' && !(this.ready && this.knowsLists) && !this.released) ||
       (this.role === 'owner' && (this.unsure || this.lists.open.length > 0))
     if (wantsRound && this.round === undefined) this.round = this.activation.newRound(now)
-    const everyMs = this.activation.askEveryMs
-    if (this.round !== undefined && now - this.round.askedAt >= everyMs) this.outgoing.ask(now)
+    if (this.round !== undefined && now - this.round.askedAt >= this.activation.askEveryMs)
+      this.outgoing.ask(now)
     this.handingOver.tick(now)
     this.#stability.tick(now)
     this.#orphans.tick(now)
