@@ -27,6 +27,16 @@ export interface Conduct {
   readonly followUps: number
 }
 
+/** How a handler behaves, unless it is said otherwise. */
+export const QUICK: Conduct = {
+  durationMs: [1, 20],
+  failShare: 0,
+  failFirst: 0,
+  hangShare: 0,
+  fatalShare: 0,
+  followUps: 0,
+}
+
 /** What a schedule call asked for. */
 export interface Spec {
   readonly name: string

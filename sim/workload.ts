@@ -15,7 +15,7 @@ import {
 import type { RetryPolicy } from '../src/task/retry.ts'
 import type { CronSchedule, Schedule } from '../src/task/schedule.ts'
 import type { SimulatedClient } from './client.ts'
-import type { Conduct, History, Op, Spec, Story } from './history.ts'
+import { type Conduct, type History, type Op, QUICK, type Spec, type Story } from './history.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
 export interface WorkloadOptions {
@@ -46,14 +46,6 @@ const ZONES = [
   'Asia/Kolkata',
   'Pacific/Apia',
 ]
-const QUICK: Conduct = {
-  durationMs: [1, 20],
-  failShare: 0,
-  failFirst: 0,
-  hangShare: 0,
-  fatalShare: 0,
-  followUps: 0,
-}
 
 export class Workload {
   readonly #clock: VirtualClock

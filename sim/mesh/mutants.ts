@@ -3,6 +3,7 @@
  * The first ones show on a single node as well; the others need stores that keep each other's changes.
  */
 
+import { invariant } from '../../src/invariant.ts'
 import { Detector } from '../../src/membership/detector.ts'
 import { Suspicion } from '../../src/membership/suspicion.ts'
 import type { MemberRecord } from '../../src/membership/view.ts'
@@ -11,7 +12,6 @@ import { Context } from '../../src/replication/context.ts'
 import type { Message } from '../../src/replication/messages.ts'
 import { RangeReplica } from '../../src/replication/range-replica.ts'
 import { Relays } from '../../src/replication/relay.ts'
-import { WallClock } from '../../src/schedule/wall-clock.ts'
 import { Fold } from '../../src/store/fold.ts'
 import { MeshRequests } from '../../src/store/mesh-requests.ts'
 import type { Change } from '../../src/task/change.ts'
@@ -23,29 +23,25 @@ import { Occurrences } from '../../src/work/occurrences.ts'
 import { LYING_DISKS } from '../mutants/lying-disks.ts'
 import type { Mutant } from '../mutants/mutant.ts'
 import { patched, together } from '../mutants/patched.ts'
+import { PATCHED_ROOMS } from '../mutants/patched-rooms.ts'
 
 export interface MeshMutant extends Mutant {
   /** One node shows it; else it takes a mesh. */
   readonly isLocal: boolean
 }
 
+/** A known bug of one node, in a mix of meshes; `as`: its name there. */
+function ofNode(name: string, mix: string, as = name): Mutant {
+  const mutant = [...LYING_DISKS, ...PATCHED_ROOMS].find(each => each.name === name)
+  invariant(mutant !== undefined, `there is a known bug ${name}`)
+  return { ...mutant, name: as, mix }
+}
+
 const LOCAL: readonly Mutant[] = [
-  ...LYING_DISKS.filter(({ name }) => name === 'ack-before-sync' || name === 'no-sync').map(mutant => ({
-    ...mutant,
-    mix: 'task-disks',
-  })),
-  patched(
-    'early-fire',
-    'the scheduler is 30 ms ahead of the wall clock',
-    WallClock.prototype,
-    'now',
-    now => {
-      return function (this: unknown) {
-        return (now.call(this) as number) + 30
-      }
-    },
-    'task-calm',
-  ),
+  ofNode('ack-before-sync', 'task-disks'),
+  ofNode('no-sync', 'task-disks'),
+  ofNode('early-clock', 'task-calm', 'early-fire'),
+  ofNode('recurrence-from-now', 'task-calm'),
   patched(
     'requests-forgotten',
     'a repeated request is carried out again',
@@ -53,20 +49,6 @@ const LOCAL: readonly Mutant[] = [
     'find',
     () => () => undefined,
     'task-crash',
-  ),
-  patched(
-    'recurrence-from-now',
-    'the next instant follows now, not the instant before',
-    Occurrences.prototype,
-    'recurrence',
-    (recurrence, { clock }) => {
-      return function (this: unknown, ...args) {
-        const { schedule } = (args[0] as TaskRecord).definition
-        if (schedule.kind !== 'every') return recurrence.apply(this, args)
-        return { next: (after: number) => Math.max(after, clock.now()) + schedule.everyMs }
-      }
-    },
-    'task-calm',
   ),
   patched(
     'dst-ignored',

@@ -16,18 +16,20 @@ import { requests } from './requests.ts'
 import { timeliness } from './timeliness.ts'
 import { viewIds } from './view-ids.ts'
 
+/** They judge what users saw of their tasks. */
+export const TASK_CHECKERS: readonly MeshChecker[] = [
+  durability,
+  cancel,
+  duplicates,
+  requests,
+  timeliness,
+  recurrence,
+  convergence,
+  limits,
+]
+
 /** `windowMs`: how long a member must have been healthy, so that an alarm about it is false. */
 export function meshCheckers(windowMs: number): MeshChecker[] {
   const ofMembership = [founding, boots, viewIds, falseAlarm(windowMs), oneView, quiet]
-  return [
-    ...ofMembership,
-    durability,
-    cancel,
-    duplicates,
-    requests,
-    timeliness,
-    recurrence,
-    convergence,
-    limits,
-  ]
+  return [...ofMembership, ...TASK_CHECKERS]
 }

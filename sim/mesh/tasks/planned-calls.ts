@@ -8,7 +8,7 @@
 
 import { DEFAULT_POLICY, type Policy } from '../../../src/task/policy.ts'
 import type { CronSchedule, Schedule } from '../../../src/task/schedule.ts'
-import type { Conduct, Method, Spec } from '../../history.ts'
+import { type Conduct, type Method, QUICK, type Spec } from '../../history.ts'
 import type { VirtualClock } from '../../virtual-clock.ts'
 import type { MeshClient } from './mesh-client.ts'
 import type { MeshOp, MeshStory, TaskHistory } from './task-history.ts'
@@ -46,16 +46,6 @@ export interface PlannedSpec {
   readonly minted?: boolean | undefined
   /** Many may ask for it under this id, and the first makes it. */
   readonly keyTtlMs?: number | undefined
-}
-
-/** How a handler behaves, unless it is said otherwise. */
-export const QUICK: Conduct = {
-  durationMs: [1, 20],
-  failShare: 0,
-  failFirst: 0,
-  hangShare: 0,
-  fatalShare: 0,
-  followUps: 0,
 }
 
 export interface PlannedPorts {

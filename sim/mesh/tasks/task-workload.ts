@@ -6,11 +6,11 @@
 import type { Random } from '../../../src/ports/random.ts'
 import { DEFAULT_POLICY, type Policy } from '../../../src/task/policy.ts'
 import type { Schedule } from '../../../src/task/schedule.ts'
-import type { Conduct, Op, Spec } from '../../history.ts'
+import { type Conduct, type Op, QUICK, type Spec } from '../../history.ts'
 import type { VirtualClock } from '../../virtual-clock.ts'
 import { cronAbout, type Night } from './calendar-draws.ts'
 import type { MeshClient } from './mesh-client.ts'
-import { isAnswered, type PlannedCall, QUICK } from './planned-calls.ts'
+import { isAnswered, type PlannedCall } from './planned-calls.ts'
 import type { MeshStory, TaskHistory } from './task-history.ts'
 
 export interface TaskPlan {
