@@ -4,7 +4,7 @@
  */
 
 import { readFileSync, writeFileSync } from 'node:fs'
-import { type TSchema, Type } from '../../src/lib/json-schema.ts'
+import { type Schema, Type } from '../../src/lib/json-schema.ts'
 import type { TimingProfile } from '../../src/membership/timings.ts'
 import { checkerOf } from '../../src/task/schema.ts'
 import type { Strike } from './faults/fault.ts'
@@ -198,26 +198,19 @@ function withoutGaps<T>(value: T): T {
 
 // --- what is allowed
 
-const words = (description: string, max = 2000): TSchema => Type.String({ maxLength: max, description })
-const ms = (): TSchema => Type.Number({ minimum: 0, description: 'a number of milliseconds from 0' })
-const anyMs = (): TSchema => Type.Number({ description: 'a number of milliseconds' })
-const instant = (): TSchema => Type.Integer({ minimum: 0, description: 'a whole number of epoch ms' })
-const share = (): TSchema => Type.Number({ minimum: 0, maximum: 1, description: 'a number from 0 to 1' })
-const whole = (least: number, most: number): TSchema =>
+const words = (description: string, max = 2000): Schema => Type.String({ maxLength: max, description })
+const ms = (): Schema => Type.Number({ minimum: 0, description: 'a number of milliseconds from 0' })
+const anyMs = (): Schema => Type.Number({ description: 'a number of milliseconds' })
+const instant = (): Schema => Type.Integer({ minimum: 0, description: 'a whole number of epoch ms' })
+const share = (): Schema => Type.Number({ minimum: 0, maximum: 1, description: 'a number from 0 to 1' })
+const whole = (least: number, most: number): Schema =>
   Type.Integer({ minimum: least, maximum: most, description: `a whole number from ${least} to ${most}` })
-const flag = (): TSchema => Type.Boolean({ description: 'true or false' })
-const oneOf = (names: readonly string[]): TSchema =>
-  Type.Union(
-    names.map(name => Type.Literal(name)),
-    { description: `one of ${names.join(', ')}` },
-  )
-const list = (items: TSchema, description: string): TSchema => Type.Array(items, { description })
-const numbers = (): TSchema => list(whole(0, NODES_MAX - 1), 'an array of numbers of nodes')
-const object = (
-  needed: Record<string, TSchema>,
-  rest: Record<string, TSchema>,
-  description: string,
-): TSchema =>
+const flag = (): Schema => Type.Boolean({ description: 'true or false' })
+const oneOf = (names: readonly string[]): Schema =>
+  Type.Enum(names, { description: `one of ${names.join(', ')}` })
+const list = (items: Schema, description: string): Schema => Type.Array(items, { description })
+const numbers = (): Schema => list(whole(0, NODES_MAX - 1), 'an array of numbers of nodes')
+const object = (needed: Record<string, Schema>, rest: Record<string, Schema>, description: string): Schema =>
   Type.Object(
     {
       ...needed,
@@ -339,7 +332,7 @@ const CALL = object(
   'an object { atMs, client, method, tasks }',
 )
 
-const NEEDED: Readonly<Record<string, TSchema>> = {
+const NEEDED: Readonly<Record<string, Schema>> = {
   about: words('a text that says what it is there for'),
   seed: Type.Integer({ minimum: 0, description: 'a whole number from 0' }),
   minutes: Type.Number({ minimum: 0, description: 'a number of virtual minutes from 0' }),

@@ -4,7 +4,7 @@
  */
 
 import { CarillonError } from '../errors.ts'
-import type { TSchema } from '../lib/json-schema.ts'
+import type { Schema } from '../lib/json-schema.ts'
 import { parseDuration } from '../task/duration.ts'
 import type { TaskOptions } from '../task/options.ts'
 import type { OccurrenceSpec } from '../task/recurrence.ts'
@@ -67,10 +67,10 @@ export interface Route {
   /** `{id}`: a task id, or where it makes sense a run id; percent-encoded. */
   readonly path: string
   readonly summary: string
-  readonly query: TSchema
-  readonly body?: TSchema
+  readonly query: Schema
+  readonly body?: Schema
   /** By status; errors are the same everywhere. */
-  readonly answers: Readonly<Partial<Record<RouteAnswer['status'], TSchema>>>
+  readonly answers: Readonly<Partial<Record<RouteAnswer['status'], Schema>>>
   handle(node: NodeCalls, request: RouteRequest): Promise<RouteAnswer>
 }
 

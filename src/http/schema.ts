@@ -4,7 +4,7 @@
  * file will be made of them.
  */
 
-import { type Static, type TSchema, Type } from '../lib/json-schema.ts'
+import { type Schema, type Static, Type } from '../lib/json-schema.ts'
 import { TASK_SCHEMA } from '../task/schema.ts'
 import { RUN_STATES, TASK_STATES } from '../task/task.ts'
 
@@ -15,9 +15,8 @@ const COUNT_MAX = 1000
 /** A wait ends before common proxies give up. */
 export const WAIT_MS_MAX = 60_000
 
-const orNull = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()])
-const oneOf = <const T extends readonly string[]>(values: T) =>
-  Type.Unsafe<T[number]>({ type: 'string', enum: [...values] })
+const orNull = <T>(schema: Schema<T>): Schema<T | null> => Type.Union([schema, Type.Null()])
+const oneOf = Type.Enum
 const instant = (description: string) => Type.Number({ description: `${description}, epoch ms` })
 const limit = (max: number, text: string) =>
   Type.Optional(
@@ -232,13 +231,7 @@ export const TASKS_BODY = Type.Union([
 
 export const TASKS_QUERY = Type.Object(
   {
-    state: Type.Optional(
-      Type.Unsafe<(typeof TASK_STATES)[number]>({
-        type: 'string',
-        enum: [...TASK_STATES],
-        description: `one of ${TASK_STATES.join(', ')}`,
-      }),
-    ),
+    state: Type.Optional(Type.Enum(TASK_STATES, { description: `one of ${TASK_STATES.join(', ')}` })),
     name: text(200, 'the name of a handler'),
     tag: text(100, 'a tag of 1 to 100 characters'),
     limit: limit(PAGE_MAX, 'tasks in the page, 100 by default'),

@@ -4,7 +4,7 @@
  */
 
 import { CarillonError } from '../errors.ts'
-import { Compile, type TSchema, Type } from '../lib/json-schema.ts'
+import { compile, type Schema, Type } from '../lib/json-schema.ts'
 
 /** Not '.' and '..': no URL can name them. */
 export const NAME_PATTERN = /^(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,200}$/
@@ -15,26 +15,23 @@ const INSTANT_TEXT =
 const MESH_ADDRESS_TEXT = "an address like '10.0.0.2:7400', '[::1]:7400' or 'host' (port 7400)"
 const ADDRESS_TEXT = "an address to listen on, like '127.0.0.1:7410', '[::1]:7410', or with port 0 for any"
 
-const name = (): TSchema => Type.String({ pattern: NAME_PATTERN.source, description: NAME_TEXT })
-const oneOf = (values: readonly string[]): TSchema =>
-  Type.Union(
-    values.map(value => Type.Literal(value)),
-    { description: `one of ${values.map(value => `'${value}'`).join(', ')}` },
-  )
-const duration = (): TSchema => Type.Union([Type.String(), Type.Number()], { description: DURATION_TEXT })
-const instant = (): TSchema =>
-  Type.Union([Type.String(), Type.Number(), Type.Unsafe<Date>({ type: 'object' })], {
+const name = (): Schema => Type.String({ pattern: NAME_PATTERN.source, description: NAME_TEXT })
+const oneOf = (values: readonly string[]): Schema =>
+  Type.Enum(values, { description: `one of ${values.map(value => `'${value}'`).join(', ')}` })
+const duration = (): Schema => Type.Union([Type.String(), Type.Number()], { description: DURATION_TEXT })
+const instant = (): Schema =>
+  Type.Union([Type.String(), Type.Number(), Type.Any<Date>()], {
     description: INSTANT_TEXT,
   })
-const integer = (minimum: number, maximum: number): TSchema =>
+const integer = (minimum: number, maximum: number): Schema =>
   Type.Integer({ minimum, maximum, description: `a whole number from ${minimum} to ${maximum}` })
-const flag = (): TSchema => Type.Boolean({ description: 'true or false' })
-const object = <P extends Record<string, TSchema>>(properties: P, description: string): ObjectOf<P> =>
+const flag = (): Schema => Type.Boolean({ description: 'true or false' })
+const object = <P extends Record<string, Schema>>(properties: P, description: string): ObjectOf<P> =>
   Type.Object(
     Object.fromEntries(Object.entries(properties).map(([key, schema]) => [key, Type.Optional(schema)])),
     { additionalProperties: false, description },
   ) as unknown as ObjectOf<P>
-type ObjectOf<P> = TSchema & { readonly properties: P }
+type ObjectOf<P> = Schema & { readonly properties: P }
 
 const retry = Type.Union(
   [
@@ -137,7 +134,7 @@ const NODE = object(
   {
     dataDir: Type.String({ minLength: 1, description: 'a path' }),
     slots: integer(1, 64),
-    handlers: Type.Record(Type.String(), Type.Unknown(), { description: 'an object of functions by name' }),
+    handlers: Type.Any({ description: 'an object of functions by name' }),
     concurrency: integer(1, 100_000),
     profile: oneOf(['performance', 'balanced', 'economy']),
     durability: oneOf(['sync', 'interval']),
@@ -195,11 +192,11 @@ const CLIENT = object(
       description: 'an array of 1 to 100 addresses of nodes, or of one join token',
     },
     mesh: object(ACCESS, 'an object { name, secret }'),
-    handlers: Type.Record(Type.String(), Type.Unknown(), { description: 'an object of functions by name' }),
+    handlers: Type.Any({ description: 'an object of functions by name' }),
     concurrency: integer(1, 100_000),
     profile: oneOf(['performance', 'balanced', 'economy']),
     waitMs: integer(1, 86_400_000),
-    signal: Type.Unsafe<AbortSignal>({ type: 'object', description: 'an AbortSignal' }),
+    signal: Type.Any<AbortSignal>({ description: 'an AbortSignal' }),
   },
   'an object of client options',
 )
@@ -219,11 +216,11 @@ export const checkClientShape = checkerOf(CLIENT)
 export const checkFilterShape = checkerOf(FILTER_SCHEMA)
 
 /** Throws INVALID, naming field, value and what is allowed. `at` is put before the field: '[3]', 'task'. */
-export function checkerOf(schema: TSchema): (value: unknown, at?: string) => void {
-  const compiled = Compile(schema)
+export function checkerOf(schema: Schema): (value: unknown, at?: string) => void {
+  const checker = compile(schema)
   return (value, at = '') => {
-    if (compiled.Check(value)) return
-    const errors = compiled.Errors(value)
+    if (checker.check(value)) return
+    const errors = checker.complaints(value)
     const extra = errors.find(error => error.keyword === 'additionalProperties')
     const chosen = extra ?? errors.reduce((a, b) => (b.instancePath.length > a.instancePath.length ? b : a))
     const path = chosen.instancePath.split('/').slice(1).map(unescaped)
@@ -240,7 +237,7 @@ export function invalid(field: string, value: unknown, allowed: string, cause?: 
   return new CarillonError('INVALID', `${field} is ${shown(value)}: allowed is ${allowed}`, { field, cause })
 }
 
-function unknownField(schema: TSchema | undefined, path: readonly string[], at: string): CarillonError {
+function unknownField(schema: Schema | undefined, path: readonly string[], at: string): CarillonError {
   const field = fieldOf(at, path)
   const known = propertiesOf(schema)
   const wrong = path.at(-1) as string
@@ -255,7 +252,7 @@ function unknownField(schema: TSchema | undefined, path: readonly string[], at: 
 }
 
 /** The names that an object may have there; of a union, those of its objects. */
-function propertiesOf(schema: TSchema | undefined): string[] {
+function propertiesOf(schema: Schema | undefined): string[] {
   const { properties, anyOf } = (schema ?? {}) as AnySchema
   return properties === undefined ? (anyOf ?? []).flatMap(propertiesOf) : Object.keys(properties)
 }
@@ -271,7 +268,7 @@ function valueAt(value: unknown, path: readonly string[]): unknown {
 }
 
 /** The innermost schema on the path that says what is allowed. */
-function descriptionAt(schema: TSchema, path: readonly string[]): string {
+function descriptionAt(schema: Schema, path: readonly string[]): string {
   for (let depth = path.length; depth >= 0; depth--) {
     const { description } = (schemaAt(schema, path.slice(0, depth)) ?? {}) as { description?: string }
     if (description !== undefined) return description
@@ -280,12 +277,12 @@ function descriptionAt(schema: TSchema, path: readonly string[]): string {
 }
 
 interface AnySchema {
-  readonly properties?: Record<string, TSchema>
-  readonly items?: TSchema
-  readonly anyOf?: readonly TSchema[]
+  readonly properties?: Record<string, Schema>
+  readonly items?: Schema
+  readonly anyOf?: readonly Schema[]
 }
 
-function schemaAt(schema: TSchema, path: readonly string[]): TSchema | undefined {
+function schemaAt(schema: Schema, path: readonly string[]): Schema | undefined {
   const [part, ...rest] = path
   if (part === undefined) return schema
   const { properties, items, anyOf } = schema as AnySchema
