@@ -8,6 +8,7 @@ import { meshLoad } from './mesh-load.ts'
 import { meshPartitions } from './mesh-partitions.ts'
 import { replication } from './replication.ts'
 import { simulation } from './simulation.ts'
+import { zones } from './zones.ts'
 
 const USAGE = `npm run soak -- NAME [options]
   crash       a real process under load, killed with kill -9: --kills N (default 200)
@@ -18,6 +19,7 @@ const USAGE = `npm run soak -- NAME [options]
   mesh        seeds of simulated meshes without tasks, each in the next mix of faults: --seeds N (default 2000)
   tasks       the same with tasks and their judges: --seeds N (default 5000)
   replication seeds of its explorer, of every mix: --seeds N (default 1000)
+  zones       recurrence around each change of each time zone, against a walk through all minutes
   --seed N    the first seed (default: crash one by chance, else 1)`
 
 const { values, positionals } = read()
@@ -38,7 +40,8 @@ else if (name === 'tasks') {
   failures = await mesh({ seeds: number('seeds', values.seeds, 5000, 1), seed, hasTasks: true })
 } else if (name === 'replication') {
   failures = await replication({ seeds: number('seeds', values.seeds, 1000, 1), seed })
-} else refuse(name === undefined ? 'which soak?' : `there is no soak "${name}"`)
+} else if (name === 'zones') failures = zones()
+else refuse(name === undefined ? 'which soak?' : `there is no soak "${name}"`)
 for (const failure of failures.slice(0, 20)) console.error(`FAILED: ${failure}`)
 process.exit(failures.length === 0 ? 0 : 1)
 
