@@ -1,7 +1,8 @@
 /**
- * Every zone, every change of its offset from 1970 to 2037, the hours around each: recurrence against the minute
- * stepper. Zones with the same rules are looked at once; of zones that share a change (most of Europe)
- * the walk through it is made once, and each is held against it.
+ * Zones, every change of their offset from 1970 to 2037, the hours around each: recurrence against the minute
+ * stepper. Each fourth zone of the list is looked at here, all by `npm run soak -- zones`. Zones with the same rules are
+ * looked at once; of zones that share a change (most of Europe) the walk through it is made once, and each is held
+ * against it.
  */
 
 import { expect, test } from 'vitest'
@@ -22,6 +23,8 @@ const FROM = 0
 const TO = Date.UTC(2038, 0)
 /** Cases for each change, of the 13 patterns by 12 policies; neighbours get others, all come up. */
 const CASES = 2
+/** One of so many zones of the list. */
+const EACH = process.env.CARILLON_TEST_ZONES === 'all' ? 1 : 4
 
 const gaps = ['auto', 'skip', 'shift'] as const
 const overlaps = ['auto', 'first', 'second', 'both'] as const
@@ -32,11 +35,14 @@ interface Zone {
   readonly transitions: readonly Transition[]
 }
 
+/** Half an hour of summer time; a day left out; offsets of seconds; Ramadan; a change each few years. */
+const ODD = ['Australia/Lord_Howe', 'Pacific/Apia', 'Africa/Monrovia', 'Africa/Casablanca', 'Europe/Dublin']
+
 let known: readonly Zone[] | undefined
 
 test('the table of each zone has every change of its offset', { timeout: 180_000 }, () => {
   const zones = distinctZones()
-  expect(zones.length).toBeGreaterThan(200)
+  expect(zones.length).toBeGreaterThan(200 / EACH)
   for (const { tz, transitions } of zones) expect([tz, tableOf(tz)]).toEqual([tz, transitions])
 })
 
@@ -84,7 +90,7 @@ test('fires as the minute stepper says around each change of each zone', { timeo
     }
   }
   console.info(`${zones.length} zones, ${shared.size} changes, ${compared} comparisons, ${fired} occurrences`)
-  expect(shared.size).toBeGreaterThan(4000)
+  expect(shared.size).toBeGreaterThan(4000 / EACH)
   expect(fired).toBeGreaterThan(compared)
 })
 
@@ -138,7 +144,8 @@ test('fires as the minute stepper says beyond 2037', { timeout: 60_000 }, () => 
 function distinctZones(): readonly Zone[] {
   if (known !== undefined) return known
   const seen = new Map<string, Zone>()
-  for (const tz of new Set([...Intl.supportedValuesOf('timeZone'), 'UTC'])) {
+  const names = Intl.supportedValuesOf('timeZone').filter((_, number) => number % EACH === 0)
+  for (const tz of new Set([...names, ...ODD, 'UTC'])) {
     const offsetAt = offsetReader(tz)
     const transitions = transitionsOf(offsetAt, FROM, TO)
     const rules = JSON.stringify([offsetAt(FROM), transitions])
