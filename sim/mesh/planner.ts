@@ -80,6 +80,11 @@ const PEACE_MS = 10_000
 const COPY_MS = 40_000
 /** Each cron task has a few instants only that tell something. */
 const RECURRING_AT_NIGHT = 30
+/** Mean time between two calls of all. */
+const GAPS_MS = [150, 300, 600]
+/** In runs that last, users take their time: faults are what takes long there, and calls are what costs. */
+const LONG_GAPS_MS = [600, 2000, 4000]
+const LONG_MINUTES = 3
 /** In a mesh with tasks a store is away for so long before it is gone: a seed is to see ranges move, and be short. */
 export const GONE_AFTER_MS = 12_000
 /** A store that does not come back is gone after that; then another one copies what it had, ms. */
@@ -142,7 +147,7 @@ export function planMesh(options: PlanOptions): MeshPlan {
       faults.includes('mass-crash') && mix.hasTasks !== true
         ? shuffled(random, size).slice(0, pick(random, size / 2))
         : [],
-    tasks: mix.hasTasks === true ? planTasks(own, night, mix.hasBadHandlers) : undefined,
+    tasks: mix.hasTasks === true ? planTasks(own, options.minutes, night, mix.hasBadHandlers) : undefined,
     wallMs: night === undefined ? undefined : night.at - beforeMs,
   }
 }
@@ -179,11 +184,12 @@ export const RESERVE: NodePlan = {
   isReserve: true,
 }
 
-function planTasks(random: Random, night: Night | undefined, isBad = false): TaskPlan {
+function planTasks(random: Random, minutes: number, night: Night | undefined, isBad = false): TaskPlan {
+  const gapsMs = minutes < LONG_MINUTES ? GAPS_MS : LONG_GAPS_MS
   const plan = {
     ...(isBad ? { isBad } : {}),
     clients: 1 + pick(random, 5),
-    gapMs: [150, 300, 600][pick(random, 3)] as number,
+    gapMs: gapsMs[pick(random, gapsMs.length)] as number,
     recurringMax: 2 + pick(random, 8),
     repeatShare: [0, 0.05, 0.2][pick(random, 3)] as number,
     embeddedShare: [0, 0.5, 1][pick(random, 3)] as number,

@@ -6,9 +6,10 @@
 import type { MeshHistory } from './history.ts'
 import type { MeshPlan } from './planner.ts'
 
-/** Of sixty seeds of half a minute the slowest made 98 calls for each minute, and 100 attempts. */
+/** Of sixty seeds of half a minute with a call each 600 ms the slowest made 98 for each minute, and 100 attempts. */
 const CALLS_A_MINUTE_MIN = 20
 const ATTEMPTS_A_MINUTE_MIN = 20
+const MIN_OF_GAP_MS = 600
 
 /** What was too little, in a sentence; for runs that came to their end. */
 export function tooLittleWork(plan: MeshPlan, history: MeshHistory, minutes: number): string | undefined {
@@ -24,8 +25,9 @@ export function tooLittleWork(plan: MeshPlan, history: MeshHistory, minutes: num
   // Who writes the calls down one by one knows how few they are.
   if (plan.tasks.calls !== undefined)
     return calls === 0 && plan.tasks.calls.length > 0 ? 'no call was acknowledged' : undefined
-  if (calls < minutes * CALLS_A_MINUTE_MIN) return `${calls} acknowledged calls in ${minutes} minutes`
+  const share = (minutes * MIN_OF_GAP_MS) / Math.max(MIN_OF_GAP_MS, plan.tasks.gapMs)
+  if (calls < share * CALLS_A_MINUTE_MIN) return `${calls} acknowledged calls in ${minutes} minutes`
   const attempts = counters.attempts ?? 0
-  if (attempts < minutes * ATTEMPTS_A_MINUTE_MIN) return `${attempts} attempts in ${minutes} minutes`
+  if (attempts < share * ATTEMPTS_A_MINUTE_MIN) return `${attempts} attempts in ${minutes} minutes`
   return undefined
 }
