@@ -1,6 +1,6 @@
 /** Clients of meshes over real connections on this machine's loopback: what a user of createClient meets. */
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   type Client,
   type CreateClientOptions,
@@ -43,10 +43,20 @@ function schedule(client: Client, prefix: string, name: string, after = 0): Prom
 const resultsOf = (tasks: readonly Task[]): Promise<unknown[]> =>
   Promise.all(tasks.map(task => task.result()))
 
+// One mesh for all of them, whose nodes stay up until the last.
 describe('a client of three nodes', { timeout: 60_000 }, () => {
+  let mesh: LoopbackNodes
+  let nodes: readonly [Made, Made, Made]
+
+  beforeAll(async () => {
+    mesh = await LoopbackNodes.make()
+    nodes = await mesh.three()
+  }, 60_000)
+
+  afterAll(() => mesh.close())
+
   test('asks one of them, and has what all of them do', async () => {
-    const nodes = await all.three()
-    const [first, , third] = nodes
+    const [first] = nodes
     const client = await open({ join: [first.address] })
     const tasks = await schedule(client, 'node', 'work')
     expect(tasks.every(({ copies }) => copies >= 2)).toBe(true)
@@ -58,15 +68,9 @@ describe('a client of three nodes', { timeout: 60_000 }, () => {
     for (const id of idsOf('late')) expect(await client.cancel(id)).toBe(true)
     // It is none of them.
     expect(await liveOf(first)).toBe(3)
-    const told: string[] = []
-    client.on('member', ({ state }) => told.push(state))
-    await client.status()
-    await all.stop(third)
-    await eventually(() => told.length > 0, 'the client is told of who leaves')
   })
 
   test('runs the tasks of all of them, if no node has the handler', async () => {
-    const nodes = await all.three()
     const ran: string[] = []
     const here = (run: Run<unknown>): string => {
       ran.push(run.taskId)
@@ -77,21 +81,24 @@ describe('a client of three nodes', { timeout: 60_000 }, () => {
     expect(ran.toSorted()).toEqual(idsOf('client').toSorted())
   })
 
-  test('goes on at another one when that to which it is connected stops', async () => {
-    const nodes = await all.three()
+  test('goes on at another one when that to which it is connected stops, and is told of it', async () => {
     const [first, ...rest] = nodes
-    const here = (): string => 'client'
+    const there = (): string => 'client'
     // Of the others it learns from the one that it was given.
-    const client = await open({ join: [first.address], handlers: { here } })
+    const client = await open({ join: [first.address], handlers: { there } })
     const runs: string[] = []
     client.on('run', ({ run }) => runs.push(run.state))
-    await resultsOf(await schedule(client, 'before', 'here'))
+    const told: string[] = []
+    client.on('member', ({ state }) => told.push(state))
+    await resultsOf(await schedule(client, 'before', 'there'))
     expect(runs).toContain('completed')
-    const results = resultsOf(await schedule(client, 'during', 'here', 2000))
-    await all.stop(first)
+    const results = resultsOf(await schedule(client, 'during', 'there', 2000))
+    await mesh.stop(first)
     expect(rest).toContain(await gatewayOf(client, rest))
     expect(new Set(await results)).toEqual(new Set(['client']))
-    expect(await resultsOf(await schedule(client, 'after', 'here'))).toHaveLength(12)
+    expect(await resultsOf(await schedule(client, 'after', 'there'))).toHaveLength(12)
+    await mesh.stop(rest[1])
+    await eventually(() => told.length > 0, 'the client is told of who leaves')
   })
 })
 

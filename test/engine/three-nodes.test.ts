@@ -2,7 +2,7 @@
 
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createNode, type Run } from '../../src/index.ts'
 import {
   eventually,
@@ -25,52 +25,43 @@ afterEach(() => all.close())
 
 const start = (wanted: Wanted): Promise<Made> => all.start(wanted)
 
+// One mesh for all of them, whose nodes stay up until the last.
 describe('three nodes over real connections', { timeout: 60_000 }, () => {
+  let mesh: LoopbackNodes
+  let nodes: readonly [Made, Made, Made]
+
+  beforeAll(async () => {
+    mesh = await LoopbackNodes.make()
+    nodes = await mesh.three()
+  }, 60_000)
+
+  afterAll(() => mesh.close())
+
+  const ranOf = (those: readonly Made[], prefix: string): string[] =>
+    those.flatMap(({ ran }) => ran.filter(id => id.startsWith(prefix))).toSorted()
+
   test('divide the tasks, and each runs once, at the node that acts for it', async () => {
-    const nodes = await all.three()
     const ids = Array.from({ length: 24 }, (_, i) => `task-${i}`)
     // One node takes them all.
     const tasks = await nodes[0].node.schedule(ids.map(id => ({ id, name: 'work', after: 50 })))
     expect(tasks.every(({ copies }) => copies >= 2)).toBe(true)
-    await eventually(() => nodes.reduce((sum, { ran }) => sum + ran.length, 0) >= 24, 'all ran')
-    expect(nodes.flatMap(({ ran }) => ran).toSorted()).toEqual(ids.toSorted())
+    await eventually(() => ranOf(nodes, 'task-').length >= 24, 'all ran')
+    expect(ranOf(nodes, 'task-')).toEqual(ids.toSorted())
     for (const { ran } of nodes) expect(ran.length).toBeGreaterThan(0)
   })
 
-  test('go on without one of them, and it comes back under its own name', async () => {
-    const nodes = await all.three()
-    const [, , third] = nodes
-    const ids = Array.from({ length: 24 }, (_, i) => `task-${i}`)
-    await nodes[0].node.schedule(ids.map(id => ({ id, name: 'work', after: 4000 })))
-    const before = (await third.node.status()).store
-    await all.stop(third)
-    const rest = nodes.slice(0, 2)
-    await eventually(
-      () => rest.reduce((sum, { ran }) => sum + ran.length, 0) >= 24,
-      'all ran at the other two',
-    )
-    expect(rest.flatMap(({ ran }) => ran).toSorted()).toEqual(ids.toSorted())
-    const back = await start({ name: 'c', address: third.address, to: [(rest[0] as Made).address] })
-    expect((await back.node.status()).store).toBe(before)
-    await eventually(async () => (await liveOf(back)) === 3, 'three live nodes again')
-    await eventually(async () => (await ownedOf(back)) > 0, 'it acts again')
-    expect(back.ran).toEqual([])
-  })
-})
-
-describe('any node', { timeout: 60_000 }, () => {
-  test('takes any call, and answers for the whole mesh', async () => {
-    const [one, two, third] = await all.three()
+  test('take any call, and answer for the whole mesh', async () => {
+    const [one, two, third] = nodes
     const ids = Array.from({ length: 30 }, (_, i) => `call-${String(i).padStart(2, '0')}`)
     await one.node.schedule(ids.map(id => ({ id, name: 'work', after: 60_000 })))
-    const listed = await listOf(third.node.tasks())
+    const listed = await listOf(third.node.tasks({ state: 'scheduled' }))
     expect(listed.map(({ id }) => id).toSorted()).toEqual(ids)
     for (const id of ids) expect(await two.node.cancel(id)).toBe(true)
     expect(await listOf(third.node.tasks({ state: 'scheduled' }))).toEqual([])
   })
 
-  test('waits for the result of a task that another one owns', async () => {
-    const [one, two] = await all.three()
+  test('wait for the result of a task that another one owns', async () => {
+    const [one, two] = nodes
     const tasks = await Promise.all(
       Array.from({ length: 12 }, (_, i) => one.node.schedule({ id: `wait-${i}`, name: 'work', after: 200 })),
     )
@@ -78,6 +69,22 @@ describe('any node', { timeout: 60_000 }, () => {
     expect(new Set(results).size).toBeGreaterThan(1)
     for (const { id } of tasks)
       expect((await two.node.runs(id)).map(({ state }) => state)).toEqual(['completed'])
+  })
+
+  test('go on without one of them, and it comes back under its own name', async () => {
+    const [first, second, third] = nodes
+    const ids = Array.from({ length: 24 }, (_, i) => `left-${i}`)
+    await first.node.schedule(ids.map(id => ({ id, name: 'work', after: 4000 })))
+    const before = (await third.node.status()).store
+    await mesh.stop(third)
+    const rest = [first, second]
+    await eventually(() => ranOf(rest, 'left-').length >= 24, 'all ran at the other two')
+    expect(ranOf(rest, 'left-')).toEqual(ids.toSorted())
+    const back = await mesh.start({ name: 'c', address: third.address, to: [first.address] })
+    expect((await back.node.status()).store).toBe(before)
+    await eventually(async () => (await liveOf(back)) === 3, 'three live nodes again')
+    await eventually(async () => (await ownedOf(back)) > 0, 'it acts again')
+    expect(back.ran).toEqual([])
   })
 })
 
