@@ -138,13 +138,11 @@ export function ackViewOf(replica: Replica): AckView {
  */
 export function isKept(replica: Replica, acks: Acknowledgements, { actor, n }: Dot): boolean {
   if (n === 0) return true
-  const view = replica.parts.view()
   const isLacking = (store: string): boolean =>
-    replica.peers.get(store)?.active === true &&
-    view.isLive(store) &&
-    !replica.confirmed(store).covers(actor, n)
+    replica.peers.get(store)?.active === true && !replica.confirmed(store).covers(actor, n)
   if (acks.copiesOf({ actor, n, copies: 'majority' }, ackViewOf(replica)) !== undefined)
-    return !replica.list.some(isLacking)
+    return !replica.others.some(isLacking)
+  const view = replica.parts.view()
   return replica.list.filter(store => view.isLive(store)).length < view.quorum
 }
 

@@ -85,9 +85,8 @@ export class Activation {
   }
 
   #tellList(): void {
-    const { parts, list, outgoing } = this.#replica
-    const view = parts.view()
-    for (const store of list) if (store !== parts.self && view.isLive(store)) outgoing.tell(store, 'tell', 0)
+    const { others, outgoing } = this.#replica
+    for (const store of others) outgoing.tell(store, 'tell', 0)
   }
 
   /** While it activates: whether it may act now. */

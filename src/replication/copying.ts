@@ -194,17 +194,14 @@ export class Copying {
 
   #tickTree(now: number): void {
     const { parts, range, role, applied, synced } = this.#replica
-    const { self, host, options } = parts
+    const { host, options } = parts
     if (role !== 'owner' && role !== 'replica') return
     if (Number.isNaN(this.#treeAt)) this.#treeAt = slotAfter(now, options.treeMs, range)
     if (now < this.#treeAt || applied !== synced) return
     this.#treeAt = slotAfter(now, options.treeMs, range)
     const at = synced.hash(actor => host.nameOf(actor))
     this.#readTree(buckets => {
-      for (const store of this.#replica.list) {
-        if (store !== self && parts.view().isLive(store))
-          host.send(store, { type: 'tree', range, at, buckets })
-      }
+      for (const store of this.#replica.others) host.send(store, { type: 'tree', range, at, buckets })
     })
   }
 

@@ -88,10 +88,8 @@ export class Gossip {
 
   /** When there is a digest to send, if nothing happens until then. */
   get nextAt(): number {
-    const view = this.#parts.view()
     let next = Number.POSITIVE_INFINITY
-    for (const store of this.#replica.list)
-      if (store !== this.#parts.self && view.isLive(store)) next = Math.min(next, this.#dueAt(store))
+    for (const store of this.#replica.others) next = Math.min(next, this.#dueAt(store))
     return next
   }
 
@@ -108,11 +106,8 @@ export class Gossip {
   }
 
   tick(now: number): void {
-    const view = this.#parts.view()
-    for (const store of this.#replica.list) {
-      if (store === this.#parts.self || !view.isLive(store) || now < this.#soonestAt(store)) continue
-      if (now >= this.#dueAt(store)) this.tell(store)
-    }
+    for (const store of this.#replica.others)
+      if (now >= this.#soonestAt(store) && now >= this.#dueAt(store)) this.tell(store)
   }
 }
 

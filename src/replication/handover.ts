@@ -38,12 +38,9 @@ export class HandingOver {
 
   /** Seals the range for the next of its list. False: there is none. */
   begin(now: number): boolean {
-    const { role, list, parts, range, outgoing } = this.#replica
+    const { role, others, parts, range, outgoing } = this.#replica
     if (role !== 'owner' || this.#seal !== undefined) return false
-    const view = parts.view()
-    const to = list.find(
-      store => store !== parts.self && view.isLive(store) && this.#replica.isReadyAt(store),
-    )
+    const to = others.find(store => this.#replica.isReadyAt(store))
     if (to === undefined) return false
     const endsAt = now + parts.options.sealMs
     this.#seal = { number: parts.nextNumber(), to, endsAt, askedAt: Number.NEGATIVE_INFINITY }

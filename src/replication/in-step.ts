@@ -59,10 +59,9 @@ export class InStepWords {
   }
 
   /** Who keeps the range as well, lives, and is in step. */
-  #others({ list, role, gossip }: RangeReplica): readonly string[] {
+  #others({ others, role, gossip }: RangeReplica): readonly string[] {
     if (role === 'none' || role === 'outside' || role === 'deleting') return []
-    const view = this.#parts.view()
-    return list.filter(store => store !== this.#parts.self && view.isLive(store) && gossip.isInStep(store))
+    return others.filter(store => gossip.isInStep(store))
   }
 }
 

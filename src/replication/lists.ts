@@ -80,6 +80,31 @@ export class FormerLists {
   }
 }
 
+/** The live ones of a list but this store; the same array as long as neither list nor view are others. */
+export class Others {
+  readonly #self: string
+  #list: readonly string[] = []
+  #view: LiveView | undefined
+  #found: readonly string[] = []
+
+  constructor(self: string) {
+    this.#self = self
+  }
+
+  of(list: readonly string[], view: LiveView): readonly string[] {
+    if (list === this.#list && view === this.#view) return this.#found
+    this.#list = list
+    this.#view = view
+    this.#found = list.filter(store => store !== this.#self && view.isLive(store))
+    return this.#found
+  }
+}
+
+/** It never changes: another one takes its place. */
+interface LiveView {
+  isLive(store: string): boolean
+}
+
 export function sameMembers(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every(store => b.includes(store))
 }

@@ -109,19 +109,14 @@ export class Outgoing {
   /** Nobody lacks anything that has to be sent again from here. */
   get isThrough(): boolean {
     if (!this.#pushes) return true
-    const { list, applied, peers } = this.#replica
-    const view = this.#parts.view()
-    return list.every(
-      store => store === this.#parts.self || !view.isLive(store) || peers.get(store)?.has(applied) === true,
-    )
+    const { others, applied, peers } = this.#replica
+    return others.every(store => peers.get(store)?.has(applied) === true)
   }
 
   tickPeers(now: number): void {
     if (!this.#pushes) return
-    const { self, options } = this.#parts
-    const view = this.#parts.view()
-    for (const store of this.#replica.list) {
-      if (store === self || !view.isLive(store)) continue
+    const { options } = this.#parts
+    for (const store of this.#replica.others) {
       const peer = this.#replica.peer(store)
       if (now < peer.resendAt || peer.has(this.#replica.applied)) continue
       peer.resendAt = now + peer.patienceMs(options.resendMs)

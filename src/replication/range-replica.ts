@@ -27,7 +27,7 @@ import { HandingOver } from './handover.ts'
 import type { RangeState } from './host.ts'
 import { Inbox } from './inbox.ts'
 import { Incoming } from './incoming.ts'
-import { FormerLists, sameMembers } from './lists.ts'
+import { FormerLists, Others, sameMembers } from './lists.ts'
 import type { Message } from './messages.ts'
 import { Orphans } from './orphans.ts'
 import { Outgoing } from './outgoing.ts'
@@ -63,6 +63,7 @@ export class RangeReplica implements Replica {
   readonly sweep = new Sweep()
   quietUntil = Number.NEGATIVE_INFINITY
   readonly #own = new OwnChanges()
+  readonly #others: Others
   readonly #saved: SavedState
   readonly #stability = new Stability(this)
   readonly #orphans = new Orphans(this)
@@ -91,6 +92,7 @@ export class RangeReplica implements Replica {
     this.quorum = state?.quorum ?? 0
     this.hasRecords = hasRecords
     this.#saved = new SavedState(this, state)
+    this.#others = new Others(parts.self)
     this.log = new ChangeLog(parts.options.log)
     this.copying = new Copying(this)
     this.incoming = new Incoming(this)
@@ -122,6 +124,10 @@ export class RangeReplica implements Replica {
    */
   get takesMinted(): boolean {
     return this.isOpen || this.role === 'activating'
+  }
+
+  get others(): readonly string[] {
+    return this.#others.of(this.list, this.parts.view())
   }
 
   get holds(): boolean {
@@ -403,15 +409,11 @@ export class RangeReplica implements Replica {
 
   /** Sends what is new, and returns what is to be done once all so far is synced. */
   flush(now: number): () => void {
-    if (this.role === 'owner' || this.role === 'outside' || this.log.length > 0) {
-      const view = this.parts.view()
-      if (this.role === 'owner' || this.role === 'activating' || this.acks.length > 0) {
-        for (const store of this.list)
-          if (store !== this.parts.self && view.isLive(store) && now >= 0) this.outgoing.push(store, now)
-      }
-    }
-    const { applied, generation } = this
-    const owed = this.owed
+    const hasNews = this.role === 'outside' || this.log.length > 0
+    const isAwaited = this.role === 'activating' || this.acks.length > 0
+    if (this.role === 'owner' || (hasNews && isAwaited))
+      for (const store of this.others) this.outgoing.push(store, now)
+    const { applied, generation, owed } = this
     this.owed = []
     return () => {
       if (generation !== this.generation) return

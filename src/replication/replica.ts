@@ -47,6 +47,8 @@ export interface Replica {
   readonly peers: ReadonlyMap<string, Peer>
   readonly sweep: Sweep
   readonly list: readonly string[]
+  /** The live stores of the list but this one. */
+  readonly others: readonly string[]
   /** W of the list. */
   readonly quorum: number
   /** This store has joined a copy, and has not handed the range over. */

@@ -54,17 +54,16 @@ export class Stability {
 
   /** Tells the others, if there is anything new. */
   tick(now: number): void {
-    const { parts, role, range, list, lists, synced: upTo } = this.replica
+    const { parts, role, range, others, lists, synced: upTo } = this.replica
     if (role !== 'owner' || lists.open.length > 0 || this.#said.contains(this.#found)) return
     if (now - this.#saidAt < parts.options.stableMs) return
-    const view = parts.view()
     const context = this.#found
     this.#said = context
     this.#saidAt = now
-    for (const store of list) {
+    for (const store of others) {
       // Who is at the same context knows it by itself.
-      if (store === parts.self || !view.isLive(store) || this.replica.peers.get(store)?.has(upTo)) continue
-      parts.host.send(store, { type: 'stable', range, viewId: view.id, context, upTo })
+      if (this.replica.peers.get(store)?.has(upTo)) continue
+      parts.host.send(store, { type: 'stable', range, viewId: parts.view().id, context, upTo })
     }
   }
 

@@ -32,6 +32,7 @@ class Site {
     const replica = {
       range: 0,
       list: [A, B, C],
+      others: [A, B, C].filter(each => each !== self),
       log: new ChangeLog(REPLICATION_DEFAULTS.log),
       peers: this.peers,
       confirmed: () => Context.EMPTY,
