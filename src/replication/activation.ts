@@ -17,6 +17,8 @@ export class Activation {
   readonly #replica: Replica
   /** When it began, of the time in which this process was awake. */
   #since = 0
+  /** Somebody else has acted for the range since this process started. */
+  #hasSeenOthers = false
 
   constructor(replica: Replica) {
     this.#replica = replica
@@ -97,7 +99,8 @@ export class Activation {
     invariant(round !== undefined, 'who activates has asked')
     const sure = this.isSure(round)
     const waitMs = this.#waitMs(round, sure)
-    const deadline = Math.max(this.#since + waitMs, startedAt + options.unsureAfterStartMs)
+    const startMs = this.#hasSeenOthers ? 0 : options.unsureAfterStartMs
+    const deadline = Math.max(this.#since + waitMs, startedAt + startMs)
     if (waitMs > 0 && replica.parts.awakeMs() < deadline) return
     // What a copy has brought so far may have ended where the rest of it says so.
     if (!replica.ready && replica.copying.isComing) return
@@ -135,6 +138,11 @@ export class Activation {
     // It may have begun to act since.
     if (this.#replica.peers.get(store)?.active === true) return false
     return round.isHeard(store, parts.self, applied)
+  }
+
+  /** Another store acts, by its own word. */
+  othersAct(): void {
+    this.#hasSeenOthers = true
   }
 
   /** It says something of itself while it is waited for: what, it is asked at once. */

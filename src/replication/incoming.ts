@@ -138,6 +138,7 @@ export class Incoming implements Taker {
   #hears(from: string, ready: boolean, active: boolean, now: number): void {
     const peer = this.#replica.peer(from)
     peer.active = active
+    if (active) this.#replica.activation.othersAct()
     if (active && from === this.#replica.owner()) this.#replica.sweep.reset()
     const yields =
       active &&

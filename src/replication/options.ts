@@ -23,7 +23,7 @@ export interface ReplicationOptions {
    * out, and a connection that is stuck is cut, long before. Shorter: on a very busy machine completed runs are begun again.
    */
   readonly unsureWhenNewMs: number
-  /** The same after its own start, when the others may be starting as well. */
+  /** The same from its own start on, if nobody has acted for the range since: the others may be starting as well. */
   readonly unsureAfterStartMs: number
   /** A question without an answer is asked again. Shorter: faster over a bad network, more messages. */
   readonly askMs: number

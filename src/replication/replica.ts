@@ -89,6 +89,7 @@ export interface Replica {
     asked(round: Round): Set<string>
     hasCeased(round: Round, store: string): boolean
     told(store: string): void
+    othersAct(): void
   }
   readonly outgoing: {
     push(to: string, now: number): void

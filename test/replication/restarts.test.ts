@@ -73,6 +73,27 @@ test('trace 53: who cannot be connected with is waited for as long as it takes t
   expect(bed.role(a)).toBe('owner')
 })
 
+test('who has seen others act since it started does not wait for those that may be starting as well', () => {
+  for (const hasSeen of [true, false]) {
+    const bed = new Bed({}, { unsureAfterStartMs: 10_000 })
+    const [a, b, c] = [...bed.list()] as [string, string, string]
+    bed.crash(c)
+    bed.pass(2000)
+    if (!hasSeen) {
+      bed.crash(a)
+      bed.crash(b)
+    }
+    bed.restart(c)
+    bed.pass(500)
+    if (hasSeen) {
+      bed.crash(a)
+      bed.crash(b)
+    }
+    bed.pass(3000)
+    expect([hasSeen, bed.role(c)]).toEqual([hasSeen, hasSeen ? 'owner' : 'activating'])
+  }
+})
+
 test('trace 54: who is about to act disowns nothing, and nobody that stood in for it goes on', () => {
   const { bed, names, hears } = withRestart()
   const [a, , c] = names

@@ -33,6 +33,8 @@ const NODES = 3
 const WIPED_EVERY = 3
 const SETTLED_MS = 240_000
 const DRAIN_MS = 60_000
+/** Runs of the dead are to begin again before that. */
+const SLOW_MS = 2000
 
 /** Resolves with what went wrong; prints figures. */
 export async function meshKills({ kills, seed }: MeshKillsOptions): Promise<string[]> {
@@ -72,10 +74,12 @@ export async function meshKills({ kills, seed }: MeshKillsOptions): Promise<stri
     await drained(story)
     const found = judge(readFileSync(story, 'utf8'), killed)
     const seconds = Math.round((performance.now() - from) / 1000)
-    const [p50, most] = [found.againMs[found.againMs.length >> 1] ?? 0, found.againMs.at(-1) ?? 0]
+    const { againMs } = found
+    const [p50, p99, most] = [0.5, 0.99, 1].map(share => atShare(againMs, share))
+    const slow = againMs.filter(ms => ms > SLOW_MS)
     console.log(
       `mesh-kills: seed ${seed}, ${kills} kills (${Math.floor(kills / WIPED_EVERY)} with the disk) in ${seconds} s: ${found.acknowledged} acknowledged, ${found.completed} completed, ` +
-        `${found.failures.length} lost; of the dead ${found.againMs.length} runs were started again, p50 ${p50} ms, at most ${most} ms after the kill; ` +
+        `${found.failures.length} lost; of the dead ${againMs.length} runs were started again, p50 ${p50}, p99 ${p99}, at most ${most} ms after the kill, ${slow.length} after more than ${SLOW_MS} ms; ` +
         `${found.again} completed runs ran again; late p50 ${found.late50} ms, p99 ${found.late99} ms`,
     )
     return found.failures
@@ -83,6 +87,11 @@ export async function meshKills({ kills, seed }: MeshKillsOptions): Promise<stri
     for (const { process: child } of nodes) child.kill('SIGKILL')
     rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
   }
+}
+
+/** In order. */
+function atShare(times: readonly number[], share: number): number {
+  return times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0
 }
 
 interface Found {
@@ -141,8 +150,8 @@ export function judge(story: string, kills: readonly Kill[]): Found {
     completed: completed.size,
     again: repeated.size,
     againMs,
-    late50: late[late.length >> 1] ?? 0,
-    late99: late[Math.floor(late.length * 0.99)] ?? 0,
+    late50: atShare(late, 0.5),
+    late99: atShare(late, 0.99),
   }
 }
 
