@@ -10,12 +10,28 @@ import { SystemRandom } from '../../src/adapters/system-random.ts'
 export const SECRET = 'a secret that only tests know'
 export const MESH = { name: 'test', secrets: [SECRET] } as const
 
+/** Below those that systems give to outgoing connections: one of these may be taken again before it is listened at. */
+const PORTS = { from: 12_000, to: 32_000 }
+/** Processes that ask at the same time begin far from each other. */
+let nextPort = PORTS.from + ((process.pid * 101) % (PORTS.to - PORTS.from))
+
+/** A port of 127.0.0.1 that nobody listens at, and that this process has not given before. */
 export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = nextPort++
+    if (nextPort === PORTS.to) nextPort = PORTS.from
+    if (await isFree(port)) return port
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
   const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise(resolve => server.close(resolve))
-  return port
+  const isFree = await new Promise<boolean>(resolve => {
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => resolve(true))
+  })
+  if (isFree) await new Promise(resolve => server.close(resolve))
+  return isFree
 }
 
 export function libp2pNode(options: Partial<Libp2pNetworkOptions> = {}): Promise<Libp2pNetwork> {
