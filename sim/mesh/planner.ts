@@ -84,7 +84,7 @@ const RECURRING_AT_NIGHT = 30
 const GAPS_MS = [150, 300, 600]
 /** In runs that last, users take their time: faults are what takes long there, and calls are what costs. */
 const LONG_GAPS_MS = [600, 2000, 4000]
-const LONG_MINUTES = 3
+export const LONG_MINUTES = 3
 /** In a mesh with tasks a store is away for so long before it is gone: a seed is to see ranges move, and be short. */
 export const GONE_AFTER_MS = 12_000
 /** A store that does not come back is gone after that; then another one copies what it had, ms. */

@@ -4,12 +4,13 @@
  */
 
 import type { MeshHistory } from './history.ts'
-import type { MeshPlan } from './planner.ts'
+import { LONG_MINUTES, type MeshPlan } from './planner.ts'
 
 /** Of sixty seeds of half a minute with a call each 600 ms the slowest made 98 for each minute, and 100 attempts. */
 const CALLS_A_MINUTE_MIN = 20
 const ATTEMPTS_A_MINUTE_MIN = 20
-const MIN_OF_GAP_MS = 600
+/** In runs that last users take their time. */
+const LONG_SHARE = 0.15
 
 /** What was too little, in a sentence; for runs that came to their end. */
 export function tooLittleWork(plan: MeshPlan, history: MeshHistory, minutes: number): string | undefined {
@@ -25,7 +26,7 @@ export function tooLittleWork(plan: MeshPlan, history: MeshHistory, minutes: num
   // Who writes the calls down one by one knows how few they are.
   if (plan.tasks.calls !== undefined)
     return calls === 0 && plan.tasks.calls.length > 0 ? 'no call was acknowledged' : undefined
-  const share = (minutes * MIN_OF_GAP_MS) / Math.max(MIN_OF_GAP_MS, plan.tasks.gapMs)
+  const share = minutes < LONG_MINUTES ? minutes : minutes * LONG_SHARE
   if (calls < share * CALLS_A_MINUTE_MIN) return `${calls} acknowledged calls in ${minutes} minutes`
   const attempts = counters.attempts ?? 0
   if (attempts < share * ATTEMPTS_A_MINUTE_MIN) return `${attempts} attempts in ${minutes} minutes`

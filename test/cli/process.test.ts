@@ -208,7 +208,8 @@ describe.concurrent('what is wrong at the start is one line, without a stack tra
 
 describe.concurrent('signals', () => {
   const up = async (handler: string, ...more: string[]) => {
-    const path = await handlers(`${handler}.mjs`, SLOW)
+    // Each its own: they are written while others are read.
+    const path = await handlers(`${handler}-${Math.random()}.mjs`, SLOW)
     const data = join(folder, `signal-${handler}-${Math.random()}`)
     const cli = new Cli(['up', '--http', 'off', '--data', data, '--handlers', path, ...more], {
       env: { HANDLER: handler },

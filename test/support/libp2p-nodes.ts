@@ -12,14 +12,16 @@ export const MESH = { name: 'test', secrets: [SECRET] } as const
 
 /** Below those that systems give to outgoing connections: one of these may be taken again before it is listened at. */
 const PORTS = { from: 12_000, to: 32_000 }
+/** Slots of a data directory take the ports behind it. */
+const APART = 8
 /** Processes that ask at the same time begin far from each other. */
 let nextPort = PORTS.from + ((process.pid * 101) % (PORTS.to - PORTS.from))
 
 /** A port of 127.0.0.1 that nobody listens at, and that this process has not given before. */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = nextPort++
-    if (nextPort === PORTS.to) nextPort = PORTS.from
+    const port = nextPort
+    nextPort = port + APART < PORTS.to ? port + APART : PORTS.from
     if (await isFree(port)) return port
   }
 }
