@@ -45,6 +45,8 @@ async function run({ port, mesh, waitMs }: ClientThreadData): Promise<void> {
   port.postMessage({ ready: true } satisfies EngineThreadReady)
   relay.attach(new MessagePortChannel(port))
   await relay.stopped
+  // Timers that libp2p leaves would keep the thread for another second.
+  process.exit()
 }
 
 if (workerData === null)

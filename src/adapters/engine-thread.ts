@@ -99,7 +99,11 @@ async function run(data: EngineThreadData): Promise<void> {
   engine.attach(new MessagePortChannel(port))
   // How it stopped, the clients have been told already.
   await engine.stopped.catch(() => undefined)
-  await open.close().catch(() => undefined)
+  // Timers that libp2p leaves would keep the thread for another second. Not with a write under way: see above.
+  await open.close().then(
+    () => process.exit(),
+    () => undefined,
+  )
 }
 
 async function openStore({ dataDir, slots }: EngineThreadData, clock: SystemClock): Promise<OpenStore> {
