@@ -19,6 +19,8 @@ export interface Mix {
   readonly hasTasks?: boolean
   /** Some handlers hang, and some fail for good. */
   readonly hasBadHandlers?: boolean
+  /** Users call all the time. */
+  readonly isRush?: boolean
   /** It is a night on which clocks change, and recurring tasks have calendars. */
   readonly isNight?: boolean
   /** Default: 3. */
@@ -90,6 +92,13 @@ export const TASK_MIXES: Readonly<Record<string, Mix>> = {
     isDrawn: true,
     hasTasks: true,
     isNight: true,
+  },
+  /** Users call so often that there is always something under way, also while those that were cut off catch up. */
+  'task-rush': {
+    faults: ['halves', 'isolate', 'flip-flop', 'crash'],
+    hasTasks: true,
+    isRush: true,
+    nodesMax: 5,
   },
   'task-clocks': { faults: ['clock-skew', 'clock-drift', 'crash', 'restart', 'worker-loss'], hasTasks: true },
   'task-handlers': { faults: ['worker-loss', 'crash', 'restart'], hasTasks: true, hasBadHandlers: true },

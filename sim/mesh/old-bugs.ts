@@ -4,6 +4,7 @@
  */
 
 import { Activation } from '../../src/replication/activation.ts'
+import { Peer } from '../../src/replication/peer.ts'
 import type { Mutant } from '../mutants/mutant.ts'
 import { patched } from '../mutants/patched.ts'
 import { MESH_MUTANTS } from './mutants.ts'
@@ -16,6 +17,21 @@ export const OLD_BUGS: readonly Mutant[] = [
     'hasCeased',
     () => () => true,
     'task-moves',
+  ),
+  patched(
+    'trace-65',
+    'each change puts off the time at which what was lost is sent again',
+    Peer.prototype,
+    'sending',
+    sending => {
+      return function (this: unknown, ...args) {
+        sending.apply(this, args)
+        const peer = this as Peer
+        const [, now, resendMs] = args as [unknown, number, number]
+        peer.resendAt = now + peer.patienceMs(resendMs)
+      }
+    },
+    'task-rush',
   ),
 ]
 

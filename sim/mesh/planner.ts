@@ -59,6 +59,8 @@ export interface MeshPlan {
   readonly leftDead: readonly number[]
   /** Undefined: there are no tasks. */
   readonly tasks: TaskPlan | undefined
+  /** Users go on after the end of the faults, until all that were cut off have caught up. */
+  readonly isRush?: boolean
   /** What wall clocks show when it begins; undefined: any day. */
   readonly wallMs?: number | undefined
 }
@@ -84,6 +86,7 @@ const RECURRING_AT_NIGHT = 30
 const GAPS_MS = [150, 300, 600]
 /** In runs that last, users take their time: faults are what takes long there, and calls are what costs. */
 const LONG_GAPS_MS = [600, 2000, 4000]
+const RUSH_GAPS_MS = [40, 60]
 export const LONG_MINUTES = 3
 /** In a mesh with tasks a store is away for so long before it is gone: a seed is to see ranges move, and be short. */
 export const GONE_AFTER_MS = 12_000
@@ -147,7 +150,11 @@ export function planMesh(options: PlanOptions): MeshPlan {
       faults.includes('mass-crash') && mix.hasTasks !== true
         ? shuffled(random, size).slice(0, pick(random, size / 2))
         : [],
-    tasks: mix.hasTasks === true ? planTasks(own, options.minutes, night, mix.hasBadHandlers) : undefined,
+    tasks:
+      mix.hasTasks === true
+        ? planTasks(own, mix.isRush ? RUSH_GAPS_MS : gapsOf(options.minutes), night, mix.hasBadHandlers)
+        : undefined,
+    isRush: mix.isRush === true,
     wallMs: night === undefined ? undefined : night.at - beforeMs,
   }
 }
@@ -184,8 +191,14 @@ export const RESERVE: NodePlan = {
   isReserve: true,
 }
 
-function planTasks(random: Random, minutes: number, night: Night | undefined, isBad = false): TaskPlan {
-  const gapsMs = minutes < LONG_MINUTES ? GAPS_MS : LONG_GAPS_MS
+const gapsOf = (minutes: number): readonly number[] => (minutes < LONG_MINUTES ? GAPS_MS : LONG_GAPS_MS)
+
+function planTasks(
+  random: Random,
+  gapsMs: readonly number[],
+  night: Night | undefined,
+  isBad = false,
+): TaskPlan {
   const plan = {
     ...(isBad ? { isBad } : {}),
     clients: 1 + pick(random, 5),

@@ -30,6 +30,8 @@ export interface Scenario {
   readonly isEarly?: boolean | undefined
   /** More fresh stores than they expect: there need not be a mesh in the end. */
   readonly isCrowded?: boolean | undefined
+  /** Users go on after the end of the faults, until all that were cut off have caught up. */
+  readonly isRush?: boolean | undefined
   readonly chunkBytes?: number | undefined
   readonly leftDead?: readonly number[] | undefined
   /** What wall clocks show when it begins, epoch ms. Default: any day. */
@@ -146,6 +148,7 @@ export function planOf(scenario: Scenario): MeshPlan {
     strikes: strikes.toSorted((a, b) => a.atMs - b.atMs),
     isEarly: scenario.isEarly ?? false,
     isCrowded: scenario.isCrowded ?? false,
+    isRush: scenario.isRush ?? false,
     chunkBytes: scenario.chunkBytes,
     leftDead: scenario.leftDead ?? [],
     wallMs: scenario.wallMs,
@@ -157,7 +160,19 @@ export function scenarioOf(
   plan: MeshPlan,
   { about, seed, minutes }: Pick<Scenario, 'about' | 'seed' | 'minutes'>,
 ): Scenario {
-  const { nodes, replicas, profile, isEarly, isCrowded, chunkBytes, leftDead, wallMs, strikes, tasks } = plan
+  const {
+    nodes,
+    replicas,
+    profile,
+    isEarly,
+    isCrowded,
+    isRush,
+    chunkBytes,
+    leftDead,
+    wallMs,
+    strikes,
+    tasks,
+  } = plan
   return {
     about,
     seed,
@@ -173,6 +188,7 @@ export function scenarioOf(
     profile,
     ...(isEarly ? { isEarly } : {}),
     ...(isCrowded ? { isCrowded } : {}),
+    ...(isRush ? { isRush } : {}),
     ...(chunkBytes === undefined ? {} : { chunkBytes }),
     ...(leftDead.length === 0 ? {} : { leftDead }),
     ...(wallMs === undefined ? {} : { wallMs }),
@@ -349,6 +365,7 @@ const SCENARIO = object(
     profile: oneOf(Object.keys(CONDITIONS)),
     isEarly: flag(),
     isCrowded: flag(),
+    isRush: flag(),
     chunkBytes: whole(300, 1_000_000),
     leftDead: numbers(),
     wallMs: instant(),

@@ -35,6 +35,8 @@ const SETTLE_MS_MAX = 120_000
 const QUIET_MS = 5000
 /** Then each range has one acting store and equal records within this. */
 const CONVERGE_MS_MAX = 10_000
+/** Who was cut off has caught up within this of one view, while users go on. */
+const CATCH_UP_MS_MAX = 15_000
 /** And by then nobody else has anything of it. */
 const CUSTODY_MS_MAX = 45_000
 /** What is due in the end is carried out within this. */
@@ -221,6 +223,11 @@ export class MeshWorld {
    */
   async #settleTasks(tasks: TaskHistory): Promise<void> {
     const { clock, history, trace } = this.#ports
+    if (this.#plan.isRush) {
+      const { apart, tookMs } = await this.#converge(tasks, CATCH_UP_MS_MAX)
+      tasks.behind = apart
+      history.most('catching up max, ms', Math.ceil(tookMs))
+    }
     this.#tasks?.calm()
     const isAnswered = await this.#runUntil(() => this.#tasks?.openCount === 0, REST_MS)
     if (!isAnswered) history.count('calls never answered', this.#tasks?.openCount)
@@ -233,21 +240,11 @@ export class MeshWorld {
     await this.#runUntil(() => quietFor() >= QUIET_MS && !isAnybodyAway(), SETTLE_MS_MAX)
     tasks.settledAt = clock.monotonic()
     trace.note('the views are at rest')
-    const converged = new Set<number>()
-    const isDone = (): boolean => converged.size === RANGES || history.faults.length > 0
-    for (let ms = 0; ms < CONVERGE_MS_MAX && !isDone(); ms += 500) {
-      tasks.inspections = await this.#look()
-      if (tasks.inspections.length === 0) break
-      const apart = unconverged(tasks.inspections)
-      for (let range = 0; range < RANGES; range++) if (!apart.has(range)) converged.add(range)
-      if (!isDone()) await clock.advanceBy(500)
-    }
-    if (converged.size === RANGES) {
+    const { apart, tookMs } = await this.#converge(tasks, CONVERGE_MS_MAX)
+    tasks.apart = apart
+    if (apart.size === 0 && tasks.inspections.length > 0) {
       tasks.convergedAt = clock.monotonic()
-      history.most('convergence max, ms', Math.ceil(tasks.convergedAt - tasks.settledAt))
-    } else if (tasks.inspections.length > 0) {
-      const apart = [...unconverged(tasks.inspections)].filter(([range]) => !converged.has(range))
-      tasks.apart = new Map(apart)
+      history.most('convergence max, ms', Math.ceil(tookMs))
     }
     await this.#gauge(tasks)
     await clock.runUntil(() => history.faults.length > 0, TAIL_MS)
@@ -258,6 +255,27 @@ export class MeshWorld {
       tasks.inspections = await this.#look()
       if (unconverged(tasks.inspections, true).size === 0 || clock.monotonic() >= until) break
       await clock.advanceBy(2000)
+    }
+  }
+
+  /** Until each range has been as it should be at one look. What is left: the ranges that never were, and why. */
+  async #converge(
+    tasks: TaskHistory,
+    limitMs: number,
+  ): Promise<{ readonly apart: Map<number, string>; readonly tookMs: number }> {
+    const { clock, history } = this.#ports
+    const from = clock.monotonic()
+    const converged = new Set<number>()
+    let apart = new Map<number, string>()
+    for (;;) {
+      tasks.inspections = await this.#look()
+      const now = unconverged(tasks.inspections)
+      for (let range = 0; range < RANGES; range++) if (!now.has(range)) converged.add(range)
+      apart = new Map([...now].filter(([range]) => !converged.has(range)))
+      const tookMs = clock.monotonic() - from
+      const isOver = tasks.inspections.length === 0 || history.faults.length > 0 || tookMs >= limitMs
+      if (converged.size === RANGES || isOver) return { apart, tookMs }
+      await clock.advanceBy(500)
     }
   }
 

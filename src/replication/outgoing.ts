@@ -39,8 +39,7 @@ export class Outgoing {
       return host.send(to, { type: 'copy-offer', range: this.#replica.range })
     }
     if (entries.length === 0) return
-    peer.sending(entries, now)
-    peer.resendAt = now + peer.patienceMs(options.resendMs)
+    peer.sending(entries, now, options.resendMs)
     host.send(to, { type: 'append', range: this.#replica.range, entries })
   }
 

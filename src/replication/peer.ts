@@ -31,8 +31,8 @@ export class Peer {
   digestAt = Number.NEGATIVE_INFINITY
   /** When changes came from there last. */
   appendedAt = Number.NEGATIVE_INFINITY
-  /** One that was sent, by which the time to a confirmation is taken. */
-  #probe: (Dot & { readonly at: number }) | undefined
+  /** All that was sent at some time, and is not confirmed yet: what was sent behind it waits until it is. */
+  #probe: { readonly upTo: Context; readonly at: number } | undefined
   /** How long confirmations have taken lately. */
   #latencyMs = 0
 
@@ -45,6 +45,7 @@ export class Peer {
     this.confirmed = undefined
     this.said = undefined
     this.sent = Context.EMPTY
+    this.#probe = undefined
     this.heard = 0
     this.knows = 0
   }
@@ -61,18 +62,35 @@ export class Peer {
     if (this.confirmed?.contains(context) !== true) this.resends = 0
     this.confirmed = context
     this.said = context
-    this.sent = now < this.resendAt ? this.sent.join(context) : context
     this.#looksBack(now)
+    if (now < this.resendAt) this.sent = this.sent.join(context)
+    else {
+      this.#probe = undefined
+      this.sent = context
+    }
   }
 
-  /** It has synced more: what else is on its way is waited for anew, as it comes in order. */
+  /**
+   * It has synced more. If that is a part of what is waited for, the rest has its time anew; if it is all, what was sent
+   * since. Anything else is no reason to wait: what others write comes through also where this was lost (trace 65).
+   */
   confirms(context: Context, now: number, resendMs: number): void {
     this.said = context
-    if (this.confirmed?.contains(context) === true) return
+    const before = this.confirmed
+    if (before?.contains(context) === true) return
+    const confirmed = before?.join(context) ?? context
+    this.confirmed = confirmed
+    const upTo = this.#probe?.upTo
+    if (!this.#looksBack(now)) {
+      const isPart = upTo?.actors.some(actor => {
+        const had = before?.of(actor) ?? 0
+        return had < upTo.of(actor) && confirmed.of(actor) > had
+      })
+      if (isPart) this.resendAt = Math.max(this.resendAt, now + this.patienceMs(resendMs))
+      return
+    }
     this.resends = 0
-    this.confirmed = this.confirmed?.join(context) ?? context
-    this.#looksBack(now)
-    this.resendAt = Math.max(this.resendAt, now + this.patienceMs(resendMs))
+    if (!confirmed.contains(this.sent)) this.#waits(now, resendMs)
   }
 
   /** How long it has to confirm: one that is busy takes as long as it took before, and is not sent more for that. */
@@ -87,17 +105,26 @@ export class Peer {
     this.sent = this.confirmed ?? Context.EMPTY
   }
 
-  #looksBack(now: number): void {
+  /** False: something is waited for that is not there yet. */
+  #looksBack(now: number): boolean {
     const probe = this.#probe
-    if (probe === undefined || (this.confirmed?.of(probe.actor) ?? 0) < probe.n) return
+    if (probe === undefined) return true
+    if (!this.has(probe.upTo)) return false
     this.#probe = undefined
     this.#latencyMs = Math.max(now - probe.at, this.#latencyMs * 0.75)
+    return true
   }
 
-  /** The entries are on their way: they are sent again only when that has taken too long. */
-  sending(entries: readonly LogEntry[], now: number): void {
-    const last = entries.at(-1)
-    if (last !== undefined) this.#probe ??= { actor: last.actor, n: last.n, at: now }
+  #waits(now: number, resendMs: number): void {
+    this.#probe = { upTo: this.sent, at: now }
+    this.resendAt = now + this.patienceMs(resendMs)
+  }
+
+  /**
+   * The entries are on their way: they are sent again only when that has taken too long. It begins to when nothing else is
+   * on its way: if each change began it anew, what was lost of a busy range would not be sent again at all (trace 65).
+   */
+  sending(entries: readonly LogEntry[], now: number, resendMs: number): void {
     const { actors, ns, holes } = this.sent
     const reached = ns.slice()
     let more: Map<number, number> | undefined
@@ -111,6 +138,7 @@ export class Peer {
     }
     const sent = new Context(actors, reached, holes, Number.NEGATIVE_INFINITY)
     this.sent = more === undefined ? sent : sent.join(Context.from(dotsOf(more)))
+    if (this.#probe === undefined) this.#waits(now, resendMs)
   }
 }
 

@@ -378,3 +378,25 @@ test.each([0, 1])(
     expect(bed.holders('task')).toEqual([...list].sort())
   },
 )
+
+test('trace 65: what was lost is sent again, also while more is sent all the time', () => {
+  const bed = new Bed()
+  const [a, ...others] = [...bed.list()] as [string, string, string]
+  const restore = others.map(store => {
+    const { process } = bed.site(store)
+    if (process === undefined) throw new Error(`${store} is up`)
+    const { receive } = process
+    process.receive = (from, message) => {
+      if (message.type !== 'append') receive.call(process, from, message)
+    }
+    return () => Object.assign(process, { receive })
+  })
+  const lost = bed.world.clients.call('create', 'lost', a, { at: bed.inMs(60_000) })
+  bed.pass(50)
+  for (const each of restore) each()
+  for (let i = 0; i < 20; i++) {
+    bed.world.clients.call('create', `more-${i}`, a, { at: bed.inMs(60_000) })
+    bed.pass(50)
+  }
+  expect(lost.outcome).toBe('done')
+})

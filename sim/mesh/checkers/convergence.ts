@@ -1,6 +1,6 @@
 /**
  * Once all is healed and the views are at rest each range has exactly one store that acts for it, and all that are listed
- * have equal records, within a bound. To the end there is one that acts, and by then nobody else has any records: who
+ * have equal records, within a bound; in a rush also while users go on. To the end there is one that acts, and by then nobody else has any records: who
  * lets go waits for all that are listed.
  */
 
@@ -11,6 +11,7 @@ export const convergence: MeshChecker = {
   name: 'convergence',
   check({ tasks }, _plan, fail) {
     if (tasks === undefined || tasks.inspections.length === 0) return
+    for (const [, why] of tasks.behind) fail(`not within the bound of one view, while users went on: ${why}`)
     // Recurring tasks go on: a change may be under way between two stores in the moment of the last look.
     const inTheEnd = unconverged(tasks.inspections, true)
     const apartLater = unconverged(tasks.inspections)

@@ -69,6 +69,8 @@ export class TaskHistory {
   convergedAt: number | undefined
   /** The ranges that had not converged in time, and what was wrong with each. */
   apart: ReadonlyMap<number, string> = new Map()
+  /** The same of the time after the end of the faults, while users went on; only of a rush. */
+  behind: ReadonlyMap<number, string> = new Map()
   /** What each node had under way once all was at rest: twice, some time apart. */
   readonly gauges: Gauge[] = []
   /** From when on the ranges had nothing to do but converge. */
