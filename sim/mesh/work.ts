@@ -11,6 +11,9 @@ const CALLS_A_MINUTE_MIN = 20
 const ATTEMPTS_A_MINUTE_MIN = 20
 /** In runs that last users take their time. */
 const LONG_SHARE = 0.15
+/** In some seconds it is chance how many there are. */
+const SHORT_MINUTES = 0.5
+const SHORT_SHARE = 0.5
 
 /** What was too little, in a sentence; for runs that came to their end. */
 export function tooLittleWork(plan: MeshPlan, history: MeshHistory, minutes: number): string | undefined {
@@ -26,9 +29,14 @@ export function tooLittleWork(plan: MeshPlan, history: MeshHistory, minutes: num
   // Who writes the calls down one by one knows how few they are.
   if (plan.tasks.calls !== undefined)
     return calls === 0 && plan.tasks.calls.length > 0 ? 'no call was acknowledged' : undefined
-  const share = minutes < LONG_MINUTES ? minutes : minutes * LONG_SHARE
+  const share = minutes * shareOf(minutes)
   if (calls < share * CALLS_A_MINUTE_MIN) return `${calls} acknowledged calls in ${minutes} minutes`
   const attempts = counters.attempts ?? 0
   if (attempts < share * ATTEMPTS_A_MINUTE_MIN) return `${attempts} attempts in ${minutes} minutes`
   return undefined
+}
+
+function shareOf(minutes: number): number {
+  if (minutes < SHORT_MINUTES) return SHORT_SHARE
+  return minutes < LONG_MINUTES ? 1 : LONG_SHARE
 }
