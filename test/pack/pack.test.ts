@@ -129,7 +129,7 @@ describe('the packed command line', () => {
     const node = nodeOf(OLDEST)
     const main = join(user, 'node_modules', 'carillon', 'dist', 'cli', 'main.js')
     const up = (file: string) =>
-      run(node, [main, 'up', '--memory', '--http', 'off', '--handlers', file, '--json', '--for', '500ms'], {
+      run(node, [main, 'up', '--memory', '--http', 'off', '--handlers', file, '--json', '--for', '2s'], {
         cwd: user,
       })
     const well = await up('handlers.mjs')
