@@ -1,6 +1,6 @@
 /** Clients of meshes over real connections on this machine's loopback: what a user of createClient meets. */
 
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
   type Client,
   type CreateClientOptions,
@@ -11,6 +11,7 @@ import {
 } from '../../src/index.ts'
 import { freePort } from '../support/libp2p-nodes.ts'
 import { eventually, LoopbackNodes, listOf, liveOf, type Made, SECRET } from '../support/loopback-nodes.ts'
+import { SharedMesh } from '../support/shared-mesh.ts'
 
 let all: LoopbackNodes
 
@@ -43,20 +44,11 @@ function schedule(client: Client, prefix: string, name: string, after = 0): Prom
 const resultsOf = (tasks: readonly Task[]): Promise<unknown[]> =>
   Promise.all(tasks.map(task => task.result()))
 
-// One mesh for all of them, whose nodes stay up until the last.
 describe('a client of three nodes', { timeout: 60_000 }, () => {
-  let mesh: LoopbackNodes
-  let nodes: readonly [Made, Made, Made]
-
-  beforeAll(async () => {
-    mesh = await LoopbackNodes.make()
-    nodes = await mesh.three()
-  }, 60_000)
-
-  afterAll(() => mesh.close())
+  const mesh = new SharedMesh()
 
   test('asks one of them, and has what all of them do', async () => {
-    const [first] = nodes
+    const [first] = mesh.nodes
     const client = await open({ join: [first.address] })
     const tasks = await schedule(client, 'node', 'work')
     expect(tasks.every(({ copies }) => copies >= 2)).toBe(true)
@@ -76,13 +68,13 @@ describe('a client of three nodes', { timeout: 60_000 }, () => {
       ran.push(run.taskId)
       return 'client'
     }
-    const client = await open({ join: addressesOf(nodes), handlers: { here } })
+    const client = await open({ join: addressesOf(mesh.nodes), handlers: { here } })
     expect(new Set(await resultsOf(await schedule(client, 'client', 'here')))).toEqual(new Set(['client']))
     expect(ran.toSorted()).toEqual(idsOf('client').toSorted())
   })
 
   test('goes on at another one when that to which it is connected stops, and is told of it', async () => {
-    const [first, ...rest] = nodes
+    const [first, ...rest] = mesh.nodes
     const there = (): string => 'client'
     // Of the others it learns from the one that it was given.
     const client = await open({ join: [first.address], handlers: { there } })
@@ -93,12 +85,12 @@ describe('a client of three nodes', { timeout: 60_000 }, () => {
     await resultsOf(await schedule(client, 'before', 'there'))
     expect(runs).toContain('completed')
     const results = resultsOf(await schedule(client, 'during', 'there', 2000))
-    await mesh.stop(first)
+    await mesh.all.stop(first)
     expect(rest).toContain(await gatewayOf(client, rest))
     expect(new Set(await results)).toEqual(new Set(['client']))
     expect(await resultsOf(await schedule(client, 'after', 'there'))).toHaveLength(12)
     const gateway = await gatewayOf(client, rest)
-    await mesh.stop(rest.find(made => made !== gateway) as Made)
+    await mesh.all.stop(rest.find(made => made !== gateway) as Made)
     await eventually(() => told.length > 0, 'the client is told of who leaves')
   })
 })

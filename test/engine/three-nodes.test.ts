@@ -2,7 +2,7 @@
 
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createNode, type Run } from '../../src/index.ts'
 import {
   eventually,
@@ -14,6 +14,7 @@ import {
   SECRET,
   type Wanted,
 } from '../support/loopback-nodes.ts'
+import { SharedMesh } from '../support/shared-mesh.ts'
 
 let all: LoopbackNodes
 
@@ -25,17 +26,8 @@ afterEach(() => all.close())
 
 const start = (wanted: Wanted): Promise<Made> => all.start(wanted)
 
-// One mesh for all of them, whose nodes stay up until the last.
 describe('three nodes over real connections', { timeout: 60_000 }, () => {
-  let mesh: LoopbackNodes
-  let nodes: readonly [Made, Made, Made]
-
-  beforeAll(async () => {
-    mesh = await LoopbackNodes.make()
-    nodes = await mesh.three()
-  }, 60_000)
-
-  afterAll(() => mesh.close())
+  const mesh = new SharedMesh()
 
   const ranOf = (those: readonly Made[], prefix: string): string[] =>
     those.flatMap(({ ran }) => ran.filter(id => id.startsWith(prefix))).toSorted()
@@ -43,15 +35,15 @@ describe('three nodes over real connections', { timeout: 60_000 }, () => {
   test('divide the tasks, and each runs once, at the node that acts for it', async () => {
     const ids = Array.from({ length: 24 }, (_, i) => `task-${i}`)
     // One node takes them all.
-    const tasks = await nodes[0].node.schedule(ids.map(id => ({ id, name: 'work', after: 50 })))
+    const tasks = await mesh.nodes[0].node.schedule(ids.map(id => ({ id, name: 'work', after: 50 })))
     expect(tasks.every(({ copies }) => copies >= 2)).toBe(true)
-    await eventually(() => ranOf(nodes, 'task-').length >= 24, 'all ran')
-    expect(ranOf(nodes, 'task-')).toEqual(ids.toSorted())
-    for (const { ran } of nodes) expect(ran.length).toBeGreaterThan(0)
+    await eventually(() => ranOf(mesh.nodes, 'task-').length >= 24, 'all ran')
+    expect(ranOf(mesh.nodes, 'task-')).toEqual(ids.toSorted())
+    for (const { ran } of mesh.nodes) expect(ran.length).toBeGreaterThan(0)
   })
 
   test('take any call, and answer for the whole mesh', async () => {
-    const [one, two, third] = nodes
+    const [one, two, third] = mesh.nodes
     const ids = Array.from({ length: 30 }, (_, i) => `call-${String(i).padStart(2, '0')}`)
     await one.node.schedule(ids.map(id => ({ id, name: 'work', after: 60_000 })))
     const listed = await listOf(third.node.tasks({ state: 'scheduled' }))
@@ -61,7 +53,7 @@ describe('three nodes over real connections', { timeout: 60_000 }, () => {
   })
 
   test('wait for the result of a task that another one owns', async () => {
-    const [one, two] = nodes
+    const [one, two] = mesh.nodes
     const tasks = await Promise.all(
       Array.from({ length: 12 }, (_, i) => one.node.schedule({ id: `wait-${i}`, name: 'work', after: 200 })),
     )
@@ -72,15 +64,15 @@ describe('three nodes over real connections', { timeout: 60_000 }, () => {
   })
 
   test('go on without one of them, and it comes back under its own name', async () => {
-    const [first, second, third] = nodes
+    const [first, second, third] = mesh.nodes
     const ids = Array.from({ length: 24 }, (_, i) => `left-${i}`)
     await first.node.schedule(ids.map(id => ({ id, name: 'work', after: 4000 })))
     const before = (await third.node.status()).store
-    await mesh.stop(third)
+    await mesh.all.stop(third)
     const rest = [first, second]
     await eventually(() => ranOf(rest, 'left-').length >= 24, 'all ran at the other two')
     expect(ranOf(rest, 'left-')).toEqual(ids.toSorted())
-    const back = await mesh.start({ name: 'c', address: third.address, to: [first.address] })
+    const back = await mesh.all.start({ name: 'c', address: third.address, to: [first.address] })
     expect((await back.node.status()).store).toBe(before)
     await eventually(async () => (await liveOf(back)) === 3, 'three live nodes again')
     await eventually(async () => (await ownedOf(back)) > 0, 'it acts again')

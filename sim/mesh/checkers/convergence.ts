@@ -1,7 +1,7 @@
 /**
  * Once all is healed and the views are at rest each range has exactly one store that acts for it, and all that are listed
- * have equal records, within a bound; in a rush also while users go on. To the end there is one that acts, and by then nobody else has any records: who
- * lets go waits for all that are listed.
+ * have equal records, within a bound; in a rush also while users go on. To the end there is one that acts, and by then
+ * nobody else has any records: who lets go waits for all that are listed.
  */
 
 import type { Inspection } from '../tasks/task-history.ts'
